@@ -1,0 +1,9 @@
+package process
+
+import "syscall"
+
+// attributes puts the program into a process group of its own, so that Ctrl-C in the terminal reaches it only through
+// Stop, and has the kernel kill it when its parent dies.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
