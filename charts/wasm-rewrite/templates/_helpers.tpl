@@ -64,19 +64,6 @@ The revision is 8 hex digits of the SHA-256 of the rest; proxies carry it and sh
 {{- end -}}
 
 {{/*
-Where a proxy gets the module from.
-*/}}
-{{- define "wasm-rewrite.moduleURL" -}}
-{{- with .Values.url -}}
-{{- . -}}
-{{- else -}}
-{{- with .Values.image -}}
-oci://{{ .registry }}/{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{/*
 metadata of the object of one workload. In: root, name (the workload's), workload (merged).
 */}}
 {{- define "wasm-rewrite.metadata" -}}
@@ -84,7 +71,7 @@ metadata of the object of one workload. In: root, name (the workload's), workloa
 name: {{ .root.Release.Name }}-{{ .name }}
 namespace: {{ .workload.namespace }}
 labels:
-  {{- $labels := dict -}}
+  {{- $labels := dict "app.kubernetes.io/component" .name "app.kubernetes.io/part-of" .root.Chart.Name -}}
   {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" $values.commonLabels) -}}
   {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" .workload.labels) -}}
   {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" (dict
@@ -92,8 +79,6 @@ labels:
       "app.kubernetes.io/name" .root.Chart.Name
       "app.kubernetes.io/instance" .root.Release.Name
       "app.kubernetes.io/version" (.root.Chart.AppVersion | replace "+" "_" | trunc 63 | trimSuffix "-")
-      "app.kubernetes.io/component" .name
-      "app.kubernetes.io/part-of" .root.Chart.Name
       "app.kubernetes.io/managed-by" .root.Release.Service)) -}}
   {{- toYaml $labels | nindent 2 }}
 {{- $annotations := dict -}}
@@ -103,4 +88,95 @@ labels:
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/*
+Which proxies and which of their traffic: the fields that WasmPlugin and TrafficExtension share. In: one merged workload.
+*/}}
+{{- define "wasm-rewrite.placement" -}}
+{{- with .selector }}
+selector:
+  matchLabels:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- with .targetRefs }}
+targetRefs:
+{{- range . }}
+- group: {{ .group | default (include "wasm-rewrite.targetGroup" .kind) | quote }}
+  kind: {{ .kind }}
+  name: {{ .name | quote }}
+{{- end }}
+{{- end }}
+{{- with .traffic }}
+match:
+{{- range . }}
+- mode: {{ .mode | default "CLIENT_AND_SERVER" }}
+  {{- with .ports }}
+  ports:
+  {{- range . }}
+  - number: {{ int . }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+priority: {{ .priority | int }}
+{{- end -}}
+
+{{/*
+The API group of a kind that targetRefs may name.
+*/}}
+{{- define "wasm-rewrite.targetGroup" -}}
+{{- if eq . "ServiceEntry" -}}
+networking.istio.io
+{{- else if ne . "Service" -}}
+gateway.networking.k8s.io
+{{- end -}}
+{{- end -}}
+
+{{/*
+The module and its configuration: the fields of WasmPlugin that TrafficExtension has under wasm. In: root, name, workload.
+*/}}
+{{- define "wasm-rewrite.module" -}}
+{{- $values := .root.Values -}}
+{{- $config := dict -}}
+{{- include "wasm-rewrite.pluginConfig" (dict "workload" .workload "into" $config) -}}
+{{- with $values.url -}}
+url: {{ . | quote }}
+{{- with $values.sha256 }}
+sha256: {{ . | quote }}
+{{- end }}
+{{- else -}}
+{{- with $values.image -}}
+url: {{ printf "oci://%s/%s%s" .registry .repository (ternary (print "@" .digest) (print ":" .tag) (not (empty .digest))) | quote }}
+imagePullPolicy: {{ .pullPolicy }}
+{{- with .pullSecret }}
+imagePullSecret: {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+pluginName: {{ .root.Release.Name }}-{{ .name }}
+failStrategy: {{ .workload.failStrategy }}
+pluginConfig:
+  {{- toYaml $config | nindent 2 }}
+{{- end -}}
+
+{{/*
+Where the module lies in the proxy's container with delivery EnvoyFilter.
+*/}}
+{{- define "wasm-rewrite.moduleFile" -}}
+{{ .Values.module.mountPath | trimSuffix "/" }}/{{ .Values.module.key }}
+{{- end -}}
+
+{{/*
+The ConfigMap that holds the module with delivery EnvoyFilter.
+*/}}
+{{- define "wasm-rewrite.configMap" -}}
+{{ .Values.module.configMap | default (print .Release.Name "-module") }}
+{{- end -}}
+
+{{/*
+A plugin name as it stands in the filter's metrics. In: the name.
+*/}}
+{{- define "wasm-rewrite.metricName" -}}
+{{ regexReplaceAll "[^A-Za-z0-9]" . "_" }}
 {{- end -}}
