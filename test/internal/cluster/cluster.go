@@ -68,6 +68,10 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
+	var err error
+	if c.Bin, err = filepath.Abs(c.Bin); err != nil {
+		return nil, err
+	}
 	if err := checkTools(c.Bin); err != nil {
 		return nil, err
 	}
@@ -181,7 +185,7 @@ func (k *Cluster) startControlPlane(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	corefile := fmt.Sprintf(".:53 {\n\tbind %s\n\terrors\n\tkubernetes cluster.local {\n\t\tkubeconfig %s\n\t}\n}\n", k.IP, k.Kubeconfig)
+	corefile := fmt.Sprintf(".:53 {\n\terrors\n\tkubernetes cluster.local {\n\t\tkubeconfig %s\n\t}\n}\n", k.Kubeconfig)
 	if err := os.WriteFile(k.path("Corefile"), []byte(corefile), 0o644); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,9 @@ type login struct{ user, password string }
 
 // Start serves a registry at a free port of host, an IP address of this machine. Its blobs lie in folder.
 func Start(host, folder string) (*Registry, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
 	r := &Registry{Address: net.JoinHostPort(host, "0")}
 	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(folder)), registry.WithReferrersSupport(true))
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
