@@ -14,7 +14,6 @@ What the schema cannot say about the values beside the rules. Each block names o
 Checks a map of labels. In: problems, where, path, labels.
 */}}
 {{- define "wasm-rewrite.checkLabels" -}}
-{{- $ := . -}}
 {{- range $key, $value := .labels -}}
 {{- include "wasm-rewrite.checkKey" (list $ $key) -}}
 {{- if not (regexMatch `^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$` (toString $value)) -}}

@@ -6,6 +6,10 @@ Helm's regex functions are Go's regexp, the filter's engine, but none of them ha
 it, and every other one ends the rendering, naming neither workload nor pattern. So validity is asked of regexMatch:
 "|R" matches the empty text whatever R is, unless R does not compile. The empty alternative stands in front, since
 behind it an R that ends in \ or holds an open \Q would swallow it.
+
+The checks of one pattern share one dict, .at: problems, where, vars, names (its named groups), response (whether the
+text is written on the response side), regexPath and probe (the regex that numbers belong to, see groupProbe). It is
+changed in place, since merging dicts for each of thousands of patterns takes seconds.
 */}}
 
 {{/*
@@ -28,7 +32,9 @@ Why a regex does not compile, or nothing when it does. The reason is found by re
 */}}
 {{- define "wasm-rewrite.regexReason" -}}
 {{- $any := printf "|%s" . -}}
-{{- if not (regexMatch $any "") -}}
+{{- if gt (len .) 1024 -}}
+has {{ len . }} bytes, the limit is 1024
+{{- else if not (regexMatch $any "") -}}
 {{- if regexMatch `\(\?<?[=!]` . -}}
 RE2 has no lookahead and no lookbehind
 {{- else if regexMatch `(^|[^\\])(\\\\)*\\$` . -}}
@@ -52,154 +58,197 @@ is no RE2 regular expression; `wasm-rewrite lint` says where
 {{- end -}}
 
 {{/*
-Checks the names in every ${var.NAME} of a text where nothing else is special. In: problems, where, vars, path, text.
+Checks every ${var.NAME} of a text where nothing else is special. In: a list of at, path, text.
 */}}
 {{- define "wasm-rewrite.checkVars" -}}
-{{- if contains "${var." .text -}}
-{{- $ := . -}}
-{{- range $found := regexFindAll `\$\{var\.[^}]*\}` .text -1 -}}
-{{- include "wasm-rewrite.checkVar" (list $ (trimSuffix "}" (trimPrefix "${var." $found))) -}}
+{{- $at := index . 0 -}}
+{{- $path := index . 1 -}}
+{{- $text := index . 2 -}}
+{{- range $found := regexFindAll `\$\{var\.[^}]*\}` $text -1 -}}
+{{- with include "wasm-rewrite.varReason" (list $at.vars $found) -}}
+{{- include "wasm-rewrite.refuse" (list $at.problems $at.where $path $text .) -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- define "wasm-rewrite.checkVar" -}}
-{{- $in := index . 0 -}}
-{{- $name := index . 1 -}}
-{{- $value := get $in.vars $name -}}
-{{- if not (hasKey $in.vars $name) -}}
-{{- include "wasm-rewrite.refuse" (list $in.problems $in.where $in.path $in.text (printf "there is no vars.%s" $name)) -}}
-{{- else if or (kindIs "map" $value) (kindIs "slice" $value) -}}
-{{- include "wasm-rewrite.refuse" (list $in.problems $in.where $in.path $in.text (printf "vars.%s is a list or a map; only a string, a number or a boolean can be put into a text" $name)) -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-The regex with the text of every ${var.NAME} quoted in it, as the filter compiles it. In: vars, text.
+Why a ${var.NAME} cannot be put in, or nothing when it can. In: a list of vars and the reference.
+*/}}
+{{- define "wasm-rewrite.varReason" -}}
+{{- $vars := index . 0 -}}
+{{- $inner := index . 1 | trimPrefix "${var." | trimSuffix "}" -}}
+{{- $name := $inner | splitList ":-" | first -}}
+{{- $value := get $vars $name -}}
+{{- if or (kindIs "map" $value) (kindIs "slice" $value) -}}
+vars.{{ $name }} is a list or a map; only a string, a number or a boolean can be referred to
+{{- else if not (or (hasKey $vars $name) (contains ":-" $inner)) -}}
+there is no vars.{{ $name }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The regex with the text of every ${var.NAME} quoted in it, as the filter compiles it. In: a list of vars and the regex.
 */}}
 {{- define "wasm-rewrite.expandRegex" -}}
-{{- $text := .text -}}
-{{- if contains "${var." $text -}}
-{{- range $name, $value := .vars -}}
-{{- $text = replace (printf "${var.%s}" $name) (regexQuoteMeta (toString $value)) $text -}}
+{{- $vars := index . 0 -}}
+{{- $text := index . 1 -}}
+{{- range $found := regexFindAll `\$\{var\.[^}]*\}` $text -1 | uniq -}}
+{{- $inner := $found | trimPrefix "${var." | trimSuffix "}" -}}
+{{- $name := $inner | splitList ":-" | first -}}
+{{- $value := get $vars $name | toString -}}
+{{- if not $value -}}
+{{- $value = trimPrefix (print $name ":-") $inner -}}
 {{- end -}}
+{{- $text = replace $found (regexQuoteMeta $value) $text -}}
 {{- end -}}
 {{- $text -}}
 {{- end -}}
 
 {{/*
-Checks one regex. In: problems, where, vars, path, text.
+Checks one regex and gives its group probe. In: a list of at, path, regex.
+The probe is the regex where it cannot match, with one more group behind it that matches "x": replacing "x" by "${3}"
+gives "x" when that group is the third, so the regex has two, and nothing when the regex has three or more. It is empty
+for a regex that does not compile.
 */}}
-{{- define "wasm-rewrite.checkRegex" -}}
+{{- define "wasm-rewrite.groupProbe" -}}
+{{- $at := index . 0 -}}
+{{- $path := index . 1 -}}
+{{- $written := index . 2 -}}
+{{- $regex := $written -}}
+{{- if contains "${var." $regex -}}
 {{- include "wasm-rewrite.checkVars" . -}}
-{{- with include "wasm-rewrite.regexReason" (include "wasm-rewrite.expandRegex" .) -}}
-{{- include "wasm-rewrite.refuse" (list $.problems $.where $.path $.text .) -}}
+{{- $regex = include "wasm-rewrite.expandRegex" (list $at.vars $regex) -}}
+{{- end -}}
+{{- if and (le (len $regex) 1024) (regexMatch (print "|" $regex) "") -}}
+{{- if not (regexMatch (printf "|(?:%s)" $regex) "") -}}
+{{- /* an open \Q */ -}}
+{{- $regex = print $regex `\E` -}}
+{{- end -}}
+[^\x00-\x{10FFFF}](?:{{ $regex }})|(x)
+{{- else -}}
+{{- include "wasm-rewrite.refuse" (list $at.problems $at.where $path $written (include "wasm-rewrite.regexReason" $regex)) -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-Checks the references in one text. In: problems, where, vars, path, text; regex, that numbers belong to, with its own
-place regexPath (both empty where there is none); names, the named groups of the pattern; response, whether it is
-written on the response side.
+Checks the references in one text. In: a list of at, path, text.
 */}}
 {{- define "wasm-rewrite.checkReferences" -}}
-{{- $ := . -}}
-{{- if or (contains "$" .text) (contains `\` .text) -}}
-{{- range $token := regexFindAll `\$\$|\\\\|\$\{[^}]*\}|\$[0-9]+[A-Za-z_]?|\\[0-9]|\$|\\` .text -1 -}}
+{{- $at := index . 0 -}}
+{{- $path := index . 1 -}}
+{{- $text := index . 2 -}}
+{{- range $token := regexFindAll `\$\$|\\\\|\$\{[^}]*\}|\$[0-9]+[A-Za-z_]?|\\[0-9]|\$|\\` $text -1 -}}
 {{- $reason := "" -}}
 {{- $name := $token | trimPrefix "${" | trimSuffix "}" | trimPrefix "$" | trimPrefix `\` | splitList ":-" | first -}}
-{{- if or (eq $token "$$") (eq $token `\\`) -}}
+{{- if has $token (list "$$" `\\`) -}}
 {{- else if eq $token "$" -}}
 {{- $reason = "a $ that begins no reference; write $$ for a dollar" -}}
 {{- else if eq $token `\` -}}
 {{- $reason = `a \ that begins no reference; write \\ for a backslash` -}}
 {{- else if regexMatch `^[0-9]+$` $name -}}
-{{- $reason = include "wasm-rewrite.groupReason" (list $.regex $.regexPath $name) -}}
-{{- else if regexMatch `^\$[0-9]+[A-Za-z_]$` $token -}}
-{{- $number := regexFind `[0-9]+` $token -}}
-{{- $reason = printf "%s is ambiguous; write ${%s}%s" $token $number (trimPrefix (print "$" $number) $token) -}}
-{{- else if hasPrefix "var." $name -}}
-{{- include "wasm-rewrite.checkVar" (list $ (trimPrefix "var." $name)) -}}
-{{- else if hasPrefix "response." $name -}}
-{{- if not $.response -}}
-{{- $reason = printf "${%s} is known only in headers.response" $name -}}
-{{- end -}}
-{{- else if not (or (hasPrefix "header." $name) (hasPrefix "query." $name) (has $name (list "method" "scheme" "host" "path" "query" "config")) (has $name $.names)) -}}
-{{- $reason = printf "${%s} is no reference and no named group of this pattern" $name -}}
-{{- end -}}
-{{- if $reason -}}
-{{- include "wasm-rewrite.refuse" (list $.problems $.where $.path $.text $reason) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{/*
-Why a numbered group does not exist, or nothing when it does. In: a list of regex, its path, the number.
-The regex stands where it cannot match, with one more group behind it; if a number up to the asked one gives the text
-of that last group, the regex has too few. A regex of 1,024 bytes has fewer than 512 groups.
-*/}}
-{{- define "wasm-rewrite.groupReason" -}}
-{{- $regex := index . 0 -}}
-{{- $path := index . 1 -}}
-{{- $number := index . 2 | trimPrefix "0" | int -}}
-{{- if eq $number 0 -}}
-{{- else if not $path -}}
-there is no regex that group {{ $number }} could belong to
-{{- else if not (include "wasm-rewrite.regexReason" $regex) -}}
-{{- if not (regexMatch (printf "|(?:%s)" $regex) "") -}}
-{{- $regex = print $regex `\E` -}}
-{{- end -}}
+{{- $digits := regexReplaceAll "^0+([0-9])" $name "${1}" -}}
+{{- $number := ternary 512 (int $digits) (gt (len $digits) 3) -}}
+{{- if not $at.regexPath -}}
+{{- $reason = printf "group %s needs match.path.regex" $digits -}}
+{{- else if and $at.probe (gt $number 0) -}}
 {{- $upTo := "" -}}
-{{- if lt $number 512 -}}
 {{- range $i := until $number -}}
 {{- $upTo = printf "%s${%d}" $upTo (add1 $i) -}}
 {{- end -}}
+{{- if or (ge $number 512) (regexReplaceAll $at.probe "x" $upTo) -}}
+{{- $reason = printf "%s has no group %s" $at.regexPath $digits -}}
 {{- end -}}
-{{- if or (ge $number 512) (regexReplaceAll (printf `[^\x00-\x{10FFFF}](?:%s)|(x)` $regex) "x" $upTo) -}}
-{{ $path }} has no group {{ $number }}
+{{- end -}}
+{{- else if regexMatch `^\$[0-9]+[A-Za-z_]$` $token -}}
+{{- $digits := regexFind `[0-9]+` $token -}}
+{{- $reason = printf "%s is ambiguous; write ${%s}%s" $token $digits (trimPrefix (print "$" $digits) $token) -}}
+{{- else if hasPrefix "var." $name -}}
+{{- $reason = include "wasm-rewrite.varReason" (list $at.vars $token) -}}
+{{- else if hasPrefix "response." $name -}}
+{{- if not $at.response -}}
+{{- $reason = printf "${%s} is known only in headers.response" $name -}}
+{{- end -}}
+{{- else if not (or (has $name $at.names) (has $name (list "method" "scheme" "host" "path" "query" "config")) (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}
+{{- $reason = printf "${%s} is no reference and no named group of this pattern" $name -}}
+{{- end -}}
+{{- if $reason -}}
+{{- include "wasm-rewrite.refuse" (list $at.problems $at.where $path $text $reason) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-Checks header or query edits. In: problems, where, vars, path, edits, regex, regexPath, names, response.
+Checks a block of header or query edits. In: a list of at, path, edits.
 */}}
 {{- define "wasm-rewrite.checkEdits" -}}
-{{- $ := . -}}
-{{- $text := omit . "edits" -}}
-{{- range $i, $entry := .edits.replace -}}
-{{- $at := printf "%s.replace[%d]" $.path $i -}}
-{{- include "wasm-rewrite.checkRegex" (merge (dict "path" (print $at ".regex") "text" $entry.regex) $text) -}}
-{{- include "wasm-rewrite.checkReferences" (merge (dict "path" (print $at ".replacement") "text" $entry.replacement
-      "regex" (include "wasm-rewrite.expandRegex" (dict "vars" $.vars "text" $entry.regex)) "regexPath" (print $at ".regex")) $text) -}}
+{{- $at := index . 0 -}}
+{{- $path := index . 1 -}}
+{{- $edits := index . 2 -}}
+{{- if $edits.replace -}}
+{{- $regexPath := $at.regexPath -}}
+{{- $probe := $at.probe -}}
+{{- range $i, $entry := $edits.replace -}}
+{{- $one := printf "%s.replace[%d]" $path $i -}}
+{{- $_ := set $at "regexPath" (print $one ".regex") -}}
+{{- $_ := set $at "probe" (include "wasm-rewrite.groupProbe" (list $at (print $one ".regex") $entry.regex)) -}}
+{{- include "wasm-rewrite.checkReferences" (list $at (print $one ".replacement") $entry.replacement) -}}
+{{- end -}}
+{{- $_ := set $at "regexPath" $regexPath -}}
+{{- $_ := set $at "probe" $probe -}}
 {{- end -}}
 {{- range $operation := list "set" "overwrite" "default" "add" -}}
-{{- range $name, $value := index $.edits $operation -}}
+{{- with index $edits $operation -}}
+{{- include "wasm-rewrite.checkValues" (list $at (printf "%s.%s" $path $operation) .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Checks the references in a map of names to texts or lists of texts. In: a list of at, path, map.
+*/}}
+{{- define "wasm-rewrite.checkValues" -}}
+{{- $at := index . 0 -}}
+{{- $path := index . 1 -}}
+{{- range $name, $value := index . 2 -}}
 {{- if kindIs "slice" $value -}}
 {{- range $i, $one := $value -}}
-{{- include "wasm-rewrite.checkReferences" (merge (dict "path" (printf "%s.%s.%s[%d]" $.path $operation $name $i) "text" $one) $text) -}}
+{{- include "wasm-rewrite.checkReferences" (list $at (printf "%s.%s[%d]" $path $name $i) $one) -}}
 {{- end -}}
 {{- else if kindIs "string" $value -}}
-{{- include "wasm-rewrite.checkReferences" (merge (dict "path" (printf "%s.%s.%s" $.path $operation $name) "text" $value) $text) -}}
+{{- if regexMatch `[$\\]` $value -}}
+{{- include "wasm-rewrite.checkReferences" (list $at (printf "%s.%s" $path $name) $value) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-Checks one matcher: its regex, or the vars in its text. In: problems, where, vars, path, matcher; regexes, a list holder.
+Checks one matcher: the vars in its text, or its regex, whose probe it gives. In: a list of at, path, matcher.
 */}}
 {{- define "wasm-rewrite.checkMatcher" -}}
-{{- $ := . -}}
+{{- $at := index . 0 -}}
+{{- $path := index . 1 -}}
+{{- $matcher := index . 2 -}}
+{{- with $matcher.regex -}}
+{{- include "wasm-rewrite.groupProbe" (list $at (print $path ".regex") .) -}}
+{{- include "wasm-rewrite.addNames" (list $at .) -}}
+{{- end -}}
 {{- range $key := list "exact" "prefix" "suffix" "contains" -}}
-{{- with get $.matcher $key -}}
-{{- include "wasm-rewrite.checkVars" (dict "problems" $.problems "where" $.where "vars" $.vars "path" (printf "%s.%s" $.path $key) "text" .) -}}
+{{- with index $matcher $key -}}
+{{- if contains "${var." . -}}
+{{- include "wasm-rewrite.checkVars" (list $at (printf "%s.%s" $path $key) .) -}}
 {{- end -}}
 {{- end -}}
-{{- with .matcher.regex -}}
-{{- include "wasm-rewrite.checkRegex" (dict "problems" $.problems "where" $.where "vars" $.vars "path" (printf "%s.regex" $.path) "text" .) -}}
-{{- $_ := set $.regexes "list" (append $.regexes.list .) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Adds the named groups of a regex to .at.names. In: a list of at and the regex.
+*/}}
+{{- define "wasm-rewrite.addNames" -}}
+{{- $at := index . 0 -}}
+{{- range $group := regexFindAll `\(\?P?<\w+>` (index . 1) -1 -}}
+{{- $_ := set $at "names" (append $at.names (regexFind `\w+` ($group | trimPrefix "(?P"))) -}}
 {{- end -}}
 {{- end -}}
 
@@ -208,78 +257,79 @@ Checks the rules of one merged workload. In: problems, name, workload.
 */}}
 {{- define "wasm-rewrite.checkRules" -}}
 {{- $problems := .problems -}}
-{{- $workload := .workload -}}
-{{- $vars := $workload.vars | default dict -}}
+{{- $vars := .workload.vars | default dict -}}
 {{- $seen := dict -}}
-{{- range $i, $pattern := $workload.patterns -}}
+{{- range $i, $pattern := .workload.patterns -}}
+{{- $path := printf "patterns[%d]" $i -}}
 {{- $name := $pattern.name | default (printf "pattern-%d" $i) -}}
-{{- $where := printf "workload %s, pattern %s: " $.name $name -}}
-{{- $at := printf "patterns[%d]" $i -}}
+{{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "names" list "response" false "regexPath" "" "probe" "" -}}
 {{- if not (regexMatch `^[a-z0-9-]{1,63}$` $name) -}}
-{{- include "wasm-rewrite.refuse" (list $problems $where (print $at ".name") $name "want 1 to 63 of a-z, 0-9 and -") -}}
+{{- include "wasm-rewrite.refuse" (list $problems $at.where (print $path ".name") $name "want 1 to 63 of a-z, 0-9 and -") -}}
 {{- else if hasKey $seen $name -}}
-{{- include "wasm-rewrite.refuse" (list $problems $where (print $at ".name") $name (printf "is the name of patterns[%d] too" (get $seen $name))) -}}
+{{- include "wasm-rewrite.refuse" (list $problems $at.where (print $path ".name") $name (printf "is the name of patterns[%d] too" (get $seen $name))) -}}
 {{- else -}}
 {{- $_ := set $seen $name $i -}}
 {{- end -}}
 
-{{- $match := $pattern.match | default dict -}}
-{{- $regexes := dict "list" list -}}
-{{- $one := dict "problems" $problems "where" $where "vars" $vars "regexes" $regexes -}}
-{{- range $key := list "path" "host" -}}
-{{- with get $match $key -}}
-{{- include "wasm-rewrite.checkMatcher" (merge (dict "path" (printf "%s.match.%s" $at $key) "matcher" .) $one) -}}
+{{- with $pattern.match -}}
+{{- with .path -}}
+{{- $probe := include "wasm-rewrite.checkMatcher" (list $at (print $path ".match.path") .) -}}
+{{- if .regex -}}
+{{- $_ := set $at "regexPath" (print $path ".match.path.regex") -}}
+{{- $_ := set $at "probe" $probe -}}
 {{- end -}}
 {{- end -}}
-{{- range $key := list "headers" "query" -}}
-{{- range $j, $matcher := index $match $key -}}
-{{- include "wasm-rewrite.checkMatcher" (merge (dict "path" (printf "%s.match.%s[%d]" $at $key $j) "matcher" $matcher) $one) -}}
+{{- with .host -}}
+{{- $_ := include "wasm-rewrite.checkMatcher" (list $at (print $path ".match.host") .) -}}
+{{- end -}}
+{{- range $j, $matcher := .headers -}}
+{{- $_ := include "wasm-rewrite.checkMatcher" (list $at (printf "%s.match.headers[%d]" $path $j) $matcher) -}}
+{{- end -}}
+{{- range $j, $matcher := .query -}}
+{{- $_ := include "wasm-rewrite.checkMatcher" (list $at (printf "%s.match.query[%d]" $path $j) $matcher) -}}
+{{- end -}}
+{{- with .response -}}
+{{- range $j, $matcher := .headers -}}
+{{- $_ := include "wasm-rewrite.checkMatcher" (list $at (printf "%s.match.response.headers[%d]" $path $j) $matcher) -}}
 {{- end -}}
 {{- end -}}
-{{- range $j, $matcher := ($match.response | default dict).headers -}}
-{{- include "wasm-rewrite.checkMatcher" (merge (dict "path" (printf "%s.match.response.headers[%d]" $at $j) "matcher" $matcher) $one) -}}
 {{- end -}}
 
-{{- $pathRegex := ($match.path | default dict).regex | default "" -}}
-{{- $query := ($pattern.rewrite | default dict).query -}}
-{{- $headers := $pattern.headers | default dict -}}
-{{- $edits := dict "headers.request" $headers.request "headers.response" $headers.response "rewrite.query" (ternary $query dict (kindIs "map" $query)) -}}
-{{- $names := list -}}
-{{- range $block := $edits -}}
+{{- $blocks := dict -}}
+{{- with $pattern.rewrite -}}
+{{- include "wasm-rewrite.checkValues" (list $at (print $path ".rewrite") (pick . "path" "host")) -}}
+{{- if kindIs "map" .query -}}
+{{- $_ := set $blocks "rewrite.query" .query -}}
+{{- end -}}
+{{- end -}}
+{{- with $pattern.redirect -}}
+{{- include "wasm-rewrite.checkValues" (list $at (print $path ".redirect") (pick . "path" "host")) -}}
+{{- end -}}
+{{- with $pattern.respond -}}
+{{- include "wasm-rewrite.checkValues" (list $at (print $path ".respond.headers") .headers) -}}
+{{- end -}}
+{{- with $pattern.headers -}}
+{{- range $side, $edits := . -}}
+{{- $_ := set $blocks (print "headers." $side) $edits -}}
+{{- end -}}
+{{- end -}}
+{{- range $block := $blocks -}}
 {{- range $entry := ($block | default dict).replace -}}
-{{- $_ := set $regexes "list" (append $regexes.list $entry.regex) -}}
+{{- include "wasm-rewrite.addNames" (list $at $entry.regex) -}}
 {{- end -}}
 {{- end -}}
-{{- range $regex := $regexes.list -}}
-{{- range $group := regexFindAll `\(\?P?<\w+>` $regex -1 -}}
-{{- $names = append $names ($group | trimPrefix "(?" | trimPrefix "P" | trimPrefix "<" | trimSuffix ">") -}}
-{{- end -}}
-{{- end -}}
-{{- $references := dict "problems" $problems "where" $where "vars" $vars "names" $names "response" false
-      "regex" (include "wasm-rewrite.expandRegex" (dict "vars" $vars "text" $pathRegex))
-      "regexPath" (ternary "" (print $at ".match.path.regex") (empty $pathRegex)) -}}
-{{- range $place, $texts := dict "rewrite" (pick ($pattern.rewrite | default dict) "path" "host")
-      "redirect" (pick ($pattern.redirect | default dict) "path" "host")
-      "respond.headers" (($pattern.respond | default dict).headers | default dict) -}}
-{{- range $key, $value := $texts -}}
-{{- range $text := ternary $value (list $value) (kindIs "slice" $value) -}}
-{{- if kindIs "string" $text -}}
-{{- include "wasm-rewrite.checkReferences" (merge (dict "path" (printf "%s.%s.%s" $at $place $key) "text" $text) $references) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- range $place, $block := $edits -}}
-{{- with $block -}}
-{{- include "wasm-rewrite.checkEdits" (merge (dict "path" (printf "%s.%s" $at $place) "edits" . "response" (eq $place "headers.response")) $references) -}}
+{{- range $place, $block := $blocks -}}
+{{- if $block -}}
+{{- $_ := set $at "response" (eq $place "headers.response") -}}
+{{- include "wasm-rewrite.checkEdits" (list $at (printf "%s.%s" $path $place) $block) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{- range $side := list "request" "response" -}}
-{{- with get ($workload.headers | default dict) $side -}}
-{{- include "wasm-rewrite.checkEdits" (dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "names" list
-      "regex" "" "regexPath" "" "response" (eq $side "response") "path" (printf "headers.%s" $side) "edits" .) -}}
+{{- range $side, $edits := .workload.headers -}}
+{{- if $edits -}}
+{{- $at := dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "names" list "response" (eq $side "response") "regexPath" "" "probe" "" -}}
+{{- include "wasm-rewrite.checkEdits" (list $at (print "headers." $side) $edits) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
