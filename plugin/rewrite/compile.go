@@ -1,0 +1,503 @@
+package rewrite
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MaxPatterns is the largest number of patterns in one configuration.
+const MaxPatterns = 4096
+
+// Rules is a compiled configuration. It is immutable: any number of [Stream]
+// may use it.
+type Rules struct {
+	revision           string
+	patterns           []pattern
+	request            block // of the top level
+	response           block
+	originalPathHeader string
+	patternHeader      string
+	keepUnsafe         bool
+
+	responsePatterns []int // indices of the patterns on the response
+	idleRequest      bool  // nothing is to be done on requests
+	idleResponse     bool  // nothing is to be done on responses
+	wantsAll         bool  // every request needs more than its path
+}
+
+// Revision is the configuration's revision, or "".
+func (r *Rules) Revision() string { return r.revision }
+
+// Patterns is the number of patterns.
+func (r *Rules) Patterns() int { return len(r.patterns) }
+
+// PatternName is the name of pattern i.
+func (r *Rules) PatternName(i int) string { return r.patterns[i].name }
+
+type mode uint8
+
+const (
+	enforce mode = iota
+	shadow
+	disabled
+)
+
+type pattern struct {
+	name       string
+	mode       mode
+	next       bool // then: next
+	onResponse bool // a pattern on the response
+	sample     *sample
+
+	path     *pathMatcher
+	host     *matcher
+	scheme   string
+	methods  []string
+	headers  []valueMatcher
+	query    []valueMatcher
+	captures int // named groups of host, headers and query
+	needRoot bool
+
+	status          []StatusRange
+	responseHeaders []valueMatcher
+
+	newPath  *pathEdit
+	newHost  *template
+	newQuery queryEdit
+	redirect *redirect
+	respond  *respond
+	refs     []ref // what the request side refers to
+
+	request  block
+	response block
+}
+
+type redirect struct {
+	status int
+	scheme string
+	host   *template
+	port   int
+}
+
+type respond struct {
+	status  int
+	body    string
+	headers []operation
+}
+
+// block is one list of header operations with the references they read.
+type block struct {
+	ops  []operation
+	refs []ref
+}
+
+type sample struct {
+	threshold      uint64 // of 1,000,000
+	header, cookie string
+}
+
+// Compile checks what a configuration means and makes it ready to be applied.
+// The error is [Errors] and holds every fault.
+func Compile(c *Config) (*Rules, error) {
+	f := &faults{}
+	r := compile(c, f)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// compiler turns a Config into Rules and collects what is wrong with it.
+type compiler struct {
+	*faults
+	config *Config
+	// Of the pattern at hand.
+	groupNames map[string]ref  // named groups that can be referred to, so far
+	takenNames map[string]bool // all named groups so far
+	pathRegex  *finder
+	captures   int
+	broken     bool // a regex does not compile, so its groups are not known
+}
+
+func compile(config *Config, f *faults) *Rules {
+	f.parsed = len(f.list)
+	c := &compiler{faults: f, config: config}
+	at := &place{shape: configShape}
+	r := &Rules{revision: config.Revision, keepUnsafe: config.OnUnsafe == "keep"}
+
+	patterns := at.key("patterns")
+	if n := len(config.Patterns); n > MaxPatterns {
+		c.add(patterns, "", "has "+strconv.Itoa(n)+" patterns, the limit is "+strconv.Itoa(MaxPatterns)+": split them over several workloads")
+		return r
+	}
+	seen := map[string]int{}
+	r.patterns = make([]pattern, len(config.Patterns))
+	for i := range config.Patterns {
+		c.pattern(patterns.item(i), i, &config.Patterns[i], &r.patterns[i])
+		name := r.patterns[i].name
+		if first, twice := seen[name]; twice {
+			c.add(patterns.item(i).key("name"), quoted(name), "is the name of patterns["+strconv.Itoa(first)+"] too: names are unique")
+		} else {
+			seen[name] = i
+		}
+	}
+	c.startPattern()
+	headers := at.key("headers")
+	r.request = c.block(headers.key("request"), &config.Headers.Request, false)
+	r.response = c.block(headers.key("response"), &config.Headers.Response, true)
+	r.originalPathHeader = c.ownHeader(at.key("originalPathHeader"), config.OriginalPathHeader)
+	r.patternHeader = c.ownHeader(at.key("patternHeader"), config.PatternHeader)
+	if r.patternHeader != "" && r.patternHeader == r.originalPathHeader {
+		c.add(at.key("patternHeader"), quoted(config.PatternHeader), "is originalPathHeader too: use two names")
+	}
+	if s := config.Revision; s != "" {
+		for i := 0; i < len(s); i++ {
+			if len(s) != 8 || !isDigit(s[i]) && (s[i] < 'a' || s[i] > 'f') {
+				c.add(at.key("revision"), quoted(s), "want 8 hexadecimal digits in lower case; the chart writes them")
+				break
+			}
+		}
+	}
+	r.plan()
+	return r
+}
+
+// plan finds what can be left out on every request.
+func (r *Rules) plan() {
+	r.idleRequest = len(r.request.ops) == 0 && r.originalPathHeader == "" && r.patternHeader == ""
+	r.idleResponse = len(r.response.ops) == 0
+	r.wantsAll = len(r.request.ops) > 0
+	for _, ref := range r.response.refs {
+		r.idleRequest = r.idleRequest && ref.kind >= refStatus
+	}
+	for i := range r.patterns {
+		p := &r.patterns[i]
+		if p.mode == disabled {
+			continue
+		}
+		r.idleRequest = false
+		r.idleResponse = r.idleResponse && len(p.response.ops) == 0
+		needsAll := p.host != nil || p.scheme != "" || p.methods != nil || p.headers != nil ||
+			p.newHost != nil || p.redirect != nil || len(p.request.ops) > 0
+		r.wantsAll = r.wantsAll || p.path == nil && needsAll
+		if p.onResponse {
+			r.responsePatterns = append(r.responsePatterns, i)
+		}
+	}
+}
+
+const nameReason = "want 1 to 63 of a-z, 0-9 and -"
+
+func validName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !isDigit(c) && (c < 'a' || c > 'z') && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 63
+}
+
+func (c *compiler) startPattern() {
+	c.groupNames, c.takenNames = map[string]ref{}, map[string]bool{}
+	c.pathRegex, c.captures, c.broken = nil, 0, false
+}
+
+func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
+	c.startPattern()
+	p.name = in.Name
+	if p.name == "" {
+		p.name = "pattern-" + strconv.Itoa(index)
+	} else if !validName(p.name) {
+		c.add(at.key("name"), quoted(p.name), nameReason)
+	}
+	c.match(at.key("match"), &in.Match, p)
+	c.action(at, in, p)
+	headers := at.key("headers")
+	if p.onResponse {
+		if !in.Headers.Request.empty() {
+			c.add(headers.key("request"), "", "cannot stand beside match.response: the request has gone when the response is there")
+		}
+	} else {
+		p.request = c.block(headers.key("request"), &in.Headers.Request, false)
+	}
+	p.response = c.block(headers.key("response"), &in.Headers.Response, true)
+	p.captures = c.captures
+
+	p.next = in.Then == "next"
+	if p.next && (p.redirect != nil || p.respond != nil) {
+		c.add(at.key("then"), `"next"`, "cannot stand beside redirect or respond: nothing comes after an answer")
+	}
+	switch in.Mode {
+	case "shadow":
+		p.mode = shadow
+	case "disabled":
+		p.mode = disabled
+	}
+	if in.Sample != nil {
+		p.sample = c.sample(at.key("sample"), in.Sample)
+	}
+}
+
+// action compiles rewrite, redirect and respond.
+func (c *compiler) action(at *place, in *Pattern, p *pattern) {
+	var given []string
+	for _, a := range []struct {
+		name  string
+		given bool
+	}{{"rewrite", in.Rewrite != nil}, {"redirect", in.Redirect != nil}, {"respond", in.Respond != nil}} {
+		if a.given {
+			given = append(given, a.name)
+			if p.onResponse {
+				c.add(at.key(a.name), "", "cannot stand beside match.response: the request has gone when the response is there")
+			}
+		}
+	}
+	switch {
+	case len(given) > 1:
+		c.add(at, "", "has "+strings.Join(given, " and ")+": want one of rewrite, redirect and respond")
+	case len(given) == 0 && in.Headers.Request.empty() && in.Headers.Response.empty():
+		c.add(at, "", "does nothing: want rewrite, redirect, respond or headers")
+	}
+	sc := scope{groups: c.groups(), names: c.groupNames, refs: &p.refs}
+	if in.Rewrite != nil {
+		c.rewrite(at.key("rewrite"), in, p, sc)
+	}
+	if in.Redirect != nil {
+		c.redirect(at.key("redirect"), in, p, sc)
+	}
+	if in.Respond != nil {
+		e := &editor{compiler: c, at: at.key("respond"), sc: sc, name: c.headerName, text: c.headerValue}
+		e.lists(opSet, "headers", in.Respond.Headers)
+		p.respond = &respond{status: in.Respond.Status, body: in.Respond.Body, headers: e.ops}
+	}
+	p.needRoot = p.path != nil || p.newPath != nil || p.newQuery.drop || p.newQuery.ops != nil || p.redirect != nil
+}
+
+func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
+	r := in.Rewrite
+	if r.Path == nil && r.Host == nil && !r.Query.Drop && r.Query.Edits == nil {
+		c.add(at, "", "changes nothing: want path, host or query")
+	}
+	if r.Path != nil {
+		p.newPath = c.pathEdit(at, in, *r.Path, r.Replace, sc)
+	} else if r.Replace != "" {
+		c.add(at.key("replace"), quoted(r.Replace), "needs path beside it")
+	}
+	if r.Host != nil {
+		p.newHost = c.host(at.key("host"), *r.Host, sc)
+	}
+	p.newQuery.drop = r.Query.Drop
+	if r.Query.Edits != nil {
+		p.newQuery.ops = c.queryOps(at.key("query"), r.Query.Edits, sc)
+	}
+}
+
+func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
+	r := in.Redirect
+	if r.Path == nil && r.Host == nil && r.Scheme == "" && r.Port == 0 && r.Query != "drop" {
+		c.add(at, "", "leads back to the same place: want scheme, host, port or path")
+	}
+	p.redirect = &redirect{status: r.Status, scheme: r.Scheme, port: r.Port}
+	if r.Status == 0 {
+		p.redirect.status = 302
+	}
+	if r.Host != nil {
+		p.redirect.host = c.host(at.key("host"), *r.Host, sc)
+	}
+	if r.Path != nil {
+		p.newPath = c.pathEdit(at, in, *r.Path, r.Replace, sc)
+	} else if r.Replace != "" {
+		c.add(at.key("replace"), quoted(r.Replace), "needs path beside it")
+	}
+	p.newQuery.drop = r.Query == "drop"
+}
+
+// groups is the number of groups of the path regex, or -1.
+func (c *compiler) groups() int {
+	if c.pathRegex == nil {
+		return -1
+	}
+	return c.pathRegex.groups
+}
+
+// tokens splits a template and reports what is wrong with it.
+func (c *compiler) tokens(at *place, text string) []token {
+	tokens, reasons := c.tokenize(text)
+	for _, reason := range reasons {
+		c.add(at, quoted(text), reason)
+	}
+	return tokens
+}
+
+func (c *compiler) resolved(at *place, text string, tokens []token, sc scope) template {
+	t, reasons := c.resolve(tokens, sc)
+	for _, reason := range reasons {
+		c.add(at, quoted(text), reason)
+	}
+	return t
+}
+
+func (c *compiler) template(at *place, text string, sc scope) template {
+	return c.resolved(at, text, c.tokens(at, text), sc)
+}
+
+// pathEdit compiles rewrite.path or redirect.path with its replace.
+func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc scope) *pathEdit {
+	e := &pathEdit{how: replaceWhole}
+	m := in.Match.Path
+	switch {
+	case replace == "first" && (m == nil || m.Regex == nil):
+		c.add(at.key("replace"), `"first"`, "needs match.path.regex")
+	case replace == "whole" || m == nil || m.Exact != nil:
+	case m.Prefix != nil:
+		e.how = replacePrefix
+	case replace == "first":
+		e.how = replaceFirst
+	case m.Regex != nil:
+		e.how = replaceAll
+	}
+	at = at.key("path")
+	tokens := c.tokens(at, text)
+	path, query, hasQuery := splitTokens(tokens)
+
+	sc.encoding = encodePath
+	inPath := sc
+	inPath.own, inPath.ownPath = c.pathRegex, true
+	e.path = c.resolved(at, text, path, inPath)
+	if reason := literalPathReason(&e.path, e.how); reason != "" {
+		c.add(at, quoted(text), reason)
+	}
+	if hasQuery {
+		sc.encoding = encodeQuery
+		q := c.resolved(at, text, query, sc)
+		if reason := literalQueryReason(&q); reason != "" {
+			c.add(at, quoted(text), reason)
+		}
+		e.query = &q
+	}
+	return e
+}
+
+// splitTokens cuts a path's tokens at the first ? that is written.
+func splitTokens(tokens []token) (path, query []token, found bool) {
+	for i, t := range tokens {
+		if t.isRef {
+			continue
+		}
+		before, after, found := strings.Cut(t.text, "?")
+		if !found {
+			continue
+		}
+		path = slices.Clone(tokens[:i])
+		if before != "" {
+			path = append(path, token{text: before})
+		}
+		if after != "" {
+			query = append(query, token{text: after})
+		}
+		return path, append(query, tokens[i+1:]...), true
+	}
+	return tokens, nil, false
+}
+
+func (c *compiler) host(at *place, text string, sc scope) *template {
+	t := c.template(at, text, sc)
+	if reason := literalHostReason(&t); reason != "" {
+		c.add(at, quoted(text), reason)
+	}
+	return &t
+}
+
+func (c *compiler) headerValue(at *place, text string, sc scope) template {
+	sc.encoding = encodeNone
+	t := c.template(at, text, sc)
+	for _, p := range t.pieces {
+		if p.kind == pieceText && !t.config && hasControl(p.text) {
+			c.add(at, quoted(text), "a control byte cannot stand in a header value")
+			break
+		}
+	}
+	if fixed, ok := t.constant(); ok && !t.config && len(fixed) > maxValue {
+		c.add(at, quoted(text), "has "+strconv.Itoa(len(fixed))+" bytes, the limit is "+strconv.Itoa(maxValue))
+	}
+	return t
+}
+
+// untouchable are headers that belong to the connection or decide where a
+// message ends: changing them lets one message be read as two.
+var untouchable = []string{"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}
+
+func isUntouchable(name string) bool {
+	return strings.HasPrefix(name, ":") || slices.Contains(untouchable, name)
+}
+
+// headerName checks a name that is written or removed and gives it in lower case.
+func (c *compiler) headerName(at *place, name string) string {
+	low := strings.ToLower(name)
+	switch {
+	case low == ":path":
+		c.add(at, quoted(name), "is not changed as a header: use rewrite.path")
+	case low == "host" || low == ":authority":
+		c.add(at, quoted(name), "is not changed as a header: use rewrite.host")
+	case isUntouchable(low):
+		c.add(at, quoted(name), "belongs to the connection or the message's frame: it is never changed")
+	case !isToken(low):
+		c.add(at, quoted(name), "is no header name")
+	}
+	return low
+}
+
+// ownHeader checks the name of a header that the filter itself writes.
+func (c *compiler) ownHeader(at *place, name string) string {
+	if name == "" {
+		return ""
+	}
+	return c.headerName(at, name)
+}
+
+func (c *compiler) sample(at *place, in *Sample) *sample {
+	s := &sample{threshold: uint64(in.Percent*10000 + 0.5)}
+	if by := in.By; by != nil {
+		at := at.key("by")
+		if (by.Header == "") == (by.Cookie == "") {
+			c.add(at, "", "want one of header and cookie")
+		}
+		if by.Header != "" {
+			s.header = c.matchedName(at.key("header"), by.Header)
+		}
+		s.cookie = by.Cookie
+		if s.cookie != "" && !isToken(s.cookie) {
+			c.add(at.key("cookie"), quoted(s.cookie), "is no cookie name")
+		}
+	}
+	return s
+}
+
+func quoteMeta(s string) string { return regexp.QuoteMeta(s) }
+func asIs(s string) string      { return s }
+
+// Possible tells whether pattern i can have a result at all, so that a host
+// keeps no counter for what never happens.
+func (r *Rules) Possible(i int, result Result) bool {
+	p := &r.patterns[i]
+	if p.mode == disabled {
+		return false
+	}
+	switch result {
+	case Matched:
+		return p.mode == enforce
+	case Rewritten:
+		return p.mode == enforce && p.redirect == nil && (p.newPath != nil || p.newHost != nil || p.newQuery.drop || p.newQuery.ops != nil)
+	case Redirected:
+		return p.mode == enforce && p.redirect != nil
+	case Responded:
+		return p.mode == enforce && p.respond != nil
+	case Shadowed:
+		return p.mode == shadow
+	case SampledOut:
+		return p.sample != nil
+	}
+	return true
+}

@@ -1,0 +1,229 @@
+package rewrite
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Error is one thing that is wrong with a configuration.
+type Error struct {
+	Path   string // the place as the user typed it: patterns[2].match.path.regex; empty for the whole text
+	Value  string // what stands there, as JSON, cut at 80 bytes; empty where something is missing
+	Reason string // why it is refused and what to write instead
+
+	at *place
+}
+
+func (e *Error) Error() string {
+	s := e.Reason
+	if e.Value != "" {
+		s = e.Value + ": " + s
+	}
+	if e.Path != "" {
+		s = e.Path + ": " + s
+	}
+	return s
+}
+
+// Errors are all faults of one configuration, in the order of the keys of the
+// rule language: lists by index, maps by name, unknown keys last.
+type Errors []*Error
+
+// Error gives one fault a line.
+func (e Errors) Error() string {
+	var b strings.Builder
+	for i, one := range e {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(one.Error())
+	}
+	return b.String()
+}
+
+// faults collects errors while a configuration is parsed and compiled.
+type faults struct {
+	list   Errors
+	parsed int // how many of them are of form
+}
+
+// add collects one fault. What is said of a place whose form is wrong already
+// would only follow from that, and is left out.
+func (f *faults) add(at *place, value, reason string) {
+	e := &Error{Path: at.String(), Value: value, Reason: reason, at: at}
+	for _, first := range f.list[:f.parsed] {
+		if first.at.holds(at) || value == "" && at.holds(first.at) {
+			return
+		}
+	}
+	f.list = append(f.list, e)
+}
+
+// err gives the collected faults in order, or nil.
+func (f *faults) err() error {
+	if len(f.list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(f.list, func(a, b *Error) int { return a.at.compare(b.at) })
+	return f.list
+}
+
+const maxShown = 80
+
+// quoted shows a string in an error.
+func quoted(s string) string {
+	if len(s) > maxShown {
+		cut := maxShown
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		return strconv.Quote(s[:cut]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// place is where in a configuration something stands.
+type place struct {
+	up    *place
+	name  string // of a key; empty for an index
+	index int    // of a list element; of a key its rank among the keys of its object
+	shape *shape // what may stand here; nil where anything may
+}
+
+// unknownRank puts unknown keys behind all known ones.
+const unknownRank = 1 << 30
+
+// key is the place of a key of the object at p.
+func (p *place) key(name string) *place {
+	at := &place{up: p, name: name, index: unknownRank}
+	if p.shape == nil {
+		return at
+	}
+	if p.shape.named {
+		at.index, at.shape = 0, p.shape.elem
+		return at
+	}
+	for i, k := range p.shape.keys {
+		if k.name == name {
+			at.index, at.shape = i, k.shape
+			break
+		}
+	}
+	return at
+}
+
+// item is the place of an element of the list at p.
+func (p *place) item(i int) *place {
+	at := &place{up: p, index: i}
+	if p.shape != nil {
+		at.shape = p.shape.elem
+	}
+	return at
+}
+
+func (p *place) String() string {
+	if p == nil || p.up == nil {
+		return ""
+	}
+	up := p.up.String()
+	switch {
+	case p.name == "":
+		return up + "[" + strconv.Itoa(p.index) + "]"
+	case !plainName(p.name):
+		return up + "[" + quoted(p.name) + "]"
+	case up == "":
+		return p.name
+	}
+	return up + "." + p.name
+}
+
+// plainName tells whether a name can stand behind a dot in a path.
+func plainName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !isAlnum(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (p *place) depth() int {
+	n := 0
+	for ; p != nil; p = p.up {
+		n++
+	}
+	return n
+}
+
+// holds tells whether q is p or a place inside it.
+func (p *place) holds(q *place) bool {
+	for i := q.depth() - p.depth(); i > 0; i-- {
+		q = q.up
+	}
+	return p.compare(q) == 0
+}
+
+// compare orders two places as the rule language lists them.
+func (p *place) compare(q *place) int {
+	dp, dq := p.depth(), q.depth()
+	a, b := p, q
+	for i := dp; i > dq; i-- {
+		a = a.up
+	}
+	for i := dq; i > dp; i-- {
+		b = b.up
+	}
+	order := 0
+	for a != b {
+		if a.index != b.index {
+			order = a.index - b.index
+		} else if c := strings.Compare(a.name, b.name); c != 0 {
+			order = c
+		}
+		a, b = a.up, b.up
+	}
+	if order == 0 {
+		return dp - dq
+	}
+	return order
+}
+
+// nearest gives the candidate that s is most likely a misspelling of, or "".
+func nearest(s string, candidates []string) string {
+	best, bestAt := "", len(s)/3+1
+	for _, c := range candidates {
+		if strings.EqualFold(s, c) {
+			return c
+		}
+		if d := editDistance(s, c, bestAt); d < bestAt || d == bestAt && best == "" {
+			best, bestAt = c, d
+		}
+	}
+	return best
+}
+
+// editDistance is the Levenshtein distance of a and b, or limit+1 where it is larger.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit {
+		return limit + 1
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 0; i < len(a); i++ {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := 0; j < len(b); j++ {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return min(row[len(b)], limit+1)
+}

@@ -1,0 +1,393 @@
+package rewrite
+
+import (
+	"strconv"
+	"strings"
+)
+
+type matchOp uint8
+
+const (
+	opExact matchOp = iota
+	opPrefix
+	opSuffix
+	opContains
+	opRegex
+	opPresent
+)
+
+// matcher is one condition on a text.
+type matcher struct {
+	op       matchOp
+	text     string
+	fold     bool
+	find     *finder
+	captures []capture // the named groups of find
+}
+
+// capture says which group of a regex goes to which slot.
+type capture struct{ slot, group int }
+
+// valueMatcher is a condition on a header or query parameter.
+type valueMatcher struct {
+	matcher
+	name string
+	want bool // the outcome that holds: false under not, and for present: false
+}
+
+// pathMatcher is a condition on the path.
+type pathMatcher struct {
+	op   matchOp
+	text string // without its last slash where it is a prefix
+	fold bool
+	find *finder
+}
+
+// choice is one way to match, as it was written.
+type choice struct {
+	key  string
+	op   matchOp
+	text *string
+}
+
+// choose gives the one way that is written, and reports none or several.
+func (c *compiler) choose(at *place, choices []choice, orPresent bool) (chosen choice, ok bool) {
+	var given []string
+	for _, ch := range choices {
+		if ch.text != nil {
+			given = append(given, ch.key)
+			chosen = ch
+		}
+	}
+	if orPresent {
+		given = append(given, "present")
+	}
+	if len(given) == 1 {
+		return chosen, !orPresent
+	}
+	all := make([]string, 0, len(choices)+1)
+	for _, ch := range choices {
+		all = append(all, ch.key)
+	}
+	reason := "want one of " + strings.Join(all, ", ")
+	if len(given) > 1 {
+		reason = "has " + strings.Join(given, " and ") + ": " + reason
+	}
+	c.add(at, "", reason)
+	return chosen, false
+}
+
+// text puts vars into a matcher's literal text and reports what is wrong with it.
+func (c *compiler) text(at *place, s string, quote func(string) string) string {
+	text, reasons := c.literal(s, quote)
+	for _, reason := range reasons {
+		c.add(at, quoted(s), reason)
+	}
+	return text
+}
+
+func (c *compiler) regex(at *place, s string, ignoreCase bool) *finder {
+	find, reason := newFinder(c.text(at, s, quoteMeta), ignoreCase)
+	if reason != "" {
+		c.add(at, quoted(s), reason)
+		c.broken = true
+		find = &finder{}
+	}
+	return find
+}
+
+// name registers the named groups of a regex; ref says where they are read,
+// nil that nothing outside can refer to them.
+func (c *compiler) name(at *place, s string, find *finder, ref func(group int) ref) {
+	for group, name := range find.names {
+		if name == "" {
+			continue
+		}
+		if isBuiltin(name) {
+			c.add(at, quoted(s), "a group named "+name+": ${"+name+"} has a meaning already, use another name")
+		} else if c.takenNames[name] {
+			c.add(at, quoted(s), "the group name "+name+" is used twice in this pattern")
+		} else {
+			c.takenNames[name] = true
+			if ref != nil {
+				c.groupNames[name] = ref(group)
+			}
+		}
+	}
+}
+
+func (c *compiler) match(at *place, m *Match, p *pattern) {
+	if m.Path != nil {
+		p.path = c.path(at.key("path"), m.Path)
+	}
+	if m.Host != nil {
+		in := m.Host
+		p.host = &matcher{fold: in.IgnoreCase}
+		ch, ok := c.choose(at.key("host"), []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix}, {"regex", opRegex, in.Regex}}, false)
+		if ok {
+			c.matcher(at.key("host").key(ch.key), ch, p.host, refCapture, false)
+			// Hosts are compared in lower case whatever their case was.
+			p.host.text, p.host.fold = strings.ToLower(p.host.text), false
+		}
+	}
+	p.scheme = m.Scheme
+	for i, method := range m.Methods {
+		if !isToken(method) || !isUpper(method) {
+			c.add(at.key("methods").item(i), quoted(method), "want a method in upper case, such as GET")
+		}
+	}
+	p.methods = m.Methods
+	p.headers = c.valueMatchers(at.key("headers"), m.Headers, refCapture, true)
+	p.query = c.valueMatchers(at.key("query"), m.Query, refCapture, false)
+	if m.Response != nil {
+		p.onResponse = true
+		p.status = m.Response.Status
+		in := at.key("response")
+		if m.Response.Status == nil && m.Response.Headers == nil {
+			c.add(in, "", "want status or headers")
+		}
+		p.responseHeaders = c.valueMatchers(in.key("headers"), m.Response.Headers, refResponseCapture, true)
+	}
+}
+
+func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
+	m := &pathMatcher{fold: in.IgnoreCase}
+	ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"regex", opRegex, in.Regex}}, false)
+	if !ok {
+		return m
+	}
+	at = at.key(ch.key)
+	m.op = ch.op
+	if ch.op == opRegex {
+		m.find = c.regex(at, *ch.text, in.IgnoreCase)
+		c.pathRegex = m.find
+		c.name(at, *ch.text, m.find, func(group int) ref { return ref{kind: refGroup, index: group} })
+		return m
+	}
+	m.text = c.text(at, *ch.text, asIs)
+	switch {
+	case strings.ContainsAny(m.text, "?#"):
+		c.add(at, quoted(*ch.text), "never matches: a path ends before ? and #; match the query with match.query")
+	case !strings.HasPrefix(m.text, "/"):
+		c.add(at, quoted(*ch.text), "never matches: a path begins with /")
+	case ch.op == opPrefix:
+		m.text = strings.TrimSuffix(m.text, "/")
+	}
+	return m
+}
+
+// matcher compiles one chosen way to match a text. Under not a group has no
+// value, so nothing can refer to it.
+func (c *compiler) matcher(at *place, ch choice, m *matcher, kind refKind, not bool) {
+	m.op = ch.op
+	if ch.op != opRegex {
+		m.text = c.text(at, *ch.text, asIs)
+		return
+	}
+	m.find = c.regex(at, *ch.text, m.fold)
+	if not {
+		c.name(at, *ch.text, m.find, nil)
+		return
+	}
+	c.name(at, *ch.text, m.find, func(group int) ref {
+		m.captures = append(m.captures, capture{c.captures, group})
+		c.captures++
+		return ref{kind: kind, index: c.captures - 1}
+	})
+}
+
+func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, headers bool) []valueMatcher {
+	if list == nil {
+		return nil
+	}
+	out := make([]valueMatcher, len(list))
+	for i := range list {
+		in, m, at := &list[i], &out[i], at.item(i)
+		m.fold, m.want, m.name = in.IgnoreCase, !in.Not, in.Name
+		if headers {
+			m.name = c.matchedName(at.key("name"), in.Name)
+		} else if in.Name == "" {
+			c.add(at.key("name"), "", "is missing: want a parameter's name")
+		}
+		ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix},
+			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}}, in.Present != nil)
+		switch {
+		case ok:
+			c.matcher(at.key(ch.key), ch, &m.matcher, kind, in.Not)
+		case in.Present != nil:
+			m.op = opPresent
+			m.want = *in.Present != in.Not
+		}
+	}
+	return out
+}
+
+// matchedName checks the name of a header that is only read.
+func (c *compiler) matchedName(at *place, name string) string {
+	if instead := insteadOfPseudo(name, "match.", ""); instead != "" {
+		c.add(at, quoted(name), "is not a header here: use "+instead)
+	} else if name == "" {
+		c.add(at, "", "is missing: want a header's name")
+	} else if !isToken(name) {
+		c.add(at, quoted(name), "is no header name")
+	}
+	return strings.ToLower(name)
+}
+
+// insteadOfPseudo gives what to write for host and the pseudo-headers, or "".
+func insteadOfPseudo(name, before, after string) string {
+	key := ""
+	switch strings.ToLower(name) {
+	case "host", ":authority":
+		key = "host"
+	case ":path":
+		key = "path"
+	case ":method":
+		if key = "method"; before == "match." {
+			key = "methods"
+		}
+	case ":scheme":
+		key = "scheme"
+	case ":status":
+		key = "response.status"
+	default:
+		if strings.HasPrefix(name, ":") {
+			key = "path"
+		}
+	}
+	if key == "" {
+		return ""
+	}
+	return before + key + after
+}
+
+// holds tells whether the path fits. loc is where a regex found its leftmost match.
+func (m *pathMatcher) holds(path string, buf []int) (loc []int, ok bool) {
+	switch m.op {
+	case opExact:
+		return nil, path == m.text || m.fold && equalFold(path, m.text)
+	case opPrefix:
+		n := len(m.text)
+		if len(path) < n || len(path) > n && path[n] != '/' {
+			return nil, false
+		}
+		return nil, path[:n] == m.text || m.fold && equalFold(path[:n], m.text)
+	}
+	loc = m.find.find(path, buf)
+	return loc, loc != nil
+}
+
+// holds tells whether a text fits, and keeps the named groups in captures.
+func (m *matcher) holds(s string, captures []val) bool {
+	n := len(m.text)
+	switch m.op {
+	case opPresent:
+		return true
+	case opExact:
+		return s == m.text || m.fold && equalFold(s, m.text)
+	case opPrefix:
+		return len(s) >= n && (s[:n] == m.text || m.fold && equalFold(s[:n], m.text))
+	case opSuffix:
+		return len(s) >= n && (s[len(s)-n:] == m.text || m.fold && equalFold(s[len(s)-n:], m.text))
+	case opContains:
+		if !m.fold {
+			return strings.Contains(s, m.text)
+		}
+		for i := 0; i+n <= len(s); i++ {
+			if equalFold(s[i:i+n], m.text) {
+				return true
+			}
+		}
+		return false
+	}
+	if len(m.captures) == 0 {
+		return m.find.match(s)
+	}
+	loc := m.find.find(s, nil)
+	if loc == nil {
+		return false
+	}
+	for _, c := range m.captures {
+		text, ok := found{s, loc}.group(c.group)
+		captures[c.slot] = val{text, ok}
+	}
+	return true
+}
+
+// matches tells whether a pattern's conditions on the request hold, and if not
+// which one failed. It keeps the groups that were found in s.
+func (s *Stream) matches(p *pattern) (ok bool) {
+	s.loc = nil
+	if p.needRoot && !strings.HasPrefix(s.path, "/") {
+		return s.miss("match.path", -1)
+	}
+	if p.path != nil {
+		if s.loc, ok = p.path.holds(s.path, s.locBuf[:0]); !ok {
+			return s.miss("match.path", -1)
+		}
+	}
+	if s.captures = s.captures[:0]; p.captures > 0 {
+		s.captures = append(s.captures, make([]val, p.captures)...)
+	}
+	if p.host != nil && !p.host.holds(s.hostname(), s.captures) {
+		return s.miss("match.host", -1)
+	}
+	if p.scheme != "" {
+		if scheme, _ := s.get(":scheme"); scheme != p.scheme {
+			return s.miss("match.scheme", -1)
+		}
+	}
+	if p.methods != nil {
+		method, _ := s.get(":method")
+		ok := false
+		for _, m := range p.methods {
+			ok = ok || m == method
+		}
+		if !ok {
+			return s.miss("match.methods", -1)
+		}
+	}
+	for i := range p.headers {
+		if !s.headerHolds(&p.headers[i]) {
+			return s.miss("match.headers", i)
+		}
+	}
+	for i := range p.query {
+		if !s.paramHolds(&p.query[i]) {
+			return s.miss("match.query", i)
+		}
+	}
+	return true
+}
+
+// miss notes for [Stream.Trace] which condition failed.
+func (s *Stream) miss(key string, index int) bool {
+	if s.Trace != nil {
+		s.why = key
+		if index >= 0 {
+			s.why += "[" + strconv.Itoa(index) + "]"
+		}
+	}
+	return false
+}
+
+func (s *Stream) headerHolds(m *valueMatcher) bool {
+	s.load()
+	for i := range s.list.items {
+		if s.list.items[i].name == m.name && m.holds(s.list.items[i].value, s.captures) {
+			return m.want
+		}
+	}
+	return !m.want
+}
+
+func (s *Stream) paramHolds(m *valueMatcher) bool {
+	for rest := s.query; rest != ""; {
+		var name, value string
+		name, value, rest = nextParam(rest)
+		if s.decode(name) == m.name && name != "" && m.holds(s.decode(value), s.captures) {
+			return m.want
+		}
+	}
+	return !m.want
+}

@@ -1,0 +1,119 @@
+package rewrite
+
+import "strings"
+
+// replacing is what part of a path a template replaces.
+type replacing uint8
+
+const (
+	replaceWhole replacing = iota
+	replacePrefix
+	replaceFirst // match of the path regex
+	replaceAll   // matches of the path regex
+)
+
+// pathEdit is rewrite.path or redirect.path.
+type pathEdit struct {
+	how   replacing
+	path  template
+	query *template // what follows the first ? that is written
+}
+
+// retarget gives the path and query that a pattern makes of the current ones.
+func (s *Stream) retarget(p *pattern, vals []val) (now target, tooLong bool) {
+	now = s.target
+	if p.newQuery.drop {
+		now.query, now.hasQuery = "", false
+	} else if p.newQuery.ops != nil {
+		now, tooLong = s.editQuery(now, p.newQuery.ops, vals)
+	}
+	e := p.newPath
+	if e == nil || tooLong {
+		return now, tooLong
+	}
+	now.path, tooLong = s.replacePath(p, vals)
+	if e.query != nil {
+		x := s.expand(e.query, vals, found{}, encodeQuery, maxTarget)
+		tooLong = tooLong || x.long
+		switch {
+		case x.text == "":
+		case now.query == "":
+			now.query, now.hasQuery = x.text, true
+		default:
+			start := len(s.arena)
+			s.arena = append(append(append(s.arena, x.text...), '&'), now.query...)
+			now.query, now.hasQuery = s.since(start), true
+		}
+	}
+	return now, tooLong
+}
+
+// replacePath gives the new path. It ends early, with tooLong, where the path
+// grows beyond what may leave the filter.
+func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool) {
+	e, was := p.newPath, s.path
+	first := found{was, s.loc}
+	if e.how == replaceWhole {
+		x := s.expand(&e.path, vals, first, encodePath, maxTarget)
+		return x.text, x.long
+	}
+	start := len(s.arena)
+	switch e.how {
+	case replacePrefix:
+		rest := was[len(p.path.text):]
+		s.expandInto(&e.path, vals, first, encodePath)
+		if rest == "" {
+			if len(s.arena) == start {
+				s.arena = append(s.arena, '/')
+			}
+			break
+		}
+		for len(s.arena) > start && s.arena[len(s.arena)-1] == '/' {
+			s.arena = s.arena[:len(s.arena)-1]
+		}
+		s.arena = append(append(s.arena, '/'), strings.TrimLeft(rest, "/")...)
+	case replaceFirst:
+		s.arena = append(s.arena, was[:s.loc[0]]...)
+		s.expandInto(&e.path, vals, first, encodePath)
+		s.arena = append(s.arena, was[s.loc[1]:]...)
+	case replaceAll:
+		done := s.replaceEach(p.path.find, &e.path, was, s.loc, vals, encodePath, maxTarget)
+		if !done {
+			return "", true
+		}
+	}
+	return s.since(start), len(s.arena)-start > maxTarget
+}
+
+// replaceEach appends text to the arena with every match of a regex replaced.
+// loc is the leftmost match. It is false where the result passes the limit.
+func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, vals []val, enc encoding, limit int) bool {
+	start, end := len(s.arena), 0
+	one := func(loc []int) bool {
+		s.arena = append(s.arena, text[end:loc[0]]...)
+		s.expandInto(t, vals, found{text, loc}, enc)
+		end = loc[1]
+		return len(s.arena)-start <= limit
+	}
+	switch {
+	case find.literal:
+		for ; loc != nil; loc = find.next(text, loc) {
+			if !one(loc) {
+				return false
+			}
+		}
+	case loc[1] == len(text) && loc[0] < loc[1]:
+		// Nothing can follow but an empty match right behind, which is none.
+		if !one(loc) {
+			return false
+		}
+	default:
+		for _, loc := range find.re.FindAllStringSubmatchIndex(text, -1) {
+			if !one(loc) {
+				return false
+			}
+		}
+	}
+	s.arena = append(s.arena, text[end:]...)
+	return true
+}

@@ -1,0 +1,752 @@
+package rewrite
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unsafe"
+)
+
+// Header is one value of a header; one with several values stands as often.
+type Header struct{ Name, Value string }
+
+// Source hands a [Stream] what arrived. Each method costs a host call, so it is
+// asked for no more than the rules need. Names are in lower case and
+// pseudo-headers are among them. Strings must stay valid until the stream's Reset.
+type Source interface {
+	// Header gives the first value of one header. ok is false where the call failed.
+	Header(name string) (value string, found, ok bool)
+	// Headers gives all of them in order; it is asked at most once a pass. ok is
+	// false where the call failed.
+	Headers() (list []Header, ok bool)
+}
+
+// EditKind is what an [Edit] does.
+type EditKind uint8
+
+const (
+	EditSet    EditKind = iota // gives the one value there is, or creates it
+	EditAdd                    // appends a value
+	EditRemove                 // removes all values
+)
+
+// Edit is one write to the header map.
+type Edit struct {
+	Kind  EditKind
+	Name  string
+	Value string
+}
+
+// Answer is a response that is sent instead of passing the request on.
+type Answer struct {
+	Status  int
+	Headers []Header
+	Body    string
+}
+
+// Result is what became of a pattern; each is a counter.
+type Result uint8
+
+const (
+	Matched    Result = iota // its conditions held and it was in force
+	Rewritten                // it changed path, host or query
+	Redirected               // it answered with a Location
+	Responded                // it answered
+	Shadowed                 // it would have acted
+	Unsafe                   // what it produced may not leave the filter
+	SampledOut               // its conditions held, its share did not
+
+	// Results is the number of results.
+	Results
+)
+
+var resultNames = [Results]string{"matched", "rewritten", "redirected", "responded", "shadowed", "unsafe", "sampled_out"}
+
+// String is the result's name in metrics.
+func (r Result) String() string { return resultNames[r] }
+
+// Count says that a counter goes up by one.
+type Count struct {
+	Pattern int // its index, or TopLevel
+	Result  Result
+}
+
+// TopLevel stands in a [Count] for the header operations outside the patterns.
+const TopLevel = -1
+
+// Outcome is what a pass decided. It and all it holds are valid until the next
+// call on its stream.
+type Outcome struct {
+	Edits  []Edit  // to be written in this order
+	Answer *Answer // to be sent after Edits, instead of passing the request on; nil for none
+	Counts []Count
+	Acted  []int // the patterns that acted, in order
+}
+
+// Step is what was decided about one pattern, for explanations.
+type Step struct {
+	Pattern  int
+	Response bool   // in the response pass
+	Verdict  string // acted, not matched, disabled, sampled out, shadowed, unsafe
+	Why      string // the condition that failed, or why it is unsafe
+}
+
+// Stream is one request and its response. It is made by [Rules.NewStream] and
+// used again after Reset; then passes without a match allocate nothing. It is
+// not safe for concurrent use.
+type Stream struct {
+	// Random gives a number for samples without `by`. Nil: every request is in.
+	Random func() uint32
+	// Trace, where set, is told each pattern's fate.
+	Trace func(Step)
+
+	rules   *Rules
+	out     Outcome
+	answer  Answer
+	why     string
+	failed  bool // a read failed: the pass gives up
+	arena   []byte
+	vals    []val // of references, kept for the response
+	walk    []kept
+	texts   []string
+	edited  []edited
+	params  fieldList
+	acted   []byte // value of the pattern header
+	locBuf  [2]int
+	ownBuf  [2]int
+	topVals int // where the top level's response references begin in vals
+
+	// Of the pass at hand.
+	src      Source
+	loaded   bool
+	arrived  []Header
+	list     fieldList
+	target          // current path and query
+	received target // as it arrived
+	hasHost  bool
+	host     string
+	hostWas  string
+	bareHost string // host in lower case without its port, once it was asked for
+	loc      []int  // of the path regex's leftmost match in the pattern at hand
+	captures []val  // named groups of the pattern at hand
+}
+
+// val is the value of a reference; ok is false where it has none.
+type val struct {
+	text string
+	ok   bool
+}
+
+// kept is a pattern that waits for the response.
+type kept struct {
+	pattern   int
+	vals      int // where its references begin in vals
+	sampledIn bool
+}
+
+// NewStream makes a stream for these rules.
+func (r *Rules) NewStream() *Stream { return &Stream{rules: r} }
+
+// Reset makes the stream ready for another request.
+func (s *Stream) Reset() {
+	s.arena, s.vals, s.walk, s.acted = s.arena[:0], s.vals[:0], s.walk[:0], s.acted[:0]
+	s.arrived, s.src = nil, nil
+	s.topVals = 0
+}
+
+// begin starts a pass.
+func (s *Stream) begin(src Source) {
+	s.src, s.loaded, s.failed, s.arrived = src, false, false, nil
+	s.out = Outcome{Edits: s.out.Edits[:0], Counts: s.out.Counts[:0], Acted: s.out.Acted[:0]}
+	s.list = fieldList{items: s.list.items[:0], touched: s.list.touched[:0]}
+	s.target, s.received = target{}, target{}
+	s.hasHost, s.host, s.hostWas, s.bareHost = false, "", "", ""
+}
+
+// Request decides what happens to a request. Where a read fails, nothing does.
+func (s *Stream) Request(src Source) *Outcome {
+	s.begin(src)
+	r := s.rules
+	if r.idleRequest {
+		return &s.out
+	}
+	if !s.readTarget() {
+		return s.giveUp()
+	}
+	for _, i := range r.responsePatterns {
+		p := &r.patterns[i]
+		if s.matches(p) {
+			k := kept{pattern: i, sampledIn: s.inSample(p)}
+			k.vals = s.read(p.response.refs)
+			s.walk = append(s.walk, k)
+		} else {
+			s.trace(i, false, "not matched", s.why)
+		}
+		if s.failed {
+			return s.giveUp()
+		}
+	}
+	for i := range r.patterns {
+		p := &r.patterns[i]
+		if p.onResponse {
+			continue
+		}
+		stop := s.try(i, p)
+		if s.failed {
+			return s.giveUp()
+		}
+		if stop {
+			break
+		}
+	}
+	s.finish()
+	if s.failed {
+		return s.giveUp()
+	}
+	return &s.out
+}
+
+// giveUp leaves the request as it is.
+func (s *Stream) giveUp() *Outcome {
+	s.walk, s.vals = s.walk[:0], s.vals[:0]
+	s.out = Outcome{}
+	return &s.out
+}
+
+// try tests one pattern on the request, and tells whether the search ends.
+func (s *Stream) try(i int, p *pattern) (stop bool) {
+	if p.mode == disabled {
+		s.trace(i, false, "disabled", "")
+		return false
+	}
+	if !s.matches(p) {
+		s.trace(i, false, "not matched", s.why)
+		return false
+	}
+	if !s.inSample(p) {
+		s.count(i, SampledOut)
+		s.trace(i, false, "sampled out", "")
+		return false
+	}
+	first := s.read(p.refs)
+	vals := s.vals[first:]
+	now, host, unsafe := s.produce(p, vals)
+	if s.failed {
+		return true
+	}
+	if p.mode == shadow {
+		s.count(i, Shadowed)
+		if unsafe != "" {
+			s.count(i, Unsafe)
+		}
+		s.noteShadow(p, now)
+		s.trace(i, false, "shadowed", unsafe)
+		return false
+	}
+	s.count(i, Matched)
+	if unsafe != "" {
+		s.count(i, Unsafe)
+		s.trace(i, false, "unsafe", unsafe)
+		if s.rules.keepUnsafe {
+			s.out.Answer = nil
+			return false
+		}
+		s.answer = Answer{Status: 400}
+		s.out.Answer = &s.answer
+		return true
+	}
+	s.trace(i, false, "acted", "")
+	s.note(p.name)
+	s.out.Acted = append(s.out.Acted, i)
+	if len(p.response.ops) > 0 {
+		s.wait(kept{pattern: i, vals: s.read(p.response.refs), sampledIn: true})
+	}
+	switch {
+	case p.redirect != nil:
+		s.count(i, Redirected)
+		return true
+	case p.respond != nil:
+		s.count(i, Responded)
+		s.respond(i, p, vals)
+		return true
+	}
+	if len(p.request.ops) > 0 {
+		// Read before anything is changed.
+		first := s.read(p.request.refs)
+		s.edit(i, p.request.ops, s.vals[first:])
+	}
+	if now != s.target || p.newHost != nil && host != s.host {
+		s.count(i, Rewritten)
+		s.target = now
+		if p.newHost != nil {
+			s.host, s.bareHost = host, ""
+		}
+	}
+	return !p.next
+}
+
+// produce gives what a pattern would make of path, query and host, and why
+// that may not leave the filter. A redirect's Location goes to s.answer.
+func (s *Stream) produce(p *pattern, vals []val) (now target, host, unsafe string) {
+	now = s.target
+	if p.newPath != nil || p.newQuery.drop || p.newQuery.ops != nil {
+		var tooLong bool
+		if now, tooLong = s.retarget(p, vals); tooLong {
+			return s.target, "", "path and query are longer than 8 KiB"
+		}
+		if unsafe = unsafeTarget(now, s.target, s.received); unsafe != "" {
+			return s.target, "", unsafe
+		}
+	}
+	if p.newHost != nil {
+		host = s.expand(p.newHost, vals, found{}, encodeNone, maxHost).text
+		s.loadHost()
+		if host != s.host && !validHost(host) {
+			return now, "", "the host is not valid"
+		}
+	}
+	if p.redirect != nil {
+		location, unsafe := s.location(p.redirect, vals, now)
+		if unsafe != "" {
+			return now, "", unsafe
+		}
+		s.answer = Answer{Status: p.redirect.status, Headers: append(s.answer.Headers[:0], Header{"location", location})}
+		if p.mode == enforce {
+			s.out.Answer = &s.answer
+		}
+	}
+	return now, host, ""
+}
+
+// location builds a Location.
+func (s *Stream) location(r *redirect, vals []val, to target) (location, unsafe string) {
+	s.loadHost()
+	scheme, host := r.scheme, s.host
+	if scheme == "" {
+		scheme, _ = s.get(":scheme")
+	}
+	if r.host != nil {
+		host = s.expand(r.host, vals, found{}, encodeNone, maxHost).text
+	}
+	if !validHost(host) {
+		return "", "the host is not valid"
+	}
+	name, port := splitPort(host)
+	if r.scheme != "" || r.port != 0 {
+		port = ""
+	}
+	if r.port != 0 {
+		port = ":" + strconv.Itoa(r.port)
+	}
+	if port == ":80" && scheme == "http" || port == ":443" && scheme == "https" {
+		port = ""
+	}
+	start := len(s.arena)
+	s.arena = append(append(append(append(append(s.arena, scheme...), "://"...), name...), port...), to.path...)
+	if to.hasQuery {
+		s.arena = append(append(s.arena, '?'), to.query...)
+	}
+	location = s.since(start)
+	if len(location) > maxValue || hasControl(location) || (scheme != "http" && scheme != "https") {
+		return "", "the Location is not valid"
+	}
+	return location, ""
+}
+
+// respond fills the answer of a respond pattern.
+func (s *Stream) respond(i int, p *pattern, vals []val) {
+	l := &s.params
+	*l = fieldList{items: l.items[:0]}
+	for h := range p.respond.headers {
+		if !s.put(l, &p.respond.headers[h], vals) {
+			s.count(i, Unsafe)
+		}
+	}
+	s.answer = Answer{Status: p.respond.status, Headers: s.answer.Headers[:0], Body: p.respond.body}
+	for _, f := range l.items {
+		s.answer.Headers = append(s.answer.Headers, Header{f.name, f.value})
+	}
+	s.out.Answer = &s.answer
+}
+
+// finish ends the request pass: the top level's operations, the filter's own
+// headers, and the edits that all of it comes to.
+func (s *Stream) finish() {
+	r := s.rules
+	s.topVals = s.read(r.response.refs)
+	if s.out.Answer != nil {
+		// The request goes nowhere: nothing of it is worth a write but what the
+		// access log shows.
+		s.restore()
+		s.own(r.patternHeader, s.acted)
+		s.diff()
+		return
+	}
+	if len(r.request.ops) > 0 {
+		first := s.read(r.request.refs)
+		s.edit(TopLevel, r.request.ops, s.vals[first:])
+	}
+	moved := s.target != s.received
+	if moved {
+		s.own(r.originalPathHeader, s.text(s.received))
+	} else {
+		s.own(r.originalPathHeader, nil)
+	}
+	s.own(r.patternHeader, s.acted)
+	if moved {
+		s.out.Edits = append(s.out.Edits, Edit{EditSet, ":path", unsafeString(s.text(s.target))})
+	}
+	if s.host != s.hostWas {
+		s.out.Edits = append(s.out.Edits, Edit{EditSet, ":authority", s.host})
+	}
+	s.diff()
+}
+
+// restore undoes all header operations of the pass.
+func (s *Stream) restore() {
+	if s.list.changed {
+		s.list = fieldList{items: s.list.items[:0], touched: s.list.touched[:0]}
+		s.fill()
+	}
+}
+
+// own writes a header of the filter's own, or removes what came under its name.
+func (s *Stream) own(name string, value []byte) {
+	if name == "" {
+		return
+	}
+	if len(value) == 0 && !s.loaded {
+		_, found, ok := s.src.Header(name)
+		s.failed = s.failed || !ok
+		if !found {
+			return
+		}
+	}
+	s.load()
+	s.list.drop(func(f *field) bool { return f.name == name })
+	if text := unsafeString(value); text != "" && len(text) <= maxValue && !hasControl(text) {
+		s.list.items = append(s.list.items, field{name: name, value: text})
+		s.list.touch(name)
+	}
+}
+
+// Response decides what happens to a response: the upstream's, the filter's
+// own, or the proxy's.
+func (s *Stream) Response(src Source) *Outcome {
+	s.begin(src)
+	r := s.rules
+	if r.idleResponse || len(s.walk) == 0 && len(r.response.ops) == 0 {
+		return &s.out
+	}
+	if s.load(); s.failed {
+		s.out = Outcome{}
+		return &s.out
+	}
+	stopped := false
+	for _, k := range s.walk {
+		p := &r.patterns[k.pattern]
+		if p.onResponse {
+			if stopped || !s.onResponse(k, p) {
+				continue
+			}
+			stopped = !p.next
+		}
+		s.readLate(p.response.refs, k.vals)
+		s.edit(k.pattern, p.response.ops, s.vals[k.vals:])
+	}
+	if len(r.response.ops) > 0 {
+		if len(s.vals) < s.topVals+len(r.response.refs) {
+			// No request pass came before: its references have no value.
+			s.topVals = len(s.vals)
+			s.vals = append(s.vals, make([]val, len(r.response.refs))...)
+			for i, ref := range r.response.refs {
+				s.vals[s.topVals+i] = ref.orDefault(val{})
+			}
+		}
+		s.readLate(r.response.refs, s.topVals)
+		s.edit(TopLevel, r.response.ops, s.vals[s.topVals:])
+	}
+	s.diff()
+	return &s.out
+}
+
+// onResponse tests a pattern on the response.
+func (s *Stream) onResponse(k kept, p *pattern) bool {
+	if s.captures = s.captures[:0]; p.captures > 0 {
+		s.captures = append(s.captures, make([]val, p.captures)...)
+	}
+	if !s.responseMatches(p) {
+		s.trace(k.pattern, true, "not matched", s.why)
+		return false
+	}
+	switch {
+	case !k.sampledIn:
+		s.count(k.pattern, SampledOut)
+		s.trace(k.pattern, true, "sampled out", "")
+		return false
+	case p.mode == shadow:
+		s.count(k.pattern, Shadowed)
+		s.trace(k.pattern, true, "shadowed", "")
+		return false
+	}
+	s.count(k.pattern, Matched)
+	s.trace(k.pattern, true, "acted", "")
+	s.out.Acted = append(s.out.Acted, k.pattern)
+	return true
+}
+
+func (s *Stream) responseMatches(p *pattern) bool {
+	if p.status != nil {
+		text, _ := s.get(":status")
+		status, _ := strconv.Atoi(text)
+		if !slices.ContainsFunc(p.status, func(r StatusRange) bool { return r.From <= status && status <= r.To }) {
+			return s.miss("match.response.status", -1)
+		}
+	}
+	for i := range p.responseHeaders {
+		if !s.headerHolds(&p.responseHeaders[i]) {
+			return s.miss("match.response.headers", i)
+		}
+	}
+	return true
+}
+
+// edit runs header operations on the list at hand.
+func (s *Stream) edit(pattern int, ops []operation, vals []val) {
+	s.load()
+	for i := range ops {
+		if !s.apply(&s.list, &ops[i], vals) {
+			s.count(pattern, Unsafe)
+		}
+	}
+}
+
+// diff turns what the header operations changed into as few writes as say it.
+func (s *Stream) diff() {
+	for _, name := range s.list.touched {
+		var was, now, same int
+		for i := range s.arrived {
+			if s.arrived[i].Name == name {
+				was++
+			}
+		}
+		for i, j := 0, 0; i < len(s.list.items); i++ {
+			if s.list.items[i].name != name {
+				continue
+			}
+			for j < len(s.arrived) && s.arrived[j].Name != name {
+				j++
+			}
+			if same == now && j < len(s.arrived) && s.arrived[j].Value == s.list.items[i].value {
+				same++
+			}
+			j++
+			now++
+		}
+		switch {
+		case same == was && now == was:
+			continue
+		case same == was:
+			// Values were appended: the ones before stay as they are.
+		case was == 1 && now == 1:
+			same = 0
+		default:
+			s.out.Edits = append(s.out.Edits, Edit{Kind: EditRemove, Name: name})
+			same, was = 0, 0
+		}
+		kind := EditAdd
+		if was == 1 && now == 1 {
+			kind = EditSet
+		}
+		for i := range s.list.items {
+			if f := &s.list.items[i]; f.name == name {
+				if same--; same < 0 {
+					s.out.Edits = append(s.out.Edits, Edit{kind, name, f.value})
+				}
+			}
+		}
+	}
+}
+
+// readTarget reads the path, with as few host calls as the rules allow.
+func (s *Stream) readTarget() bool {
+	path, found, ok := "", false, true
+	if s.rules.wantsAll {
+		path, _ = s.get(":path")
+		ok = !s.failed
+	} else if path, found, ok = s.src.Header(":path"); !found {
+		path = ""
+	}
+	s.target.path, s.target.query, s.target.hasQuery = strings.Cut(path, "?")
+	s.received = s.target
+	return ok
+}
+
+// load reads all headers, once a pass.
+func (s *Stream) load() {
+	if s.loaded {
+		return
+	}
+	s.loaded = true
+	list, ok := s.src.Headers()
+	s.failed = s.failed || !ok
+	s.arrived = list
+	s.fill()
+}
+
+func (s *Stream) fill() {
+	for i := range s.arrived {
+		s.list.items = append(s.list.items, field{name: s.arrived[i].Name, value: s.arrived[i].Value})
+	}
+}
+
+func (s *Stream) loadHost() {
+	if !s.hasHost {
+		s.host, _ = s.get(":authority")
+		s.hasHost, s.hostWas = true, s.host
+	}
+}
+
+// hostname gives the current host in lower case without its port.
+func (s *Stream) hostname() string {
+	if s.loadHost(); s.bareHost == "" {
+		name, _ := splitPort(s.host)
+		s.bareHost = strings.ToLower(name)
+	}
+	return s.bareHost
+}
+
+// get gives the first current value of a header.
+func (s *Stream) get(name string) (string, bool) {
+	s.load()
+	for i := range s.list.items {
+		if s.list.items[i].name == name {
+			return s.list.items[i].value, true
+		}
+	}
+	return "", false
+}
+
+// read appends the values of references to vals and tells where they begin.
+// What only the response knows is left without a value, for readLate.
+func (s *Stream) read(refs []ref) int {
+	first := len(s.vals)
+	for i := range refs {
+		v := val{}
+		if refs[i].kind < refStatus {
+			v = refs[i].orDefault(s.value(&refs[i]))
+		}
+		s.vals = append(s.vals, v)
+	}
+	return first
+}
+
+// readLate fills in what only the response knows.
+func (s *Stream) readLate(refs []ref, first int) {
+	for i := range refs {
+		if refs[i].kind >= refStatus {
+			s.vals[first+i] = refs[i].orDefault(s.value(&refs[i]))
+		}
+	}
+}
+
+// orDefault gives the fallback where a reference has one and no text.
+func (r *ref) orDefault(v val) val {
+	if r.deflt && v.text == "" {
+		return val{r.fallback, true}
+	}
+	return v
+}
+
+func (s *Stream) value(r *ref) (v val) {
+	switch r.kind {
+	case refGroup:
+		v.text, v.ok = found{s.path, s.loc}.group(r.index)
+	case refCapture, refResponseCapture:
+		v = s.captures[r.index]
+	case refMethod:
+		v.text, v.ok = s.get(":method")
+	case refScheme:
+		v.text, v.ok = s.get(":scheme")
+	case refHost:
+		s.loadHost()
+		v = val{s.hostWas, s.hostWas != ""}
+	case refPath:
+		v = val{s.received.path, s.received.path != ""}
+	case refQuery:
+		v = val{s.received.query, s.received.hasQuery}
+	case refHeader, refResponseHeader:
+		v.text, v.ok = s.get(r.name)
+	case refParam:
+		v.text, v.ok = s.param(r.name)
+	case refStatus:
+		v.text, v.ok = s.get(":status")
+	}
+	return v
+}
+
+// wait keeps a pattern for the response, in configuration order.
+func (s *Stream) wait(k kept) {
+	at := len(s.walk)
+	for at > 0 && s.walk[at-1].pattern > k.pattern {
+		at--
+	}
+	s.walk = slices.Insert(s.walk, at, k)
+}
+
+// note adds a pattern's name to the pattern header.
+func (s *Stream) note(name string) {
+	if s.rules.patternHeader == "" {
+		return
+	}
+	if len(s.acted) > 0 {
+		s.acted = append(s.acted, ',')
+	}
+	s.acted = append(s.acted, name...)
+}
+
+func (s *Stream) noteShadow(p *pattern, now target) {
+	s.note(p.name)
+	if s.rules.patternHeader == "" {
+		return
+	}
+	s.acted = append(s.acted, ";shadow"...)
+	if now == s.target {
+		return
+	}
+	s.acted = append(s.acted, ";path="...)
+	for _, c := range s.text(now) {
+		switch c {
+		case ',', ';', '%':
+			s.acted = append(s.acted, '%', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			s.acted = append(s.acted, c)
+		}
+	}
+}
+
+func (s *Stream) count(pattern int, r Result) {
+	s.out.Counts = append(s.out.Counts, Count{pattern, r})
+}
+
+func (s *Stream) trace(pattern int, response bool, verdict, why string) {
+	if s.Trace != nil {
+		s.Trace(Step{pattern, response, verdict, why})
+	}
+}
+
+// text gives a path and query as :path has them, in the arena.
+func (s *Stream) text(t target) []byte {
+	start := len(s.arena)
+	s.arena = append(s.arena, t.path...)
+	if t.hasQuery {
+		s.arena = append(append(s.arena, '?'), t.query...)
+	}
+	return s.arena[start:]
+}
+
+// since gives what was appended to the arena from start on. The arena only
+// grows until Reset, so the string stays as it is until then.
+func (s *Stream) since(start int) string { return unsafeString(s.arena[start:]) }
+
+func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,496 @@
+package rewrite
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A template is text with references, as it stands in a path, a host, a value
+// or a replacement. Its references are read when a pattern starts and expanded
+// once: what they yield is data and is never looked at again.
+type template struct {
+	pieces []piece
+	refs   bool // it has references, so it may have no value
+	config bool // it holds ${config}, which may be longer than other values
+}
+
+type pieceKind uint8
+
+const (
+	pieceText  pieceKind = iota
+	pieceRef             // a value that was read when the pattern started
+	pieceGroup           // a group of the match that is being replaced
+)
+
+type piece struct {
+	kind  pieceKind
+	index int    // of the reference or group
+	text  string // of pieceText, or what stands in for a group without a value
+	deflt bool   // text stands in where the group has no value
+	raw   bool   // part of the received path: its escapes are kept
+	whole bool   // ${query} as a whole piece of query text: stands as it is
+}
+
+// refKind is where a reference gets its value.
+type refKind uint8
+
+const (
+	refGroup   refKind = iota // of the path regex's leftmost match
+	refCapture                // a named group of another matcher
+	refMethod
+	refScheme
+	refHost
+	refPath
+	refQuery
+	refHeader
+	refParam
+	// From here on known only once there is a response.
+	refStatus
+	refResponseHeader
+	refResponseCapture
+)
+
+type ref struct {
+	kind     refKind
+	index    int
+	name     string
+	fallback string
+	deflt    bool // fallback stands in for no value and for an empty one
+}
+
+// builtins are the names that no group may have.
+var builtins = map[string]refKind{"method": refMethod, "scheme": refScheme, "host": refHost, "path": refPath, "query": refQuery}
+
+func isBuiltin(name string) bool {
+	_, ok := builtins[name]
+	return ok || name == "config"
+}
+
+// encoding is how a reference's value is written where it goes.
+type encoding uint8
+
+const (
+	encodeNone  encoding = iota // headers and hosts: as it is, checked afterwards
+	encodePath                  // a path
+	encodeQuery                 // query text
+	encodeParam                 // the decoded value of one query parameter
+)
+
+// token is a piece of a template before its references are looked up.
+type token struct {
+	text     string // literal text, or the name of a reference
+	isRef    bool
+	fallback string
+	deflt    bool
+}
+
+// dialects are references of other languages that would pass as literal text
+// or fail without a hint.
+var dialects = []struct{ text, instead string }{
+	{"%REQ(", "${header.NAME}"},
+	{"%RESP(", "${response.header.NAME}"},
+	{"$(headers.", "${header.NAME}"},
+	{"{http.request.", "${path}, ${query}, ${host}, ${method} or ${header.NAME}"},
+	{"$http_", "${header.NAME}"},
+}
+
+// tokenize splits a template's text and puts in the values of ${var.NAME},
+// which count as written. reasons are all faults found.
+func (c *compiler) tokenize(s string) (tokens []token, reasons []string) {
+	for _, d := range dialects {
+		if strings.Contains(s, d.text) {
+			return nil, []string{d.text + " is not of this language: write " + d.instead}
+		}
+	}
+	text := make([]byte, 0, len(s))
+	flush := func() {
+		if len(text) > 0 {
+			tokens = append(tokens, token{text: string(text)})
+			text = text[:0]
+		}
+	}
+	for i := 0; i < len(s); {
+		switch {
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '\\':
+			text = append(text, '\\')
+			i += 2
+		case s[i] == '\\' && i+1 < len(s) && isDigit(s[i+1]):
+			flush()
+			tokens = append(tokens, token{text: s[i+1 : i+2], isRef: true})
+			i += 2
+		case s[i] == '\\':
+			reasons = append(reasons, `a stray \: write \\ for a backslash, \1 for a group`)
+			i++
+		case strings.HasPrefix(s[i:], "$$"):
+			text = append(text, '$')
+			i += 2
+		case strings.HasPrefix(s[i:], "${"):
+			end := strings.IndexByte(s[i:], '}')
+			if end < 0 {
+				return nil, append(reasons, "${ without its }")
+			}
+			inner := s[i+2 : i+end]
+			i += end + 1
+			if strings.Contains(inner, "${") {
+				reasons = append(reasons, "a reference inside a reference: a fallback is literal text")
+				continue
+			}
+			name, fallback, deflt := strings.Cut(inner, ":-")
+			if v, isVar := strings.CutPrefix(name, "var."); isVar {
+				value, reason := c.variable(v, fallback, deflt)
+				if reason != "" {
+					reasons = append(reasons, reason)
+				}
+				text = append(text, value...)
+				continue
+			}
+			flush()
+			tokens = append(tokens, token{name, true, fallback, deflt})
+		case s[i] == '$':
+			end := i + 1
+			for end < len(s) && isDigit(s[end]) {
+				end++
+			}
+			switch {
+			case end == i+1:
+				reasons = append(reasons, "a stray $: write $$ for a dollar, ${name} for a reference")
+			case end < len(s) && (isAlnum(s[end]) || s[end] == '_'):
+				reasons = append(reasons, s[i:end+1]+" is a group named "+s[i+1:end+1]+" elsewhere: write ${"+s[i+1:end]+"}"+s[end:end+1])
+			default:
+				flush()
+				tokens = append(tokens, token{text: s[i+1 : end], isRef: true})
+			}
+			i = end
+		default:
+			text = append(text, s[i])
+			i++
+		}
+	}
+	flush()
+	return tokens, reasons
+}
+
+// variable gives the text of ${var.NAME}.
+func (c *compiler) variable(name, fallback string, deflt bool) (text, reason string) {
+	v, ok := c.config.Vars[name]
+	switch {
+	case ok && !v.Scalar:
+		return "", "${var." + name + "} is a list or map: only a string, number or boolean can be referred to"
+	case deflt && (!ok || v.Text == ""):
+		return fallback, ""
+	case ok:
+		return v.Text, ""
+	}
+	reason = "there is no vars." + name
+	known := make([]string, 0, len(c.config.Vars))
+	for k := range c.config.Vars {
+		known = append(known, k)
+	}
+	slices.Sort(known)
+	if near := nearest(name, known); near != "" {
+		reason += ": did you mean " + near + "?"
+	}
+	return "", reason
+}
+
+// literal puts the values of ${var.NAME} into a matcher's text, where nothing
+// else is special. quote is applied to each value.
+func (c *compiler) literal(s string, quote func(string) string) (text string, reasons []string) {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, "${var.")
+		b.WriteString(before)
+		if !found {
+			return b.String(), reasons
+		}
+		inner, rest, closed := strings.Cut(after, "}")
+		if !closed {
+			return "", append(reasons, "${ without its }")
+		}
+		name, fallback, deflt := strings.Cut(inner, ":-")
+		value, reason := c.variable(name, fallback, deflt)
+		if reason != "" {
+			reasons = append(reasons, reason)
+		}
+		b.WriteString(quote(value))
+		s = rest
+	}
+}
+
+// scope is what the references of a template may name.
+type scope struct {
+	groups   int            // of the path regex; -1 where there is none
+	names    map[string]ref // named groups of the pattern
+	response bool           // ${response.…} may stand here
+	refs     *[]ref         // the references that are read when the pattern starts
+	own      *finder        // numbers belong to this regex and are expanded once a match
+	ownPath  bool           // own is the path regex
+	encoding encoding
+}
+
+// resolve looks up the references of a template.
+func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []string) {
+	for i, tok := range tokens {
+		if !tok.isRef {
+			t.pieces = appendText(t.pieces, tok.text)
+			continue
+		}
+		if tok.text == "config" {
+			t.config = true
+			t.pieces = appendText(t.pieces, string(appendEncoded(nil, c.config.source, sc.encoding, false)))
+			continue
+		}
+		t.refs = true
+		p := piece{kind: pieceGroup, text: tok.fallback, deflt: tok.deflt, raw: sc.ownPath}
+		if group, ok := sc.ownGroup(tok.text); ok {
+			p.index = group
+			t.pieces = append(t.pieces, p)
+			continue
+		}
+		r, reason := sc.lookup(tok.text)
+		if reason != "" {
+			if !c.broken {
+				reasons = append(reasons, reason)
+			}
+			continue
+		}
+		r.fallback, r.deflt = tok.fallback, tok.deflt
+		index := slices.Index(*sc.refs, r)
+		if index < 0 {
+			index = len(*sc.refs)
+			*sc.refs = append(*sc.refs, r)
+		}
+		t.pieces = append(t.pieces, piece{
+			kind: pieceRef, index: index,
+			raw:   r.kind == refGroup || r.kind == refPath,
+			whole: r.kind == refQuery && wholePiece(tokens, i),
+		})
+	}
+	return t, reasons
+}
+
+// wholePiece tells whether the token stands alone between ?, & and the end.
+func wholePiece(tokens []token, i int) bool {
+	before := i == 0 || !tokens[i-1].isRef && strings.HasSuffix(tokens[i-1].text, "&")
+	after := i == len(tokens)-1 || !tokens[i+1].isRef && strings.HasPrefix(tokens[i+1].text, "&")
+	return before && after
+}
+
+func appendText(pieces []piece, text string) []piece {
+	if text == "" {
+		return pieces
+	}
+	if n := len(pieces); n > 0 && pieces[n-1].kind == pieceText {
+		pieces[n-1].text += text
+		return pieces
+	}
+	return append(pieces, piece{kind: pieceText, text: text})
+}
+
+// ownGroup gives the number of a group of the regex that is being replaced.
+func (sc scope) ownGroup(name string) (int, bool) {
+	if sc.own == nil {
+		return 0, false
+	}
+	if n, ok := groupNumber(name); ok {
+		return n, n <= sc.own.groups
+	}
+	n := slices.Index(sc.own.names, name)
+	return n, n > 0
+}
+
+func groupNumber(name string) (int, bool) {
+	for i := 0; i < len(name); i++ {
+		if !isDigit(name[i]) {
+			return 0, false
+		}
+	}
+	n, err := strconv.Atoi(name)
+	return n, err == nil
+}
+
+func (sc scope) lookup(name string) (ref, string) {
+	if name != "" && isDigit(name[0]) {
+		n, ok := groupNumber(name)
+		groups := sc.groups
+		if sc.own != nil {
+			groups = sc.own.groups
+		}
+		switch {
+		case !ok:
+			return ref{}, "${" + name + "} is neither a number nor a name"
+		case groups < 0:
+			return ref{}, "$" + name + " needs match.path.regex"
+		case n > groups:
+			return ref{}, "there is no group " + name + ": the regex has " + strconv.Itoa(groups)
+		}
+		return ref{kind: refGroup, index: n}, ""
+	}
+	if kind, ok := builtins[name]; ok {
+		return ref{kind: kind}, ""
+	}
+	if r, ok := sc.names[name]; ok {
+		return r, ""
+	}
+	if header, ok := strings.CutPrefix(name, "header."); ok {
+		return headerRef(refHeader, header)
+	}
+	if param, ok := strings.CutPrefix(name, "query."); ok && param != "" {
+		return ref{kind: refParam, name: param}, ""
+	}
+	if strings.HasPrefix(name, "response.") && !sc.response {
+		return ref{}, "${" + name + "} is known on the response only: it may stand in headers.response"
+	}
+	if name == "response.status" {
+		return ref{kind: refStatus}, ""
+	}
+	if header, ok := strings.CutPrefix(name, "response.header."); ok {
+		return headerRef(refResponseHeader, header)
+	}
+	return ref{}, sc.unknown(name)
+}
+
+func headerRef(kind refKind, header string) (ref, string) {
+	if instead := insteadOfPseudo(header, "${", "}"); instead != "" && kind == refHeader {
+		return ref{}, "${header." + header + "} is not a header here: write " + instead
+	}
+	if !isToken(header) {
+		return ref{}, quoted(header) + " is no header name"
+	}
+	return ref{kind: kind, name: strings.ToLower(header)}, ""
+}
+
+func (sc scope) unknown(name string) string {
+	known := []string{"config", "host", "method", "path", "query", "scheme"}
+	for n := range sc.names {
+		known = append(known, n)
+	}
+	if sc.response {
+		known = append(known, "response.status")
+	}
+	slices.Sort(known)
+	reason := "there is no ${" + name + "}"
+	if near := nearest(name, known); near != "" {
+		return reason + ": did you mean ${" + near + "}?"
+	}
+	return reason + ": want a group's name or number, " + strings.Join(known, ", ") + ", var.NAME, header.NAME or query.NAME"
+}
+
+// constant gives the template's text where it has no references.
+func (t *template) constant() (string, bool) {
+	switch {
+	case len(t.pieces) == 0:
+		return "", true
+	case len(t.pieces) == 1 && t.pieces[0].kind == pieceText:
+		return t.pieces[0].text, true
+	}
+	return "", false
+}
+
+// found is one match of a regex: the text it was found in, and where each
+// group begins and ends (-1 for one that took no part).
+type found struct {
+	subject string
+	loc     []int
+}
+
+func (f found) group(n int) (string, bool) {
+	if 2*n+1 >= len(f.loc) || f.loc[2*n] < 0 {
+		return "", false
+	}
+	return f.subject[f.loc[2*n]:f.loc[2*n+1]], true
+}
+
+// expansion is what a template became.
+type expansion struct {
+	text string
+	none bool // it has references, and none has a value
+	long bool // text is cut: it would be longer than the limit
+}
+
+// expand writes a template into the stream's arena. vals are the values of its
+// references, own is the match that is being replaced.
+func (s *Stream) expand(t *template, vals []val, own found, enc encoding, limit int) expansion {
+	if text, ok := t.constant(); ok {
+		return expansion{text: text, long: len(text) > limit}
+	}
+	start := len(s.arena)
+	valued := s.expandInto(t, vals, own, enc)
+	return expansion{text: s.since(start), none: t.refs && !valued, long: len(s.arena)-start > limit}
+}
+
+// expandInto appends a template to the arena and tells whether one of its
+// references has a value.
+func (s *Stream) expandInto(t *template, vals []val, own found, enc encoding) (valued bool) {
+	for i := range t.pieces {
+		p := &t.pieces[i]
+		switch p.kind {
+		case pieceText:
+			s.arena = append(s.arena, p.text...)
+		case pieceRef:
+			if v := vals[p.index]; v.ok {
+				valued = true
+				if p.whole {
+					s.arena = append(s.arena, v.text...)
+				} else {
+					s.arena = appendEncoded(s.arena, v.text, enc, p.raw)
+				}
+			}
+		case pieceGroup:
+			text, ok := own.group(p.index)
+			if p.deflt && text == "" {
+				text, ok = p.text, true
+			}
+			if ok {
+				valued = true
+				s.arena = appendEncoded(s.arena, text, enc, p.raw)
+			}
+		}
+	}
+	return valued
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+// appendEncoded appends a reference's value as the place it goes to needs it.
+func appendEncoded(dst []byte, v string, enc encoding, raw bool) []byte {
+	switch {
+	case enc == encodeNone, raw && enc != encodeParam:
+		return append(dst, v...)
+	case enc == encodeParam:
+		if raw {
+			return appendDecoded(dst, v, false)
+		}
+		return append(dst, v...)
+	}
+	keep := isPathByte
+	if enc == encodeQuery {
+		keep = isUnreserved
+	}
+	for i := 0; i < len(v); i++ {
+		if c := v[i]; keep(c) {
+			dst = append(dst, c)
+		} else {
+			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return dst
+}
+
+// appendDecoded appends v with its percent escapes decoded, and with + as a
+// space where plus is set. Invalid escapes stay as they are.
+func appendDecoded(dst []byte, v string, plus bool) []byte {
+	for i := 0; i < len(v); i++ {
+		c := v[i]
+		if b := escapeAt(v, i); b >= 0 {
+			dst = append(dst, byte(b))
+			i += 2
+		} else if plus && c == '+' {
+			dst = append(dst, ' ')
+		} else {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
