@@ -258,7 +258,7 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 	case len(given) > 1:
 		c.add(at, "", "has "+strings.Join(given, " and ")+": want one of rewrite, redirect and respond")
 	case len(given) == 0 && in.Headers.Request.empty() && in.Headers.Response.empty():
-		c.add(at, "", "does nothing: want rewrite, redirect, respond or headers")
+		c.missing(at, "does nothing: want rewrite, redirect, respond or headers")
 	}
 	sc := scope{groups: c.groups(), names: c.groupNames, refs: &p.refs}
 	if in.Rewrite != nil {
@@ -278,7 +278,7 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 	r := in.Rewrite
 	if r.Path == nil && r.Host == nil && !r.Query.Drop && r.Query.Edits == nil {
-		c.add(at, "", "changes nothing: want path, host or query")
+		c.missing(at, "changes nothing: want path, host or query")
 	}
 	if r.Path != nil {
 		p.newPath = c.pathEdit(at, in, *r.Path, r.Replace, sc)
@@ -297,7 +297,7 @@ func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
 	r := in.Redirect
 	if r.Path == nil && r.Host == nil && r.Scheme == "" && r.Port == 0 && r.Query != "drop" {
-		c.add(at, "", "leads back to the same place: want scheme, host, port or path")
+		c.missing(at, "leads back to the same place: want scheme, host, port or path")
 	}
 	p.redirect = &redirect{status: r.Status, scheme: r.Scheme, port: r.Port}
 	if r.Status == 0 {
@@ -462,7 +462,7 @@ func (c *compiler) sample(at *place, in *Sample) *sample {
 	if by := in.By; by != nil {
 		at := at.key("by")
 		if (by.Header == "") == (by.Cookie == "") {
-			c.add(at, "", "want one of header and cookie")
+			c.missing(at, "want one of header and cookie")
 		}
 		if by.Header != "" {
 			s.header = c.matchedName(at.key("header"), by.Header)

@@ -96,7 +96,7 @@ func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
 	e.texts(opDefault, "default", q.Default)
 	e.lists(opAdd, "add", q.Add)
 	if len(e.ops) == 0 {
-		c.add(at, "{}", "changes nothing: want keep, drop or at least one edit")
+		c.missing(at, "changes nothing: want keep, drop or at least one edit")
 	}
 	return e.ops
 }

@@ -52,13 +52,23 @@ type faults struct {
 // add collects one fault. What is said of a place whose form is wrong already
 // would only follow from that, and is left out.
 func (f *faults) add(at *place, value, reason string) {
-	e := &Error{Path: at.String(), Value: value, Reason: reason, at: at}
 	for _, first := range f.list[:f.parsed] {
-		if first.at.holds(at) || value == "" && at.holds(first.at) {
+		if first.at.holds(at) {
 			return
 		}
 	}
-	f.list = append(f.list, e)
+	f.list = append(f.list, &Error{Path: at.String(), Value: value, Reason: reason, at: at})
+}
+
+// missing collects that nothing useful stands at a place, unless something
+// there could not be read.
+func (f *faults) missing(at *place, reason string) {
+	for _, first := range f.list[:f.parsed] {
+		if at.holds(first.at) {
+			return
+		}
+	}
+	f.add(at, "", reason)
 }
 
 // err gives the collected faults in order, or nil.
@@ -192,7 +202,7 @@ func (p *place) compare(q *place) int {
 
 // nearest gives the candidate that s is most likely a misspelling of, or "".
 func nearest(s string, candidates []string) string {
-	best, bestAt := "", len(s)/3+1
+	best, bestAt := "", max(1, len(s)/3)
 	for _, c := range candidates {
 		if strings.EqualFold(s, c) {
 			return c

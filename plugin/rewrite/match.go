@@ -73,7 +73,7 @@ func (c *compiler) choose(at *place, choices []choice, orPresent bool) (chosen c
 	if len(given) > 1 {
 		reason = "has " + strings.Join(given, " and ") + ": " + reason
 	}
-	c.add(at, "", reason)
+	c.missing(at, reason)
 	return chosen, false
 }
 
@@ -144,7 +144,7 @@ func (c *compiler) match(at *place, m *Match, p *pattern) {
 		p.status = m.Response.Status
 		in := at.key("response")
 		if m.Response.Status == nil && m.Response.Headers == nil {
-			c.add(in, "", "want status or headers")
+			c.missing(in, "want status or headers")
 		}
 		p.responseHeaders = c.valueMatchers(in.key("headers"), m.Response.Headers, refResponseCapture, true)
 	}
@@ -207,7 +207,7 @@ func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, hea
 		if headers {
 			m.name = c.matchedName(at.key("name"), in.Name)
 		} else if in.Name == "" {
-			c.add(at.key("name"), "", "is missing: want a parameter's name")
+			c.missing(at.key("name"), "is missing: want a parameter's name")
 		}
 		ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix},
 			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}}, in.Present != nil)
@@ -227,7 +227,7 @@ func (c *compiler) matchedName(at *place, name string) string {
 	if instead := insteadOfPseudo(name, "match.", ""); instead != "" {
 		c.add(at, quoted(name), "is not a header here: use "+instead)
 	} else if name == "" {
-		c.add(at, "", "is missing: want a header's name")
+		c.missing(at, "is missing: want a header's name")
 	} else if !isToken(name) {
 		c.add(at, quoted(name), "is no header name")
 	}

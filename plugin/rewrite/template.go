@@ -362,6 +362,11 @@ func headerRef(kind refKind, header string) (ref, string) {
 }
 
 func (sc scope) unknown(name string) string {
+	if kind, rest, dotted := strings.Cut(name, "."); dotted {
+		if near := nearest(kind, []string{"header", "query", "var"}); near != "" && near != kind {
+			return "there is no ${" + name + "}: did you mean ${" + near + "." + rest + "}?"
+		}
+	}
 	known := []string{"config", "host", "method", "path", "query", "scheme"}
 	for n := range sc.names {
 		known = append(known, n)
