@@ -53,6 +53,8 @@ lint: build/bin/golangci-lint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_V
 	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck
 	build/venv/bin/yamllint --strict .
 
+include test/mesh.mk
+
 .PHONY: help
 help: ## this page
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,3 +114,7 @@ build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION): | build/venv/bin/pip
 	@touch $@
 
 .PHONY: FORCE
+
+# For scripts and tests: make print-ENVOY_VERSION
+print-%:
+	@echo '$($*)'

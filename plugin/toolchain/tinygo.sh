@@ -15,12 +15,14 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-dir=$1
+mkdir -p "$(dirname "$1")"
+dir=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 version=$(awk '$1 == "require" && $2 == "github.com/tinygo-org/tinygo" { print substr($3, 2) }' "$here/go.mod")
 
-part=$dir.part
-rm -rf "$part"
-mkdir -p "$part/bin"
+part=$(mktemp -d "$dir.XXXXXX")
+trap 'rm -rf "$part"' EXIT
+chmod 755 "$part"
+mkdir "$part/bin"
 
 if found=$(command -v tinygo) && [[ $("$found" version) == "tinygo version $version "* ]]; then
 	echo "TinyGo $version: $found"
