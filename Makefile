@@ -12,14 +12,16 @@ include versions.mk
 ENVOY ?= build/envoy/$(ENVOY_VERSION)/envoy
 # What `make run` tries: the chart's values.
 RULES ?= charts/wasm-rewrite/ci/seed-values.yaml
+# The path that `make run` shows.
+TRY ?= $(if $(filter file,$(origin RULES)),/banana/418,/)
 # The port of `make run`; 0 takes a free one.
 PORT ?= 0
 
 ##@ Use
 
 .PHONY: run
-run: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## Envoy with the filter in front of httpbin; RULES=values.yaml PORT=8080 ENVOY_VERSION=1.39.3 ENVOY=path
-	@exec build/bin/run -port '$(PORT)' -rules '$(RULES)' -envoy '$(ENVOY)' -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
+run: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## Envoy with the filter in front of httpbin; RULES=values.yaml TRY=/path PORT=8080 ENVOY_VERSION=1.39.3 ENVOY=path
+	@exec build/bin/run -port '$(PORT)' -path '$(TRY)' -rules '$(RULES)' -envoy '$(ENVOY)' -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
 
 .PHONY: size
 size: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## the module's size and the CPU that Envoy takes to load it

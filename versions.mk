@@ -14,6 +14,9 @@ ENVOY_SHA256_1.38.3 := 4a8fa981eac59809147c0ca4fc17ad5b066c16c2499e75d992fe5129e
 ENVOY_SHA256_1.37.0 := bf7a89ecfa8133a77d066c3d3f9cd0b9b975ed26a5d5d9e508896e57b78cabfc ee3e51fb44bb8f1a7053556b6e216ecd7a92cae07d092cd8315bd336586bd315
 ENVOY_SHA256_1.36.4 := 86dfc14ae7fad32de3b3ace54fbd400187c3b4fd6731781ff5bc633fa133f3f9 05b06a19c4f6499c752f1a5a034a02752f0cdbd0422c3d8eb515237a36e82cd2
 
+# The proxies of the mesh: the Envoy release nearest to the one that this Istio (test/tools/istio/go.mod) is built with.
+MESH_ENVOY_VERSION := 1.37.0
+
 # Linters from PyPI.
 SHELLCHECK_VERSION := 0.11.0.1
 YAMLLINT_VERSION := 1.38.0

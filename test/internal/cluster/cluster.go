@@ -209,7 +209,7 @@ func (k *Cluster) StartAPIServer(ctx context.Context) error {
 			"--service-account-key-file=" + k.path("service-account.key"),
 			"--service-account-signing-key-file=" + k.path("service-account.key"),
 			"--token-auth-file=" + k.path("tokens.csv"), "--authorization-mode=RBAC",
-			"--allow-privileged",
+			"--allow-privileged", "--kubelet-preferred-address-types=InternalIP",
 		},
 		Ready: func(ctx context.Context) error {
 			if err := k.connect(); err != nil {

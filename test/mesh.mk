@@ -1,0 +1,66 @@
+# The programs of the real mesh, each from the module pinned in test/tools/<name>/go.mod; one is built again when that
+# file changes. Cold builds take some 20 minutes on 2 cores, nearly all of it compiling.
+
+MESH_ENVOY := build/envoy/$(MESH_ENVOY_VERSION)/envoy
+
+kubernetes_tools := $(addprefix build/bin/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+istio_tools := $(addprefix build/bin/,pilot-discovery pilot-agent)
+mesh_tools := $(kubernetes_tools) $(istio_tools) $(addprefix build/bin/,coredns pause helm httpbin) build/istio/charts/base/Chart.yaml $(MESH_ENVOY)
+
+kubernetes_version := $(shell sed -n "s|^[a-z\t ]*k8s.io/kubernetes ||p" test/tools/kubernetes/go.mod)
+# Istio's module has no release tags: the comment says which release the commit is.
+istio_version := $(shell sed -n 's|.*istio.io/istio .* // ||p' test/tools/istio/go.mod)
+kubernetes_ldflags := -s -w -X k8s.io/component-base/version.gitVersion=$(kubernetes_version) \
+	-X k8s.io/component-base/version.gitMajor=$(word 1,$(subst ., ,$(kubernetes_version:v%=%))) \
+	-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(kubernetes_version:v%=%)))
+istio_ldflags := -s -w $(addprefix -X istio.io/istio/pkg/version.,buildVersion=$(istio_version) buildTag=$(istio_version) buildStatus=Clean)
+
+##@ The mesh
+
+.PHONY: test-mesh
+test-mesh: mesh-tools build/plugin.wasm ## the filter in a real mesh: Kubernetes, Istio, gateway and sidecars (needs root)
+	MESH_ENVOY=$(abspath $(MESH_ENVOY)) go test -count=1 -p 1 -timeout 60m ./test/mesh/...
+
+.PHONY: mesh
+mesh: mesh-tools build/plugin.wasm ## the same mesh, left running until Ctrl-C
+	@go build -o build/bin/mesh ./test/cmd/mesh
+	@exec build/bin/mesh -envoy $(MESH_ENVOY)
+
+.PHONY: mesh-tools
+mesh-tools: mesh-packages $(mesh_tools) ## what a mesh is made of, built once
+
+.PHONY: mesh-packages
+mesh-packages:
+	@plugin/toolchain/debian.sh "run a mesh" "a Debian or Ubuntu with etcd, containerd, runc, the CNI plugins, iptables and iproute2" \
+		etcd-server containerd runc containernetworking-plugins iptables iproute2 procps gcc libc6-dev
+
+$(kubernetes_tools): build/bin/%: test/tools/kubernetes/go.mod
+	@plugin/toolchain/go.sh
+	@echo "$*: building it, once (the first of Kubernetes' programs takes 3 to 9 minutes)"
+	@cd test/tools/kubernetes && go build -trimpath -o ../../../$@ -ldflags '$(kubernetes_ldflags)' k8s.io/kubernetes/cmd/$*
+	@touch $@
+
+$(istio_tools): build/bin/%: test/tools/istio/go.mod
+	@plugin/toolchain/go.sh
+	@echo "$*: building it, once (the first of Istio's programs takes 3 to 7 minutes)"
+	@cd test/tools/istio && CGO_ENABLED=0 go build -trimpath -o ../../../$@ -ldflags '$(istio_ldflags)' istio.io/istio/pilot/cmd/$*
+	@touch $@
+
+build/bin/coredns: test/tools/coredns/go.mod test/tools/coredns/main.go
+	@plugin/toolchain/go.sh
+	@echo "coredns: building it, once"
+	@cd test/tools/coredns && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ .
+	@touch $@
+
+# What holds a Pod's network namespace, from Kubernetes' own source.
+build/bin/pause: test/tools/kubernetes/go.mod
+	@cd test/tools/kubernetes && go mod download k8s.io/kubernetes
+	@gcc -Os -Wall -Werror -static -DVERSION=$(kubernetes_version) -o $@ "$$(cd test/tools/kubernetes && go list -m -f '{{.Dir}}' k8s.io/kubernetes)/build/pause/linux/pause.c"
+
+# Istio's own charts and its proxies' bootstrap template.
+build/istio/charts/base/Chart.yaml: test/tools/istio/go.mod
+	@rm -rf build/istio && mkdir -p build/istio
+	@cd test/tools/istio && go mod download istio.io/istio
+	@source=$$(cd test/tools/istio && go list -m -f '{{.Dir}}' istio.io/istio) && \
+		cp -r "$$source/manifests/charts" "$$source/tools/packaging/common/envoy_bootstrap.json" build/istio/
+	@chmod -R u+w build/istio && echo $(istio_version) >build/istio/version && touch $@
