@@ -120,3 +120,20 @@ build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION): | build/venv/bin/pip
 # For scripts and tests: make print-ENVOY_VERSION
 print-%:
 	@echo '$($*)'
+
+# The chart's schema and README.
+
+build/bin/helm-docs: package := github.com/norwoodj/helm-docs/cmd/helm-docs
+build/bin/helm-schema: package := github.com/losisin/helm-values-schema-json/v2
+
+build/bin/helm-docs build/bin/helm-schema: build/bin/%: test/tools/%/go.mod
+	@plugin/toolchain/go.sh
+	@echo "$*: building it, once"
+	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
+	@touch $@
+
+.PHONY: generate
+generate: build/bin/helm-docs build/bin/helm-schema ## the chart's values.schema.json and README.md
+	@go run ./charts/generate
+
+test: build/bin/helm-docs build/bin/helm-schema
