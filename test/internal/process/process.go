@@ -176,6 +176,12 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Pid is the program's process id.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
+// CPU is the processor time, user and system, that the program used from its start to its end. It is known once Stop
+// has returned.
+func (p *Process) CPU() time.Duration {
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
 // Log is what the program has written so far to stdout and stderr, at most the last 4 MiB.
 func (p *Process) Log() string { return p.log.String() }
 

@@ -1,0 +1,174 @@
+// Command run is behind `make run` and `make size`: a real Envoy in front of a real httpbin, with the filter and the
+// configuration that the chart renders.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/upstream"
+)
+
+type options struct {
+	port                 int
+	path                 string
+	rules, chart, module string
+	envoy, helm, httpbin string
+	measure              bool
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.port, "port", 0, "port to serve on; 0 takes a free one")
+	flag.StringVar(&o.path, "path", "/", "path to show")
+	flag.StringVar(&o.rules, "rules", "", "values of the chart")
+	flag.StringVar(&o.chart, "chart", "", "folder of the chart")
+	flag.StringVar(&o.module, "module", "", "file of the compiled filter")
+	flag.StringVar(&o.envoy, "envoy", "", "program")
+	flag.StringVar(&o.helm, "helm", "", "program")
+	flag.StringVar(&o.httpbin, "httpbin", "", "program")
+	flag.BoolVar(&o.measure, "measure", false, "print the module's size and the CPU to load it, and end")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	run := serve
+	if o.measure {
+		run = measure
+	}
+	if err := run(ctx, o); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// plain is the listener without the filter.
+const plain = "without"
+
+func serve(ctx context.Context, o options) (err error) {
+	if err := checkPort(o.port); err != nil {
+		return err
+	}
+	plugins, err := render(ctx, o)
+	if err != nil {
+		return err
+	}
+	httpbin, err := upstream.Start(ctx, o.httpbin)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, httpbin.Stop()) }()
+
+	var log gate
+	proxy, err := envoy.Start(ctx, envoy.Config{Binary: o.envoy, Workers: 2, Log: &log, Listeners: listeners(o, plugins, httpbin.Address)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, proxy.Stop()) }()
+
+	reasons, err := proxy.Refused(ctx)
+	if err != nil {
+		return err
+	}
+	if len(reasons) > 0 {
+		return fmt.Errorf("RULES=%s: the filter refuses this configuration:\n  %s", o.rules, strings.Join(reasons, "\n  "))
+	}
+	show(ctx, o, proxy, plugins)
+	log.open.Store(true)
+	select {
+	case <-ctx.Done():
+		log.open.Store(false)
+		fmt.Println("\nstopping")
+		return nil
+	case <-proxy.Done():
+		return errors.New("envoy ended; its log ends:\n" + tail(proxy.Log(), 20))
+	case <-httpbin.Done():
+		return errors.New("httpbin ended; its log ends:\n" + tail(httpbin.Log(), 20))
+	}
+}
+
+// listeners are one for each plugin, the first on the port that was asked for, and one without any filter.
+func listeners(o options, plugins []envoy.Plugin, upstream string) []envoy.Listener {
+	var list []envoy.Listener
+	for i, plugin := range plugins {
+		listener := envoy.Listener{Name: plugin.PluginName, Filters: []envoy.Filter{envoy.Wasm(plugin)}, Upstream: upstream}
+		if i == 0 {
+			listener.Port = o.port
+		}
+		list = append(list, listener)
+	}
+	return append(list, envoy.Listener{Name: plain, Upstream: upstream})
+}
+
+// checkPort is asked before Envoy, which by its socket options would share a port with another Envoy.
+func checkPort(port int) error {
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("PORT=%d: another program listens on it (`ss -ltnp 'sport = :%d'` says which). Choose another one, or leave PORT out for a free one", port, port)
+	case err != nil:
+		return fmt.Errorf("PORT=%d: %w. Choose another one from 1024 to 65535, or leave PORT out for a free one", port, err)
+	}
+	return listener.Close()
+}
+
+func show(ctx context.Context, o options, proxy *envoy.Envoy, plugins []envoy.Plugin) {
+	size := "?"
+	if info, err := os.Stat(o.module); err == nil {
+		size = fmt.Sprint(info.Size())
+	}
+	fmt.Printf("\nEnvoy with the filter (%s bytes) in front of httpbin. Try:\n\n", size)
+	names := []string{}
+	for _, plugin := range plugins {
+		names = append(names, plugin.PluginName)
+	}
+	names = append(names, plain)
+	width := len(slices.MaxFunc(names, func(a, b string) int { return len(a) - len(b) }))
+	for _, name := range names {
+		url := fmt.Sprintf("http://localhost:%d%s", proxy.Port(name), o.path)
+		fmt.Printf("  %-*s  curl -i '%s'   answers %s\n", width, name, url, status(ctx, url))
+	}
+	fmt.Printf("\nCtrl-C stops everything.\n")
+}
+
+func status(ctx context.Context, url string) string {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err.Error()
+	}
+	response, err := http.DefaultTransport.RoundTrip(request) // a redirect is an answer
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	return response.Status
+}
+
+// gate passes Envoy's log on to the terminal while it is open: what Envoy says as it starts and stops is noise there.
+type gate struct{ open atomic.Bool }
+
+func (g *gate) Write(p []byte) (int, error) {
+	if g.open.Load() {
+		return os.Stderr.Write(p)
+	}
+	return len(p), nil
+}
+
+func tail(log string, n int) string {
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,439 @@
+// Package envoy owns one real Envoy: listeners with HTTP filters in front of upstreams. Filters are handed over by
+// extension config discovery, as istiod does it, and can be changed while Envoy runs.
+package envoy
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/process"
+)
+
+// Config says what Envoy to run, and with what.
+type Config struct {
+	// Binary is the Envoy to run.
+	Binary string
+	// Listeners are served, each on its own port of 127.0.0.1.
+	Listeners []Listener
+	// Workers is the number of worker threads. Default: 1.
+	Workers int
+	// LogLevel is Envoy's: trace, debug, info, warning, error, critical, off. Default: warning.
+	LogLevel string
+	// Log receives a copy of Envoy's log. Default: nobody.
+	Log io.Writer
+}
+
+// Listener is a port, the filters on it and where requests go.
+type Listener struct {
+	// Name is what URL and the statistics call it.
+	Name string
+	// Port on 127.0.0.1. 0 takes a free one.
+	Port int
+	// Filters see the request in this order and the response in the opposite one. Listeners may share a filter; it
+	// is then the same in name and configuration.
+	Filters []Filter
+	// Upstream is the IP:port that gets the requests.
+	Upstream string
+}
+
+// Filter is an HTTP filter.
+type Filter struct {
+	// Name is the filter's, and that of its configuration's resource.
+	Name string
+	// Config is the filter's configuration as Envoy's JSON, "@type" included.
+	Config map[string]any
+}
+
+// Plugin is what istiod knows of a WasmPlugin when it configures a proxy.
+type Plugin struct {
+	// Name is namespace.name of the WasmPlugin.
+	Name string
+	// PluginName is spec.pluginName, which becomes the root_id.
+	PluginName string
+	// Module is the file that holds the module.
+	Module string
+	// Configuration is spec.pluginConfig as JSON.
+	Configuration string
+	// FailurePolicy is FAIL_OPEN, FAIL_CLOSED or FAIL_RELOAD. Default: FAIL_RELOAD.
+	FailurePolicy string
+}
+
+// Wasm is the filter that istiod makes of a WasmPlugin.
+func Wasm(p Plugin) Filter {
+	if p.FailurePolicy == "" {
+		p.FailurePolicy = "FAIL_RELOAD"
+	}
+	return Filter{Name: "extensions.istio.io/wasmplugin/" + p.Name, Config: map[string]any{
+		"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+		"config": map[string]any{
+			"name":           p.Name,
+			"root_id":        p.PluginName,
+			"failure_policy": p.FailurePolicy,
+			"vm_config": map[string]any{
+				"runtime": "envoy.wasm.runtime.v8",
+				"code":    map[string]any{"local": map[string]any{"filename": p.Module}},
+			},
+			"configuration": map[string]any{
+				"@type": "type.googleapis.com/google.protobuf.StringValue",
+				"value": p.Configuration,
+			},
+		},
+	}}
+}
+
+// Envoy is one running Envoy.
+type Envoy struct {
+	*process.Process
+	dir   string
+	admin string
+	ports map[string]int
+}
+
+//go:embed bootstrap.yaml.tmpl
+var bootstrap string
+
+// Start starts Envoy and returns once it serves every listener. When it fails, nothing is left running.
+func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
+	if c.Workers == 0 {
+		c.Workers = 1
+	}
+	if c.LogLevel == "" {
+		c.LogLevel = "warning"
+	}
+	dir, err := os.MkdirTemp("", "wasm-rewrite-envoy-")
+	if err != nil {
+		return nil, err
+	}
+	e := &Envoy{dir: dir, ports: map[string]int{}}
+	defer func() {
+		if err != nil {
+			_ = e.Stop()
+		}
+	}()
+	for _, listener := range c.Listeners {
+		for _, filter := range listener.Filters {
+			if err := e.write(filter); err != nil {
+				return nil, err
+			}
+		}
+	}
+	file := filepath.Join(dir, "bootstrap.yaml")
+	text, err := render(dir, c.Listeners)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, err
+	}
+	adminFile := filepath.Join(dir, "admin")
+	e.Process, err = process.Start(ctx, process.Config{
+		Name: "envoy",
+		Path: c.Binary,
+		Args: []string{
+			"--config-path", file,
+			"--admin-address-path", adminFile,
+			"--concurrency", strconv.Itoa(c.Workers),
+			"--log-level", c.LogLevel,
+			"--disable-hot-restart", // several Envoys on one machine must not look for each other
+		},
+		Log: c.Log,
+		Ready: func(ctx context.Context) error {
+			address, err := os.ReadFile(adminFile)
+			if err != nil {
+				return err
+			}
+			e.admin = "http://" + string(address)
+			return process.HTTP(e.admin + "/ready")(ctx)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, e.readPorts(ctx)
+}
+
+// MustStart is Start for a test, which stops Envoy and shows the end of its log if the test failed.
+func MustStart(t testing.TB, c Config) *Envoy {
+	t.Helper()
+	e, err := Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Stop(); err != nil {
+			t.Errorf("%v", err)
+		}
+		if t.Failed() {
+			t.Logf("envoy: its log:\n%s", e.Log())
+		}
+	})
+	return e
+}
+
+// Stop ends Envoy and returns when it is gone. The error says that it had not been running any more.
+func (e *Envoy) Stop() error {
+	defer os.RemoveAll(e.dir)
+	if e.Process == nil {
+		return nil
+	}
+	return e.Process.Stop()
+}
+
+// URL is http://127.0.0.1:port of a listener. It panics if there is no listener of that name.
+func (e *Envoy) URL(listener string) string {
+	return "http://127.0.0.1:" + strconv.Itoa(e.Port(listener))
+}
+
+// Port is the port of a listener. It panics if there is no listener of that name.
+func (e *Envoy) Port(listener string) int {
+	port, ok := e.ports[listener]
+	if !ok {
+		panic(fmt.Sprintf("envoy: no listener %q", listener))
+	}
+	return port
+}
+
+// Configure hands a new configuration of a filter to the running Envoy and returns once Envoy has taken it; the workers
+// follow within milliseconds. A configuration that Envoy or the filter refuses is an error that says why.
+func (e *Envoy) Configure(ctx context.Context, filter Filter) error {
+	before, err := e.discovery(ctx)
+	if err != nil {
+		return err
+	}
+	logged := len(e.Log())
+	if err := e.write(filter); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	was := before[filter.Name]
+	for {
+		all, err := e.discovery(ctx)
+		if err != nil {
+			return err
+		}
+		is := all[filter.Name]
+		if is.attempts > was.attempts && is.attempts == is.successes+is.rejections {
+			if is.rejections > was.rejections {
+				return fmt.Errorf("envoy: configuration of %s refused: %s", filter.Name, strings.Join(reasons(e.Log()[logged:]), "; "))
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("envoy: configuration of %s not read within 10 s", filter.Name)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Refused says, after Start, why Envoy or a filter refused a configuration, one reason a line; none if all were taken.
+// Envoy serves all the same, and answers 500 where such a filter stands.
+func (e *Envoy) Refused(ctx context.Context) ([]string, error) {
+	all, err := e.discovery(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, filter := range all {
+		if filter.rejections > 0 {
+			return reasons(e.Log()), nil
+		}
+	}
+	return nil, nil
+}
+
+// discovery is what the extension config discovery of a filter has counted.
+type discovery struct{ attempts, successes, rejections int64 }
+
+func (e *Envoy) discovery(ctx context.Context) (map[string]discovery, error) {
+	const prefix = "extension_config_discovery.http_filter."
+	stats, err := e.Stats(ctx, "^"+prefix)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]discovery{}
+	for name := range stats {
+		if filter, ok := strings.CutSuffix(name, ".update_attempt"); ok {
+			all[strings.TrimPrefix(filter, prefix)] = discovery{
+				stats[name], stats[filter+".update_success"], stats[filter+".update_rejected"],
+			}
+		}
+	}
+	return all, nil
+}
+
+// reasons are what the filters wrote at level critical, and what Envoy says of a rejected configuration.
+func reasons(log string) []string {
+	var list []string
+	for line := range strings.Lines(log) {
+		line = strings.TrimSpace(line)
+		if _, message, ok := strings.Cut(line, "] wasm log "); ok && strings.Contains(line, "[critical]") {
+			list = append(list, message)
+		} else if _, message, ok := strings.Cut(line, "Filesystem config update rejected: "); ok {
+			list = append(list, message)
+		}
+	}
+	return list
+}
+
+// Admin asks the admin interface, such as GET /stats or POST /logging?level=info, and returns the body of a 200.
+func (e *Envoy) Admin(ctx context.Context, method, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, e.admin+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("envoy: admin %s: %s: %s", path, response.Status, body)
+	}
+	return body, err
+}
+
+// Stats are the counters and gauges whose name matches the regular expression filter, by name; "" is all of them.
+// Histograms and texts are left out.
+func (e *Envoy) Stats(ctx context.Context, filter string) (map[string]int64, error) {
+	body, err := e.Admin(ctx, http.MethodGet, "/stats?format=json&filter="+url.QueryEscape(filter))
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Stats []struct {
+			Name  string
+			Value any
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("envoy: statistics: %w", err)
+	}
+	stats := map[string]int64{}
+	for _, stat := range answer.Stats {
+		if value, ok := stat.Value.(float64); ok {
+			stats[stat.Name] = int64(value)
+		}
+	}
+	return stats, nil
+}
+
+// Eventually waits until a counter or gauge has at least the given value, at most 10 s.
+func (e *Envoy) Eventually(ctx context.Context, stat string, atLeast int64) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		stats, err := e.Stats(ctx, "")
+		if err == nil && stats[stat] >= atLeast {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("envoy: %s is %d, not %d, after 10 s", stat, stats[stat], atLeast)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (e *Envoy) readPorts(ctx context.Context) error {
+	body, err := e.Admin(ctx, http.MethodGet, "/listeners?format=json")
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Listeners []struct {
+			Name         string
+			LocalAddress struct {
+				SocketAddress struct {
+					Port int `json:"port_value"`
+				} `json:"socket_address"`
+			} `json:"local_address"`
+		} `json:"listener_statuses"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return fmt.Errorf("envoy: listeners: %w", err)
+	}
+	for _, listener := range answer.Listeners {
+		e.ports[listener.Name] = listener.LocalAddress.SocketAddress.Port
+	}
+	return nil
+}
+
+// write puts a filter's configuration where Envoy reads it. The file appears by a rename, which is what Envoy watches
+// for.
+func (e *Envoy) write(filter Filter) error {
+	if filter.Name == "" || filter.Config["@type"] == nil {
+		return errors.New(`envoy: a filter needs a name, and "@type" in its configuration`)
+	}
+	data, err := json.Marshal(map[string]any{
+		"resources": []any{map[string]any{
+			"@type":        "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+			"name":         filter.Name,
+			"typed_config": filter.Config,
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	file := resourceFile(e.dir, filter.Name)
+	if err := os.WriteFile(file+".part", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(file+".part", file)
+}
+
+func resourceFile(dir, filter string) string {
+	return filepath.Join(dir, strings.ReplaceAll(filter, "/", "_")+".json")
+}
+
+type view struct {
+	Dir       string
+	Listeners []Listener
+}
+
+func (v view) ResourceFile(filter string) string { return resourceFile(v.Dir, filter) }
+
+// Upstreams are the addresses that requests go to, each once.
+func (v view) Upstreams() []string {
+	var list []string
+	seen := map[string]bool{}
+	for _, listener := range v.Listeners {
+		if !seen[listener.Upstream] {
+			seen[listener.Upstream] = true
+			list = append(list, listener.Upstream)
+		}
+	}
+	return list
+}
+
+func render(dir string, listeners []Listener) ([]byte, error) {
+	functions := template.FuncMap{
+		"json": func(v any) (string, error) {
+			data, err := json.Marshal(v)
+			return string(data), err
+		},
+		"socket": func(address string) (string, error) {
+			host, port, err := net.SplitHostPort(address)
+			return fmt.Sprintf("{address: %q, port_value: %s}", host, port), err
+		},
+	}
+	var text bytes.Buffer
+	err := template.Must(template.New("bootstrap").Funcs(functions).Parse(bootstrap)).Execute(&text, view{dir, listeners})
+	return text.Bytes(), err
+}
