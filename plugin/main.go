@@ -1,3 +1,5 @@
+//go:build wasm
+
 // Command plugin is the Proxy-Wasm module: TinyGo builds it as a reactor, so
 // main stays empty and init registers the filter.
 package main

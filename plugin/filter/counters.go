@@ -1,3 +1,5 @@
+//go:build wasm
+
 package filter
 
 import "github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"

@@ -12,7 +12,7 @@ type Header struct{ Name, Value string }
 
 // Source hands a [Stream] what arrived. Each method costs a host call, so it is
 // asked for no more than the rules need. Names are in lower case and
-// pseudo-headers are among them. Strings must stay valid until the stream's Reset.
+// pseudo-headers are among them. What it gives must stay valid until the pass ends.
 type Source interface {
 	// Header gives the first value of one header. ok is false where the call failed.
 	Header(name string) (value string, found, ok bool)
@@ -177,7 +177,7 @@ func (s *Stream) Request(src Source) *Outcome {
 		p := &r.patterns[i]
 		if s.matches(p) {
 			k := kept{pattern: i, sampledIn: s.inSample(p)}
-			k.vals = s.read(p.response.refs)
+			k.vals = s.keep(p.response.refs)
 			s.walk = append(s.walk, k)
 		} else {
 			s.trace(i, false, "not matched", s.why)
@@ -259,7 +259,7 @@ func (s *Stream) try(i int, p *pattern) (stop bool) {
 	s.note(p.name)
 	s.out.Acted = append(s.out.Acted, i)
 	if len(p.response.ops) > 0 {
-		s.wait(kept{pattern: i, vals: s.read(p.response.refs), sampledIn: true})
+		s.wait(kept{pattern: i, vals: s.keep(p.response.refs), sampledIn: true})
 	}
 	switch {
 	case p.redirect != nil:
@@ -373,7 +373,7 @@ func (s *Stream) respond(i int, p *pattern, vals []val) {
 // headers, and the edits that all of it comes to.
 func (s *Stream) finish() {
 	r := s.rules
-	s.topVals = s.read(r.response.refs)
+	s.topVals = s.keep(r.response.refs)
 	if s.out.Answer != nil {
 		// The request goes nowhere: nothing of it is worth a write but what the
 		// access log shows.
@@ -637,6 +637,19 @@ func (s *Stream) read(refs []ref) int {
 			v = refs[i].orDefault(s.value(&refs[i]))
 		}
 		s.vals = append(s.vals, v)
+	}
+	return first
+}
+
+// keep reads references for the response. Their text is copied: what the
+// source gave is gone by then.
+func (s *Stream) keep(refs []ref) int {
+	first := s.read(refs)
+	for i := range s.vals[first:] {
+		v := &s.vals[first+i]
+		start := len(s.arena)
+		s.arena = append(s.arena, v.text...)
+		v.text = s.since(start)
 	}
 	return first
 }

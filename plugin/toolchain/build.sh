@@ -30,7 +30,8 @@ features=(--enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-i
 
 (cd "$source" && "$tinygo/bin/tinygo" build -target="$target" -buildmode=c-shared -opt=2 -no-debug -scheduler=none \
 	-o "$work/linked.wasm" ./plugin)
-wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/linked.wasm" -o "$work/trimmed.wasm" >"$work/unused"
+go run -C "$here" ./exports "$work/linked.wasm" "$work/named.wasm"
+wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/named.wasm" -o "$work/trimmed.wasm" >"$work/unused"
 wasm-opt "${features[@]}" -O3 --strip-debug --strip-producers --strip-target-features "$work/trimmed.wasm" -o "$work/plugin.wasm"
 mkdir -p "$(dirname "$out")"
 mv "$work/plugin.wasm" "$out"

@@ -1,0 +1,69 @@
+//go:build wasm
+
+package filter
+
+import "unsafe"
+
+// Host calls that the SDK does not make as they are needed here. Its metric
+// functions panic where the host refuses, which would trap the VM; it copies
+// what it reads; and it knows no clock.
+
+type kind uint32
+
+const (
+	counter kind = 0
+	gauge   kind = 1
+)
+
+//go:wasmimport env proxy_define_metric
+func proxyDefineMetric(kind uint32, name unsafe.Pointer, size uint32, id unsafe.Pointer) uint32
+
+//go:wasmimport env proxy_increment_metric
+func proxyIncrementMetric(id uint32, offset int64) uint32
+
+//go:wasmimport env proxy_record_metric
+func proxyRecordMetric(id uint32, value uint64) uint32
+
+//go:wasmimport env proxy_get_header_map_value
+func getHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32, value, valueSize unsafe.Pointer) uint32
+
+//go:wasmimport env proxy_get_header_map_pairs
+func getHeaderMapPairs(kind uint32, pairs, size unsafe.Pointer) uint32
+
+//go:wasmimport env proxy_add_header_map_value
+func addHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32, value unsafe.Pointer, valueSize uint32) uint32
+
+//go:wasmimport env proxy_replace_header_map_value
+func replaceHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32, value unsafe.Pointer, valueSize uint32) uint32
+
+//go:wasmimport env proxy_remove_header_map_value
+func removeHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32) uint32
+
+//go:wasmimport env proxy_get_current_time_nanoseconds
+func currentTimeNanoseconds(result unsafe.Pointer) uint32
+
+func define(k kind, name string) metric {
+	var id uint32
+	if proxyDefineMetric(uint32(k), unsafe.Pointer(unsafe.StringData(name)), uint32(len(name)), unsafe.Pointer(&id)) != 0 {
+		return 0
+	}
+	return metric(id)
+}
+
+func increment(m metric) {
+	if m != 0 {
+		proxyIncrementMetric(uint32(m), 1)
+	}
+}
+
+func record(m metric, value uint64) {
+	if m != 0 {
+		proxyRecordMetric(uint32(m), value)
+	}
+}
+
+// now is the time in nanoseconds, or 0 where the host does not tell.
+func now() (ns uint64) {
+	currentTimeNanoseconds(unsafe.Pointer(&ns))
+	return ns
+}

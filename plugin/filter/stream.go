@@ -1,0 +1,318 @@
+//go:build wasm
+
+package filter
+
+import (
+	"unsafe"
+
+	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
+
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+)
+
+// What happens once a request stands here, beside the SDK: its bookkeeping for
+// streams and its copies of what the host hands over cost about as much as the
+// rules themselves. The toolchain gives these exports the names of the ABI and
+// drops the SDK's; for plugin contexts they call the SDK's.
+
+//export proxy_on_context_create
+func sdkContextCreate(contextID, parentID uint32)
+
+//export proxy_on_delete
+func sdkDelete(contextID uint32)
+
+// VM-wide tables of what lives in a plugin's own context; the arena holds what
+// the host hands over during one callback.
+var (
+	plugins = map[uint32]*plugin{}
+	streams table
+	arena   allocator
+)
+
+const (
+	actionContinue = 0
+	actionPause    = 1
+
+	mapRequest  = 0
+	mapResponse = 2
+
+	statusOK       = 0
+	statusNotFound = 1
+)
+
+//export filter_on_memory_allocate
+func onMemoryAllocate(size uint32) unsafe.Pointer { return arena.take(size) }
+
+//export filter_on_context_create
+func onContextCreate(contextID, parentID uint32) {
+	if parentID == 0 {
+		sdkContextCreate(contextID, 0)
+		return
+	}
+	if p := plugins[parentID]; p != nil && p.rules != nil {
+		streams.put(contextID, p.request())
+	}
+}
+
+//export filter_on_request_headers
+func onRequestHeaders(contextID, _, _ uint32) uint32 {
+	r := streams.get(contextID)
+	if r == nil {
+		return actionContinue
+	}
+	arena.reset()
+	r.at = mapRequest
+	out := r.stream.Request(r)
+	p := r.plugin
+	p.counters.add(out.Counts)
+	if !r.write(out.Edits) || out.Answer == nil {
+		return actionContinue
+	}
+	a := out.Answer
+	headers := make([][2]string, 0, len(a.Headers))
+	for _, h := range a.Headers {
+		headers = append(headers, [2]string{h.Name, h.Value})
+	}
+	if err := proxywasm.SendHttpResponse(uint32(a.Status), headers, []byte(a.Body), -1); err != nil {
+		p.failed("send_local_response", err.Error())
+		return actionContinue
+	}
+	return actionPause
+}
+
+//export filter_on_response_headers
+func onResponseHeaders(contextID, _, _ uint32) uint32 {
+	r := streams.get(contextID)
+	if r == nil {
+		return actionContinue
+	}
+	arena.reset()
+	r.at = mapResponse
+	out := r.stream.Response(r)
+	r.plugin.counters.add(out.Counts)
+	r.write(out.Edits)
+	return actionContinue
+}
+
+//export filter_on_delete
+func onDelete(contextID uint32) {
+	if r := streams.take(contextID); r != nil {
+		r.stream.Reset()
+		r.plugin.keep(r)
+		return
+	}
+	if plugins[contextID] != nil {
+		delete(plugins, contextID)
+		sdkDelete(contextID)
+	}
+}
+
+// request is one request and its response.
+type request struct {
+	plugin  *plugin
+	stream  *rewrite.Stream
+	at      uint32 // the header map of the pass at hand
+	headers []rewrite.Header
+}
+
+// request gives a request that is not in use.
+func (p *plugin) request() *request {
+	if n := len(p.free); n > 0 {
+		r := p.free[n-1]
+		p.free = p.free[:n-1]
+		return r
+	}
+	r := &request{plugin: p, stream: p.rules.NewStream()}
+	r.stream.Random = p.random
+	return r
+}
+
+// maxFree bounds what idle requests may hold on to.
+const maxFree = 256
+
+func (p *plugin) keep(r *request) {
+	if len(p.free) < maxFree {
+		p.free = append(p.free, r)
+	}
+}
+
+func bytes(s string) (unsafe.Pointer, uint32) {
+	return unsafe.Pointer(unsafe.StringData(s)), uint32(len(s))
+}
+
+// Header implements [rewrite.Source].
+func (r *request) Header(name string) (value string, found, ok bool) {
+	var data *byte
+	var size uint32
+	text, n := bytes(name)
+	switch status := getHeaderMapValue(r.at, text, n, unsafe.Pointer(&data), unsafe.Pointer(&size)); status {
+	case statusOK:
+		return unsafe.String(data, size), true, true
+	case statusNotFound:
+		return "", false, true
+	default:
+		r.plugin.failedStatus("get_header_map_value", status)
+		return "", false, false
+	}
+}
+
+// Headers implements [rewrite.Source]. The host writes the number of pairs,
+// the two sizes of each, then names and values with a NUL behind each.
+func (r *request) Headers() ([]rewrite.Header, bool) {
+	var data *byte
+	var size uint32
+	if status := getHeaderMapPairs(r.at, unsafe.Pointer(&data), unsafe.Pointer(&size)); status != statusOK {
+		r.plugin.failedStatus("get_header_map_pairs", status)
+		return nil, false
+	}
+	text := unsafe.String(data, size)
+	list := r.headers[:0]
+	count, ok := number(text, 0)
+	if !ok || uint64(count)*8+4 > uint64(size) {
+		r.plugin.failed("get_header_map_pairs", "its result is cut short")
+		return nil, false
+	}
+	at := 4 + count*8
+	for i := uint32(0); i < count; i++ {
+		name, _ := number(text, 4+i*8)
+		value, _ := number(text, 8+i*8)
+		end := uint64(at) + uint64(name) + uint64(value) + 2
+		if end > uint64(size) {
+			r.plugin.failed("get_header_map_pairs", "its result is cut short")
+			return nil, false
+		}
+		list = append(list, rewrite.Header{Name: text[at : at+name], Value: text[at+name+1 : at+name+1+value]})
+		at = uint32(end)
+	}
+	r.headers = list
+	return list, true
+}
+
+// number reads 32 bits in little-endian order.
+func number(s string, at uint32) (uint32, bool) {
+	if uint64(at)+4 > uint64(len(s)) {
+		return 0, false
+	}
+	return uint32(s[at]) | uint32(s[at+1])<<8 | uint32(s[at+2])<<16 | uint32(s[at+3])<<24, true
+}
+
+// write makes edits. Where one fails, what was written stays and the rest is
+// left out.
+func (r *request) write(edits []rewrite.Edit) bool {
+	for i := range edits {
+		e := &edits[i]
+		name, nameSize := bytes(e.Name)
+		value, valueSize := bytes(e.Value)
+		call, status := "", uint32(statusOK)
+		switch e.Kind {
+		case rewrite.EditSet:
+			call, status = "replace_header_map_value", replaceHeaderMapValue(r.at, name, nameSize, value, valueSize)
+		case rewrite.EditAdd:
+			call, status = "add_header_map_value", addHeaderMapValue(r.at, name, nameSize, value, valueSize)
+		case rewrite.EditRemove:
+			call, status = "remove_header_map_value", removeHeaderMapValue(r.at, name, nameSize)
+		}
+		if status != statusOK {
+			r.plugin.failedStatus(call, status)
+			return false
+		}
+	}
+	return true
+}
+
+// allocator hands out the memory that the host fills during one callback.
+type allocator struct {
+	block []byte
+	used  uint32
+}
+
+// blockSize holds all that an ordinary request hands over.
+const blockSize = 64 << 10
+
+func (a *allocator) reset() { a.used = 0 }
+
+func (a *allocator) take(size uint32) unsafe.Pointer {
+	if a.block == nil {
+		a.block = make([]byte, blockSize)
+	}
+	start := (a.used + 7) &^ 7
+	if size > blockSize || start > blockSize-size {
+		return unsafe.Pointer(unsafe.SliceData(make([]byte, max(size, 1))))
+	}
+	a.used = start + size
+	return unsafe.Pointer(&a.block[start])
+}
+
+// table finds a stream by its context's number. The host counts contexts up,
+// so a number's low bits are its place, or nearly.
+type table struct {
+	slots []slot
+	used  int
+}
+
+type slot struct {
+	id      uint32 // 0: free
+	request *request
+}
+
+func (t *table) find(id uint32) (at int, ok bool) {
+	mask := len(t.slots) - 1
+	for at = int(id) & mask; t.slots[at].id != 0; at = (at + 1) & mask {
+		if t.slots[at].id == id {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+func (t *table) get(id uint32) *request {
+	if t.used == 0 {
+		return nil
+	}
+	if at, ok := t.find(id); ok {
+		return t.slots[at].request
+	}
+	return nil
+}
+
+func (t *table) put(id uint32, r *request) {
+	if t.used*2 >= len(t.slots) {
+		old := t.slots
+		t.slots = make([]slot, max(64, 2*len(old)))
+		for _, s := range old {
+			if s.id != 0 {
+				at, _ := t.find(s.id)
+				t.slots[at] = s
+			}
+		}
+	}
+	at, ok := t.find(id)
+	if !ok {
+		t.used++
+	}
+	t.slots[at] = slot{id, r}
+}
+
+// take removes a stream and closes the gap that it leaves.
+func (t *table) take(id uint32) *request {
+	if t.used == 0 {
+		return nil
+	}
+	at, ok := t.find(id)
+	if !ok {
+		return nil
+	}
+	r := t.slots[at].request
+	t.used--
+	mask := len(t.slots) - 1
+	gap := at
+	for next := (gap + 1) & mask; t.slots[next].id != 0; next = (next + 1) & mask {
+		home := int(t.slots[next].id) & mask
+		if (next-home)&mask >= (next-gap)&mask {
+			t.slots[gap] = t.slots[next]
+			gap = next
+		}
+	}
+	t.slots[gap] = slot{}
+	return r
+}
