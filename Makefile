@@ -64,7 +64,7 @@ help: ## this page
 # The filter.
 
 module_sources = $(filter-out %_test.go,$(wildcard plugin/*.go plugin/filter/*.go plugin/rewrite/*.go))
-toolchain := $(addprefix plugin/toolchain/,build.sh debian.sh debian.json exports.json)
+toolchain := $(addprefix plugin/toolchain/,build.sh debian.sh debian.json exports.json exports/main.go)
 
 build/plugin.wasm: $(module_sources) build/plugin.sources go.mod $(toolchain) build/tinygo/bin/tinygo
 	@plugin/toolchain/build.sh build/tinygo . $@
