@@ -28,8 +28,8 @@ import (
 // everybody may write to, as /tmp.
 type Files map[string]string
 
-// Make makes an image that holds files and starts with entrypoint.
-func Make(files Files, entrypoint ...string) (v1.Image, error) {
+// Make makes an image that holds files and starts with entrypoint as user, a number; "" is root.
+func Make(files Files, user string, entrypoint ...string) (v1.Image, error) {
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
@@ -50,7 +50,7 @@ func Make(files Files, entrypoint ...string) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.Architecture, config.OS = runtime.GOARCH, "linux"
-	config.Config = v1.Config{Entrypoint: entrypoint, Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
+	config.Config = v1.Config{User: user, Entrypoint: entrypoint, Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
 	return mutate.ConfigFile(image, config)
 }
 

@@ -1,0 +1,152 @@
+// Package mesh is the test bed: a Kubernetes, a registry, Istio with a gateway, and the workloads that requests go to.
+// Start makes one out of nothing; Connect takes a cluster that has Istio already.
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/cluster"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/image"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/istio"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/registry"
+)
+
+// Config says what a mesh is made of.
+type Config struct {
+	// Build is the project's build folder, with bin and istio in it (`make mesh-tools`).
+	Build string
+	// Envoy is the proxies' Envoy.
+	Envoy string
+	// Log receives a line for each step. Default: nobody.
+	Log io.Writer
+}
+
+// Mesh is a running mesh.
+type Mesh struct {
+	*cluster.Cluster
+	// Registry serves images and modules; nodes and proxies may pull from it.
+	Registry *registry.Registry
+	// Gateway is the URL of the gateway's HTTP port.
+	Gateway string
+	// HTTPBin is the name of httpbin's image.
+	HTTPBin string
+}
+
+// Start makes a mesh. After an error nothing is left running.
+func Start(ctx context.Context, c Config) (*Mesh, error) {
+	if c.Log == nil {
+		c.Log = io.Discard
+	}
+	version, err := istio.Version(c.Build)
+	if err != nil {
+		return nil, fmt.Errorf("a mesh needs Istio, and there is none: run `make mesh-tools`: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "wasm-rewrite-mesh-")
+	if err != nil {
+		return nil, err
+	}
+	m := &Mesh{}
+	if err := m.start(ctx, c, version, dir); err != nil {
+		return nil, errors.Join(err, m.Stop(), os.RemoveAll(dir))
+	}
+	return m, nil
+}
+
+func (m *Mesh) start(ctx context.Context, c Config, version, dir string) error {
+	bin := filepath.Join(c.Build, "bin")
+	pushed := make(chan error, 1)
+	var err error
+	m.Cluster, err = cluster.Start(ctx, cluster.Config{
+		Dir: dir, Bin: bin, Log: c.Log,
+		Registry: func(hostIP string) (address, pause string, err error) {
+			if m.Registry, err = registry.Start(hostIP, filepath.Join(dir, "registry")); err != nil {
+				return "", "", err
+			}
+			pauseImage, err := image.Make(image.Files{"/pause": filepath.Join(bin, "pause")}, "", "/pause")
+			if err != nil {
+				return "", "", err
+			}
+			if pause, err = m.Registry.Push("pause:"+version, pauseImage); err != nil {
+				return "", "", err
+			}
+			go func() { pushed <- m.push(c, bin, version) }()
+			return m.Registry.Address, pause, nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := <-pushed; err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Log, "mesh: istiod and gateway, Istio %s\n", version)
+	if err := istio.Install(ctx, istio.Config{
+		Kubeconfig: m.Kubeconfig, Charts: filepath.Join(c.Build, "istio/charts"), Bin: bin,
+		Hub: m.Registry.Address + "/istio", Tag: version, Dir: dir,
+	}); err != nil {
+		return err
+	}
+	port, err := gatewayPort(ctx, m.Client)
+	if err != nil {
+		return err
+	}
+	m.Gateway = fmt.Sprintf("http://%s:%d", m.IP, port)
+	return nil
+}
+
+// push puts the images of Istio and of the workload into the registry.
+func (m *Mesh) push(c Config, bin, version string) error {
+	for name, make := range map[string]func() (v1.Image, error){
+		"istio/pilot:" + version: func() (v1.Image, error) { return istio.PilotImage(bin) },
+		"istio/proxyv2:" + version: func() (v1.Image, error) {
+			return istio.ProxyImage(bin, filepath.Join(c.Build, "istio/envoy_bootstrap.json"), c.Envoy)
+		},
+		"httpbin:" + version: func() (v1.Image, error) {
+			return image.Make(image.Files{"/bin/go-httpbin": filepath.Join(bin, "httpbin")}, "", "/bin/go-httpbin")
+		},
+	} {
+		made, err := make()
+		if err != nil {
+			return err
+		}
+		if _, err := m.Registry.Push(name, made); err != nil {
+			return err
+		}
+	}
+	m.HTTPBin = m.Registry.Address + "/httpbin:" + version
+	return nil
+}
+
+func gatewayPort(ctx context.Context, client kubernetes.Interface) (int32, error) {
+	service, err := client.CoreV1().Services(istio.GatewayNamespace).Get(ctx, istio.Gateway, metav1.GetOptions{})
+	if err != nil {
+		return 0, err
+	}
+	for _, port := range service.Spec.Ports {
+		if port.Name == "http2" {
+			return port.NodePort, nil
+		}
+	}
+	return 0, fmt.Errorf("service %s has no port http2", istio.Gateway)
+}
+
+// Stop ends the mesh and removes its folder.
+func (m *Mesh) Stop() error {
+	if m.Cluster == nil {
+		return nil
+	}
+	err := m.Cluster.Stop()
+	if m.Registry != nil {
+		err = errors.Join(err, m.Registry.Down())
+	}
+	return errors.Join(err, os.RemoveAll(m.Dir))
+}
