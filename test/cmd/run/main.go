@@ -12,17 +12,20 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/upstream"
 )
 
 type options struct {
-	port                 int
+	port                 string
 	path                 string
 	rules, chart, module string
 	envoy, helm, httpbin string
@@ -31,7 +34,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.port, "port", 0, "port to serve on; 0 takes a free one")
+	flag.StringVar(&o.port, "port", "0", "port to serve on; 0 takes a free one")
 	flag.StringVar(&o.path, "path", "/", "path to show")
 	flag.StringVar(&o.rules, "rules", "", "values of the chart")
 	flag.StringVar(&o.chart, "chart", "", "folder of the chart")
@@ -44,6 +47,8 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // whileSomebodyReads ends the program in order instead
+	ctx = whileSomebodyReads(ctx)
 	run := serve
 	if o.measure {
 		run = measure
@@ -54,11 +59,28 @@ func main() {
 	}
 }
 
+// whileSomebodyReads is done also when the terminal or the pipe that stdout leads to is gone. SIGHUP alone does not tell:
+// where make leads the terminal's session (ssh -t host make run), it keeps the signal for itself.
+func whileSomebodyReads(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		stdout := []unix.PollFd{{Fd: int32(os.Stdout.Fd())}} // no events: only errors and hang-ups are reported
+		for {
+			if n, err := unix.Poll(stdout, -1); n > 0 || err != unix.EINTR {
+				return
+			}
+		}
+	}()
+	return ctx
+}
+
 // plain is the listener without the filter.
 const plain = "without"
 
 func serve(ctx context.Context, o options) (err error) {
-	if err := checkPort(o.port); err != nil {
+	port, err := freePort(o.port)
+	if err != nil {
 		return err
 	}
 	plugins, err := render(ctx, o)
@@ -72,7 +94,7 @@ func serve(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, httpbin.Stop()) }()
 
 	var log gate
-	proxy, err := envoy.Start(ctx, envoy.Config{Binary: o.envoy, Workers: 2, Log: &log, Listeners: listeners(o, plugins, httpbin.Address)})
+	proxy, err := envoy.Start(ctx, envoy.Config{Binary: o.envoy, Workers: 2, Log: &log, Listeners: listeners(port, plugins, httpbin.Address)})
 	if err != nil {
 		return err
 	}
@@ -100,28 +122,32 @@ func serve(ctx context.Context, o options) (err error) {
 }
 
 // listeners are one for each plugin, the first on the port that was asked for, and one without any filter.
-func listeners(o options, plugins []envoy.Plugin, upstream string) []envoy.Listener {
+func listeners(port int, plugins []envoy.Plugin, upstream string) []envoy.Listener {
 	var list []envoy.Listener
 	for i, plugin := range plugins {
 		listener := envoy.Listener{Name: plugin.PluginName, Filters: []envoy.Filter{envoy.Wasm(plugin)}, Upstream: upstream}
 		if i == 0 {
-			listener.Port = o.port
+			listener.Port = port
 		}
 		list = append(list, listener)
 	}
 	return append(list, envoy.Listener{Name: plain, Upstream: upstream})
 }
 
-// checkPort is asked before Envoy, which by its socket options would share a port with another Envoy.
-func checkPort(port int) error {
+// freePort is asked before Envoy, which by its socket options would share a port with another Envoy.
+func freePort(text string) (int, error) {
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("PORT=%s: is no port. Choose one from 1024 to 65535, or leave PORT out for a free one", text)
+	}
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("PORT=%d: another program listens on it (`ss -ltnp 'sport = :%d'` says which). Choose another one, or leave PORT out for a free one", port, port)
+		return 0, fmt.Errorf("PORT=%d: another program listens on it (`ss -ltnp 'sport = :%d'` says which). Choose another one, or leave PORT out for a free one", port, port)
 	case err != nil:
-		return fmt.Errorf("PORT=%d: %w. Choose another one from 1024 to 65535, or leave PORT out for a free one", port, err)
+		return 0, fmt.Errorf("PORT=%d: %w. Choose one from 1024 to 65535, or leave PORT out for a free one", port, err)
 	}
-	return listener.Close()
+	return int(port), listener.Close()
 }
 
 func show(ctx context.Context, o options, proxy *envoy.Envoy, plugins []envoy.Plugin) {

@@ -35,7 +35,7 @@ func measure(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, httpbin.Stop()) }()
-	all := listeners(o, plugins[:1], httpbin.Address)
+	all := listeners(0, plugins[:1], httpbin.Address)
 	var with, without []time.Duration
 	for range rounds {
 		for _, kind := range []struct {
