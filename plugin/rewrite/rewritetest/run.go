@@ -2,6 +2,7 @@ package rewritetest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +123,9 @@ func Native(_ *testing.T, config []byte) (Subject, []string) {
 	if err != nil {
 		return nil, strings.Split(err.Error(), "\n")
 	}
-	return &native{rules, rules.NewStream()}, nil
+	stream := rules.NewStream()
+	stream.Random = rand.Uint32
+	return &native{rules, stream}, nil
 }
 
 type native struct {
