@@ -264,7 +264,7 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 		t.pieces = append(t.pieces, piece{
 			kind: pieceRef, index: index,
 			raw:   r.kind == refGroup || r.kind == refPath,
-			whole: r.kind == refQuery && wholePiece(tokens, i),
+			whole: r.kind == refQuery && sc.encoding == encodeQuery && wholePiece(tokens, i),
 		})
 	}
 	return t, reasons
