@@ -25,6 +25,7 @@ type Rules struct {
 	idleRequest      bool  // nothing is to be done on requests
 	idleResponse     bool  // nothing is to be done on responses
 	wantsAll         bool  // every request needs more than its path
+	locSize          int   // numbers of the largest match of a simple regex
 }
 
 // Revision is the configuration's revision, or "".
@@ -119,6 +120,8 @@ type compiler struct {
 	pathRegex  *finder
 	captures   int
 	broken     bool // a regex does not compile, so its groups are not known
+
+	locSize int // of the largest match of a simple regex
 }
 
 func compile(config *Config, f *faults) *Rules {
@@ -160,6 +163,7 @@ func compile(config *Config, f *faults) *Rules {
 			}
 		}
 	}
+	r.locSize = c.locSize
 	r.plan()
 	return r
 }

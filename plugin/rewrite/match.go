@@ -93,6 +93,9 @@ func (c *compiler) regex(at *place, s string, ignoreCase bool) *finder {
 		c.broken = true
 		find = &finder{}
 	}
+	if find.simple != nil {
+		c.locSize = max(c.locSize, find.size())
+	}
 	return find
 }
 
@@ -322,7 +325,7 @@ func (s *Stream) matches(p *pattern) (ok bool) {
 		return s.miss("match.path", -1)
 	}
 	if p.path != nil {
-		if s.loc, ok = p.path.holds(s.path, s.locBuf[:0]); !ok {
+		if s.loc, ok = p.path.holds(s.path, s.locBuf); !ok {
 			return s.miss("match.path", -1)
 		}
 	}

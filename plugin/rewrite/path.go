@@ -77,8 +77,7 @@ func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool)
 		s.expandInto(&e.path, vals, first, encodePath)
 		s.arena = append(s.arena, was[s.loc[1]:]...)
 	case replaceAll:
-		done := s.replaceEach(p.path.find, &e.path, was, s.loc, vals, encodePath, maxTarget)
-		if !done {
+		if !s.replaceEach(p.path.find, &e.path, was, s.loc, vals, encodePath, maxTarget) {
 			return "", true
 		}
 	}
@@ -95,25 +94,14 @@ func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, 
 		end = loc[1]
 		return len(s.arena)-start <= limit
 	}
-	switch {
-	case find.literal:
-		for ; loc != nil; loc = find.next(text, loc) {
-			if !one(loc) {
-				return false
-			}
-		}
-	case loc[1] == len(text) && loc[0] < loc[1]:
+	all, again := false, false
+	if loc[1] == len(text) && loc[0] < loc[1] {
 		// Nothing can follow but an empty match right behind, which is none.
-		if !one(loc) {
-			return false
-		}
-	default:
-		for _, loc := range find.re.FindAllStringSubmatchIndex(text, -1) {
-			if !one(loc) {
-				return false
-			}
-		}
+		all = one(loc)
+	} else if all, again = find.each(text, s.ownBuf, one); again {
+		s.arena, end = s.arena[:start], 0
+		all = find.eachGeneral(text, one)
 	}
 	s.arena = append(s.arena, text[end:]...)
-	return true
+	return all
 }

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -15,11 +14,10 @@ const (
 
 // finder is a compiled regex.
 type finder struct {
-	re      *regexp.Regexp
-	text    string   // all that the regex matches, where literal is set
-	literal bool     // the regex is plain text: no engine needed
-	groups  int      // how many groups it has
-	names   []string // of its groups by number; "" for one without
+	re     *regexp.Regexp
+	simple *simple  // finds the same at less cost; nil where the regex is not simple
+	groups int      // how many groups it has
+	names  []string // of its groups by number; "" for one without
 }
 
 // newFinder compiles a regex. It is the only place that does.
@@ -41,10 +39,7 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 	if err != nil {
 		return nil, regexReason(err, expr)
 	}
-	f := &finder{re: re, groups: re.NumSubexp(), names: re.SubexpNames()}
-	f.text, f.literal = re.LiteralPrefix()
-	// An invalid byte matches U+FFFD in a regex, but not in a plain search.
-	f.literal = f.literal && f.groups == 0 && f.text != "" && !strings.ContainsRune(f.text, utf8.RuneError)
+	f := &finder{re: re, simple: newSimple(parsed.Simplify()), groups: re.NumSubexp(), names: re.SubexpNames()}
 	return f, ""
 }
 
@@ -86,32 +81,79 @@ func programSize(re *syntax.Regexp) int {
 }
 
 func (f *finder) match(s string) bool {
-	if f.literal {
-		return strings.Contains(s, f.text)
+	if f.simple != nil {
+		if ok, done := f.simple.find(s, 0, nil); done {
+			return ok
+		}
 	}
 	return f.re.MatchString(s)
 }
 
+// size is how many numbers a match has.
+func (f *finder) size() int { return 2 * (f.groups + 1) }
+
 // find gives where the leftmost match and its groups begin and end, or nil.
-// buf may be used for the result.
+// buf is used for the result where it is large enough.
 func (f *finder) find(s string, buf []int) []int {
-	if !f.literal {
+	if f.simple == nil {
 		return f.re.FindStringSubmatchIndex(s)
 	}
-	i := strings.Index(s, f.text)
-	if i < 0 {
+	if cap(buf) < f.size() {
+		buf = make([]int, f.size())
+	}
+	buf = buf[:f.size()]
+	ok, done := f.simple.find(s, 0, buf)
+	switch {
+	case !done:
+		return f.re.FindStringSubmatchIndex(s)
+	case !ok:
 		return nil
 	}
-	return append(buf[:0], i, i+len(f.text))
+	return buf
 }
 
-// next gives the match after the one at loc; all of them come from find and
-// next as from regexp's FindAll. It is for literal regexes only.
-func (f *finder) next(s string, loc []int) []int {
-	at := loc[1]
-	i := strings.Index(s[at:], f.text)
-	if i < 0 {
-		return nil
+// each calls visit for all matches that do not overlap, from left to right, as
+// regexp's FindAll gives them, until visit is false. It is false where it
+// stopped early, or, with again, where all that was visited is to be forgotten
+// and visited again.
+func (f *finder) each(s string, buf []int, visit func(loc []int) bool) (all, again bool) {
+	if f.simple == nil {
+		return f.eachGeneral(s, visit), false
 	}
-	return append(loc[:0], at+i, at+i+len(f.text))
+	if cap(buf) < f.size() {
+		buf = make([]int, f.size())
+	}
+	buf = buf[:f.size()]
+	for from, last := 0, -1; from <= len(s); {
+		ok, done := f.simple.find(s, from, buf)
+		if !done {
+			return false, true
+		}
+		if !ok {
+			break
+		}
+		accept := true
+		if buf[1] == from {
+			// An empty match right behind another one is none.
+			accept = buf[0] != last
+			_, width := utf8.DecodeRuneInString(s[from:])
+			from += max(width, 1)
+		} else {
+			from = buf[1]
+		}
+		last = buf[1]
+		if accept && !visit(buf) {
+			return false, false
+		}
+	}
+	return true, false
+}
+
+func (f *finder) eachGeneral(s string, visit func(loc []int) bool) bool {
+	for _, loc := range f.re.FindAllStringSubmatchIndex(s, -1) {
+		if !visit(loc) {
+			return false
+		}
+	}
+	return true
 }

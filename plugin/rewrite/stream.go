@@ -112,9 +112,9 @@ type Stream struct {
 	edited  []edited
 	params  fieldList
 	acted   []byte // value of the pattern header
-	locBuf  [2]int
-	ownBuf  [2]int
-	topVals int // where the top level's response references begin in vals
+	locBuf  []int  // for loc
+	ownBuf  []int  // for the matches that are being replaced
+	topVals int    // where the top level's response references begin in vals
 
 	// Of the pass at hand.
 	src      Source
@@ -145,7 +145,9 @@ type kept struct {
 }
 
 // NewStream makes a stream for these rules.
-func (r *Rules) NewStream() *Stream { return &Stream{rules: r} }
+func (r *Rules) NewStream() *Stream {
+	return &Stream{rules: r, locBuf: make([]int, 0, r.locSize), ownBuf: make([]int, 0, r.locSize)}
+}
 
 // Reset makes the stream ready for another request.
 func (s *Stream) Reset() {
