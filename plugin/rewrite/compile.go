@@ -21,11 +21,12 @@ type Rules struct {
 	patternHeader      string
 	keepUnsafe         bool
 
-	responsePatterns []int // indices of the patterns on the response
-	idleRequest      bool  // nothing is to be done on requests
-	idleResponse     bool  // nothing is to be done on responses
-	wantsAll         bool  // every request needs more than its path
-	locSize          int   // numbers of the largest match of a simple regex
+	index        *index // nil where a walk over all patterns is as good
+	onResponse   bool   // there are patterns on the response
+	idleRequest  bool   // nothing is to be done on requests
+	idleResponse bool   // nothing is to be done on responses
+	wantsAll     bool   // every request needs more than its path
+	locSize      int    // numbers of the largest match of a simple regex
 }
 
 // Revision is the configuration's revision, or "".
@@ -164,7 +165,9 @@ func compile(config *Config, f *faults) *Rules {
 		}
 	}
 	r.locSize = c.locSize
-	r.plan()
+	if len(f.list) == 0 {
+		r.plan()
+	}
 	return r
 }
 
@@ -186,10 +189,9 @@ func (r *Rules) plan() {
 		needsAll := p.host != nil || p.scheme != "" || p.methods != nil || p.headers != nil ||
 			p.newHost != nil || p.redirect != nil || len(p.request.ops) > 0
 		r.wantsAll = r.wantsAll || p.path == nil && needsAll
-		if p.onResponse {
-			r.responsePatterns = append(r.responsePatterns, i)
-		}
+		r.onResponse = r.onResponse || p.onResponse
 	}
+	r.index = newIndex(r.patterns)
 }
 
 const nameReason = "want 1 to 63 of a-z, 0-9 and -"

@@ -15,9 +15,13 @@ const (
 // finder is a compiled regex.
 type finder struct {
 	re     *regexp.Regexp
-	simple *simple  // finds the same at less cost; nil where the regex is not simple
-	groups int      // how many groups it has
-	names  []string // of its groups by number; "" for one without
+	simple *simple // finds the same at less cost; nil where the regex is not simple
+	groups int     // how many groups it has
+
+	literal  string // every match holds this text; maybe empty
+	anchored bool   // every match begins at the beginning, and literal with it
+
+	names []string // of its groups by number; "" for one without
 }
 
 // newFinder compiles a regex. It is the only place that does.
@@ -40,6 +44,7 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 		return nil, regexReason(err, expr)
 	}
 	f := &finder{re: re, simple: newSimple(parsed.Simplify()), groups: re.NumSubexp(), names: re.SubexpNames()}
+	f.literal, f.anchored = literalOf(parsed)
 	return f, ""
 }
 

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,21 +101,23 @@ type Stream struct {
 	// Trace, where set, is told each pattern's fate.
 	Trace func(Step)
 
-	rules   *Rules
-	out     Outcome
-	answer  Answer
-	why     string
-	failed  bool // a read failed: the pass gives up
-	arena   []byte
-	vals    []val // of references, kept for the response
-	walk    []kept
-	texts   []string
-	edited  []edited
-	params  fieldList
-	acted   []byte // value of the pattern header
-	locBuf  []int  // for loc
-	ownBuf  []int  // for the matches that are being replaced
-	topVals int    // where the top level's response references begin in vals
+	rules  *Rules
+	out    Outcome
+	answer Answer
+	why    string
+	failed bool // a read failed: the pass gives up
+	arena  []byte
+	vals   []val // of references, kept for the response
+	walk   []kept
+	texts  []string
+	edited []edited
+	params fieldList
+	// The patterns that may match the current path, where the rules have an index.
+	candidates []int32
+	acted      []byte // value of the pattern header
+	locBuf     []int  // for loc
+	ownBuf     []int  // for the matches that are being replaced
+	topVals    int    // where the top level's response references begin in vals
 
 	// Of the pass at hand.
 	src      Source
@@ -175,30 +178,25 @@ func (s *Stream) Request(src Source) *Outcome {
 	if !s.readTarget() {
 		return s.giveUp()
 	}
-	for _, i := range r.responsePatterns {
-		p := &r.patterns[i]
-		if s.matches(p) {
-			k := kept{pattern: i, sampledIn: s.inSample(p)}
-			k.vals = s.keep(p.response.refs)
-			s.walk = append(s.walk, k)
-		} else {
-			s.trace(i, false, "not matched", s.why)
-		}
-		if s.failed {
-			return s.giveUp()
+	s.findCandidates()
+	if r.onResponse {
+		for i := s.next(0); i < len(r.patterns); i = s.next(i + 1) {
+			if s.await(i, &r.patterns[i]); s.failed {
+				return s.giveUp()
+			}
 		}
 	}
-	for i := range r.patterns {
-		p := &r.patterns[i]
-		if p.onResponse {
-			continue
-		}
-		stop := s.try(i, p)
+	for i := s.next(0); i < len(r.patterns); i = s.next(i + 1) {
+		was := s.path
+		stop := s.try(i, &r.patterns[i])
 		if s.failed {
 			return s.giveUp()
 		}
 		if stop {
 			break
+		}
+		if s.path != was {
+			s.findCandidates()
 		}
 	}
 	s.finish()
@@ -206,6 +204,44 @@ func (s *Stream) Request(src Source) *Outcome {
 		return s.giveUp()
 	}
 	return &s.out
+}
+
+// findCandidates names the patterns that may match the current path.
+func (s *Stream) findCandidates() {
+	if s.rules.index != nil && s.Trace == nil {
+		s.candidates = s.rules.index.candidates(s.path, s.candidates[:0])
+	}
+}
+
+// next gives the first pattern from i on that is worth a test.
+func (s *Stream) next(i int) int {
+	if s.rules.index == nil || s.Trace != nil {
+		return i
+	}
+	return min(firstFrom(s.candidates, i), firstFrom(s.rules.index.always, i), len(s.rules.patterns))
+}
+
+// firstFrom gives the first number of an ordered list that is at least i.
+func firstFrom(list []int32, i int) int {
+	at, _ := slices.BinarySearch(list, int32(i))
+	if at == len(list) {
+		return math.MaxInt32
+	}
+	return int(list[at])
+}
+
+// await decides the request's side of a pattern on the response.
+func (s *Stream) await(i int, p *pattern) {
+	if !p.onResponse || p.mode == disabled {
+		return
+	}
+	if !s.matches(p) {
+		s.trace(i, false, "not matched", s.why)
+		return
+	}
+	k := kept{pattern: i, sampledIn: s.inSample(p)}
+	k.vals = s.keep(p.response.refs)
+	s.walk = append(s.walk, k)
 }
 
 // giveUp leaves the request as it is.
@@ -217,15 +253,16 @@ func (s *Stream) giveUp() *Outcome {
 
 // try tests one pattern on the request, and tells whether the search ends.
 func (s *Stream) try(i int, p *pattern) (stop bool) {
-	if p.mode == disabled {
+	switch {
+	case p.onResponse:
+		return false
+	case p.mode == disabled:
 		s.trace(i, false, "disabled", "")
 		return false
-	}
-	if !s.matches(p) {
+	case !s.matches(p):
 		s.trace(i, false, "not matched", s.why)
 		return false
-	}
-	if !s.inSample(p) {
+	case !s.inSample(p):
 		s.count(i, SampledOut)
 		s.trace(i, false, "sampled out", "")
 		return false
