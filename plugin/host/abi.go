@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -251,15 +252,24 @@ func (c *hostCall) sendLocalResponse() Status {
 		return StatusInvalidMemoryAccess
 	}
 	if s := c.acting.stream; s != nil && s.answer == nil {
-		s.answer = &answer{
-			status:     c.u32(0),
-			details:    strings.Join(strings.Fields(details), "_"),
-			body:       body,
-			headers:    unmarshalPairs([]byte(pairs)),
-			grpcStatus: c.u32(7),
+		s.answer = &LocalReply{
+			Status:  int(c.u32(0)),
+			Details: strings.Map(spaceToUnderscore, details),
+			Body:    body,
+			Headers: unmarshalPairs([]byte(pairs)),
+		}
+		if status := int(c.u32(7)); status <= 16 { // anything else means none
+			s.answer.GRPCStatus = &status
 		}
 	}
 	return StatusOK
+}
+
+func spaceToUnderscore(r rune) rune {
+	if unicode.IsSpace(r) {
+		return '_'
+	}
+	return r
 }
 
 type sharedValue struct {

@@ -138,6 +138,8 @@ func TestHostIsEnvoy(t *testing.T) {
 		{name: "answer to gRPC", request: []string{"content-type: application/grpc"}, edit: respond(410, "gone ä%~", Header{"x-a", "1"})},
 		{name: "answer to gRPC-web", request: []string{"content-type: application/grpc-web"}, edit: respond(410, "gone")},
 		{name: "answer to gRPC+proto with a status", request: []string{"content-type: application/grpc+proto"}, edit: respondGRPC(200, 5, "no")},
+		{name: "answer to gRPC with status 0", request: []string{"content-type: application/grpc"}, edit: respondGRPC(404, 0, "no")},
+		{name: "answer to gRPC with status 17", request: []string{"content-type: application/grpc"}, edit: respondGRPC(404, 17, "no")},
 		{name: "answer 503 to gRPC without a body", request: []string{"content-type: application/grpc"}, edit: respond(503, "")},
 		{name: "answer to the response", body: "from upstream", response: []string{"x-a: 1"}, answer: respond(502, "instead", Header{"x-b", "1"})},
 		{name: "no path", edit: calls("remove 0 :path")},

@@ -128,8 +128,8 @@ type Options struct {
 	Clock func() time.Time
 	// Fail decides the fate of each host call: StatusOK lets it run, anything
 	// else is returned to the module in its place. call is the name of the
-	// function (proxy_log), n says the how manieth call of that function it is in
-	// this VM, from 1. If nil, all run. It must not use the VM.
+	// function (proxy_log), n counts the calls of that function in this VM, from
+	// 1. If nil, all run. It must not use the VM.
 	Fail func(call string, n int) Status
 }
 
@@ -215,17 +215,18 @@ func (m *Module) New(ctx context.Context, opts Options) (*VM, error) {
 			now := opts.Clock()
 			return now.Unix(), int32(now.Nanosecond())
 		}, wasmsys.ClockResolution(time.Microsecond))
-	instance, err := m.runtime.InstantiateModule(ctx, m.compiled, config)
+	own := &callContext{}
+	vm.mu.Lock()
+	defer vm.mu.Unlock()
+	vm.restricted, vm.current = true, own
+	starting, cancel := vm.bounded(ctx)
+	defer cancel()
+	instance, err := m.runtime.InstantiateModule(starting, m.compiled, config)
 	if err != nil {
 		return nil, fmt.Errorf("the module cannot be instantiated: %w", err)
 	}
 	vm.module = instance
 	vm.alloc = instance.ExportedFunction(m.alloc)
-
-	vm.mu.Lock()
-	defer vm.mu.Unlock()
-	vm.restricted = true
-	own := &callContext{}
 	initialisers := []string{"_start"}
 	if instance.ExportedFunction("_initialize") != nil {
 		initialisers = []string{"_initialize", "__main_void"}
@@ -307,6 +308,11 @@ func (vm *VM) newContext(p *Plugin, s *stream) *callContext {
 
 type vmKey struct{}
 
+// bounded is ctx for one call into the module.
+func (vm *VM) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithValue(ctx, vmKey{}, vm), vm.opts.Timeout)
+}
+
 // call runs one callback of the module for a context; the lock is held. A
 // callback that the module does not export is skipped, with result 0. A trap, or no return within the
 // timeout, fails the VM for good.
@@ -320,7 +326,7 @@ func (vm *VM) call(ctx context.Context, c *callContext, name string, args ...uin
 	}
 	vm.current, vm.effective = c, nil
 	defer func() { vm.current, vm.effective = nil, nil }()
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, vmKey{}, vm), vm.opts.Timeout)
+	ctx, cancel := vm.bounded(ctx)
 	defer cancel()
 	results, err := f.Call(ctx, args...)
 	if err != nil {

@@ -90,6 +90,19 @@ func TestHostCallsBeforeTheStartFail(t *testing.T) {
 	}
 }
 
+func TestAnAnswerHasDetails(t *testing.T) {
+	p := newProbe()
+	p.on("proxy_on_request_headers").call("proxy_send_local_response", 403, str("not today"), str("no"), str(""), -1).ret(0)
+	_, plugin := startProbe(t, p, Options{})
+	result, err := plugin.Exchange(context.Background(), request, ok)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !result.Answered || result.Upstream != nil || result.Details != "not_today" || result.Client.Body != "no" {
+		t.Errorf("%+v", result)
+	}
+}
+
 func TestTrapsEndTheVM(t *testing.T) {
 	for _, c := range []struct {
 		name, want string

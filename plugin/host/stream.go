@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"strconv"
-	"strings"
 )
 
 // Message is a request or a response: its headers, pseudo-headers included, and
@@ -35,37 +32,26 @@ type Result struct {
 
 // stream is one request and its response.
 type stream struct {
-	method string
-	grpc   bool
+	received *HeaderMap // the request before the filter
 	// The maps and bodies that host calls reach; nil while they do not.
 	request, response *HeaderMap
 	// The same maps for proxy_on_log, to be read only.
 	ended                     bool
 	endRequest, endResponse   *HeaderMap
 	requestBody, responseBody *[]byte
-	answer                    *answer
+	answer                    *LocalReply
 	reset                     bool // the module closed the stream
 	resumed                   bool // the module called proxy_continue_stream
 	properties                map[string]string
 	calls                     map[string]int
 }
 
-// answer is a response made by the filter or by the proxy.
-type answer struct {
-	status     uint32
-	headers    []Header
-	body       string
-	grpcStatus uint32
-	details    string
-}
-
-// noGRPCStatus is what SDKs pass for "none".
-const noGRPCStatus = ^uint32(0)
-
 // Exchange sends one request through the filter, to upstream and back. upstream
 // gets the request as the filter left it; it is not called if the filter
-// answers. The VM is free while it runs. A body comes in one piece. The error is a *TrapError if the module
-// failed: Envoy would answer 503 and, by default, nothing else from then on.
+// answers. The VM is free while it runs. A body comes in one piece. The error is
+// a *TrapError if the module failed: Envoy would answer 503, then and, by
+// default, from then on. It is another error if the module left the stream
+// paused or closed it.
 func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Message) Message) (result Result, err error) {
 	vm := p.vm
 	vm.mu.Lock()
@@ -73,20 +59,20 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 	if p.closed {
 		return Result{}, fmt.Errorf("plugin %q is closed", p.name)
 	}
-	received := NewRequestHeaders(request.Headers...)
 	headers := NewRequestHeaders(request.Headers...)
-	s := &stream{properties: map[string]string{}, calls: map[string]int{}}
-	s.method, _ = headers.Get(":method")
-	s.grpc = isGRPC(headers)
+	s := &stream{received: NewRequestHeaders(request.Headers...), properties: map[string]string{}, calls: map[string]int{}}
 	c := vm.newContext(p, s)
 	p.streams++
 	defer func() {
+		result.Calls = s.calls
 		p.streams--
+		if vm.failed != nil {
+			return
+		}
 		err = errors.Join(err, s.end(ctx, vm, c))
-		if p.closed && p.streams == 0 {
+		if vm.failed == nil && p.closed && p.streams == 0 {
 			err = errors.Join(err, vm.end(ctx, p.context, "proxy_on_done", "proxy_on_delete"))
 		}
-		result.Calls = maps.Clone(s.calls)
 	}()
 
 	if _, err := vm.call(ctx, c, "proxy_on_context_create", uint64(c.id), uint64(p.context.id)); err != nil {
@@ -98,7 +84,7 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 		return Result{}, err
 	}
 	if s.answer == nil {
-		s.answer = refuseRequest(received, headers)
+		s.answer = refuseRequest(s.received, headers)
 	}
 
 	var response Message
@@ -107,8 +93,8 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 		result.Upstream = &sent
 		response = vm.unlocked(func() Message { return upstream(sent) })
 	} else {
-		result.Answered, result.Details = true, s.answer.details
-		response = s.render()
+		result.Answered, result.Details = true, s.answer.Details
+		response = s.answer.Response(s.received)
 	}
 
 	s.answer = nil
@@ -122,8 +108,8 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 		s.answer = refuseResponse(headers)
 	}
 	if s.answer != nil {
-		result.Answered, result.Details = true, s.answer.details
-		result.Client = s.render()
+		result.Answered, result.Details = true, s.answer.Details
+		result.Client = s.answer.Response(s.received)
 		return result, nil
 	}
 	result.Client = Message{Headers: headers.All(), Body: string(body)}
@@ -141,7 +127,7 @@ func (vm *VM) unlocked(f func() Message) Message {
 // or with everything passed on, or with an error.
 func (s *stream) pass(ctx context.Context, vm *VM, c *callContext, direction string, headers *HeaderMap, slot **[]byte, body *[]byte) error {
 	var ended uint64
-	if len(*body) == 0 || direction == "response" && s.method == "HEAD" {
+	if len(*body) == 0 || direction == "response" && isHead(s.received) {
 		ended = 1
 	}
 	s.resumed = false
@@ -184,138 +170,4 @@ func (s *stream) next(direction string, action uint64, err error) error {
 		return fmt.Errorf("the module paused the %s, and nothing would continue it", direction)
 	}
 	return nil
-}
-
-// render makes the response of an answer.
-func (s *stream) render() Message {
-	a := s.answer
-	h := NewResponseHeaders(Header{":status", strconv.Itoa(int(a.status))})
-	for _, extra := range a.headers {
-		h.Add(extra.Name, extra.Value)
-	}
-	h.assign(":status", strconv.Itoa(int(a.status)))
-	if s.grpc {
-		h.assign(":status", "200")
-		h.assign("content-type", "application/grpc")
-		if v, _ := h.Get("grpc-status"); v == "" {
-			status := a.grpcStatus
-			if status > maxGRPCStatus {
-				status = grpcStatusOf(a.status)
-			}
-			h.assign("grpc-status", strconv.Itoa(int(status)))
-		}
-		if a.body != "" && s.method != "HEAD" {
-			h.assign("grpc-message", percentEncode(a.body))
-		}
-		return Message{Headers: h.All()}
-	}
-	if a.body == "" {
-		h.Remove("content-length")
-		h.Remove("content-type")
-		return Message{Headers: h.All()}
-	}
-	h.assign("content-length", strconv.Itoa(len(a.body)))
-	if _, ok := h.Get("content-type"); !ok {
-		h.Add("content-type", "text/plain")
-	}
-	if s.method == "HEAD" {
-		return Message{Headers: h.All()}
-	}
-	return Message{Headers: h.All(), Body: a.body}
-}
-
-func isGRPC(h *HeaderMap) bool {
-	if _, ok := h.Get(":path"); !ok {
-		return false
-	}
-	v, _ := h.Get("content-type")
-	rest, ok := strings.CutPrefix(v, "application/grpc")
-	return ok && (rest == "" || rest[0] == '+')
-}
-
-const maxGRPCStatus = 16
-
-func grpcStatusOf(status uint32) uint32 {
-	switch status {
-	case 400:
-		return 13 // internal
-	case 401:
-		return 16 // unauthenticated
-	case 403:
-		return 7 // permission denied
-	case 404:
-		return 12 // unimplemented
-	case 429, 502, 503, 504:
-		return 14 // unavailable
-	}
-	return 2 // unknown
-}
-
-func percentEncode(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c >= '~' || c == '%' {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-// refuseRequest is what Envoy answers instead of sending such a request
-// upstream; nil if it sends it. received is the request before the filter.
-func refuseRequest(received, left *HeaderMap) *answer {
-	// Envoy finds no route without these, and it looks for one again after every
-	// change. It sets x-forwarded-proto itself, before any filter.
-	for _, name := range []string{":path", "x-forwarded-proto"} {
-		_, had := received.Get(name)
-		if _, has := left.Get(name); had && !has {
-			return &answer{status: 404, details: "no route without " + name, grpcStatus: noGRPCStatus}
-		}
-	}
-	if _, ok := left.Get(":method"); !ok {
-		return refusal(503, "missing required header: :method")
-	}
-	for _, h := range left.list {
-		if !validName(h.Name) {
-			return refusal(503, "invalid header name: "+h.Name)
-		}
-		if !validValue(h.Value) {
-			return refusal(503, "invalid header value for: "+h.Name)
-		}
-	}
-	return nil
-}
-
-// refuseResponse is what Envoy answers instead of such a response.
-func refuseResponse(left *HeaderMap) *answer {
-	if _, ok := left.Get(":status"); !ok {
-		return refusal(502, "missing required header: :status")
-	}
-	return nil
-}
-
-func refusal(status uint32, text string) *answer {
-	return &answer{status: status, body: text, details: text, grpcStatus: noGRPCStatus}
-}
-
-func validName(name string) bool {
-	name = strings.TrimPrefix(name, ":")
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func validValue(value string) bool {
-	for i := 0; i < len(value); i++ {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }
