@@ -229,7 +229,7 @@ func validIPv6(s string) bool {
 	return fits(groups, gap)
 }
 
-func fits(groups int, gap bool) bool { return groups == 8 || gap && groups < 8 }
+func fits(groups int, gap bool) bool { return groups == 8 && !gap || groups < 8 && gap }
 
 func validIPv4(s string) bool {
 	parts := strings.Split(s, ".")
