@@ -270,6 +270,7 @@ func (s *Stream) move(l *fieldList, op *operation) {
 // replaceValues replaces every match in each value of a field.
 func (s *Stream) replaceValues(l *fieldList, op *operation, vals []val) bool {
 	start := len(s.edited)
+	valued := !op.values[0].refs
 	for i := range l.items {
 		f := &l.items[i]
 		if f.name != op.name {
@@ -280,16 +281,18 @@ func (s *Stream) replaceValues(l *fieldList, op *operation, vals []val) bool {
 			continue
 		}
 		at := len(s.arena)
-		if !s.replaceEach(op.find, &op.values[0], f.value, loc, vals, l.encoding(), maxValue) {
-			s.edited = s.edited[:start]
-			return false
-		}
+		some, fits := s.replaceEach(op.find, &op.values[0], f.value, loc, vals, l.encoding(), maxValue)
 		value := s.since(at)
-		if !l.isQuery && hasControl(value) {
+		if !fits || !l.isQuery && hasControl(value) {
 			s.edited = s.edited[:start]
 			return false
 		}
+		valued = valued || some
 		s.edited = append(s.edited, edited{i, value})
+	}
+	if !valued {
+		s.edited = s.edited[:start]
+		return true
 	}
 	// Only now that every value may be written is any of them.
 	for _, e := range s.edited[start:] {

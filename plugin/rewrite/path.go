@@ -77,7 +77,7 @@ func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool)
 		s.expandInto(&e.path, vals, first, encodePath)
 		s.arena = append(s.arena, was[s.loc[1]:]...)
 	case replaceAll:
-		if !s.replaceEach(p.path.find, &e.path, was, s.loc, vals, encodePath, maxTarget) {
+		if _, fits := s.replaceEach(p.path.find, &e.path, was, s.loc, vals, encodePath, maxTarget); !fits {
 			return "", true
 		}
 	}
@@ -85,23 +85,24 @@ func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool)
 }
 
 // replaceEach appends text to the arena with every match of a regex replaced.
-// loc is the leftmost match. It is false where the result passes the limit.
-func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, vals []val, enc encoding, limit int) bool {
+// loc is the leftmost match. valued tells whether a reference had a value in
+// any match; fits is false where the result passes the limit.
+func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, vals []val, enc encoding, limit int) (valued, fits bool) {
 	start, end := len(s.arena), 0
 	one := func(loc []int) bool {
 		s.arena = append(s.arena, text[end:loc[0]]...)
-		s.expandInto(t, vals, found{text, loc}, enc)
+		valued = s.expandInto(t, vals, found{text, loc}, enc) || valued
 		end = loc[1]
 		return len(s.arena)-start <= limit
 	}
-	all, again := false, false
+	again := false
 	if loc[1] == len(text) && loc[0] < loc[1] {
 		// Nothing can follow but an empty match right behind, which is none.
-		all = one(loc)
-	} else if all, again = find.each(text, s.ownBuf, one); again {
-		s.arena, end = s.arena[:start], 0
-		all = find.eachGeneral(text, one)
+		fits = one(loc)
+	} else if fits, again = find.each(text, s.ownBuf, one); again {
+		s.arena, end, valued = s.arena[:start], 0, false
+		fits = find.eachGeneral(text, one)
 	}
 	s.arena = append(s.arena, text[end:]...)
-	return all
+	return valued, fits && len(s.arena)-start <= limit
 }
