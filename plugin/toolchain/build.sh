@@ -1,7 +1,7 @@
 #!/bin/bash
 # Compiles the filter and trims it to the exports that the host calls.
 #
-# usage: build.sh TINYGO_DIR SOURCE OUT     (SOURCE: the folder of the module that holds ./plugin)
+# usage: build.sh TINYGO_DIR SOURCE OUT [PACKAGE]   (SOURCE: the folder of the module that holds PACKAGE, ./plugin by default)
 #
 # The trim is no ornament. TinyGo exports malloc, and Envoy prefers it to proxy_on_memory_allocate and never frees what
 # it gets: an untrimmed module grows by some 267 bytes a request. The SDK exports every callback of the ABI, and each
@@ -9,7 +9,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-tinygo=$(cd "$1" && pwd) source=$2 out=$3
+tinygo=$(cd "$1" && pwd) source=$2 out=$3 package=${4:-./plugin}
 
 packages=(binaryen)
 target=$(<"$tinygo/target")
@@ -29,7 +29,7 @@ trap 'rm -rf "$work"' EXIT
 features=(--enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals)
 
 (cd "$source" && "$tinygo/bin/tinygo" build -target="$target" -buildmode=c-shared -opt=2 -no-debug -scheduler=none \
-	-o "$work/linked.wasm" ./plugin)
+	-o "$work/linked.wasm" "$package")
 go run -C "$here" ./exports "$work/linked.wasm" "$work/named.wasm"
 wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/named.wasm" -o "$work/trimmed.wasm" >"$work/unused"
 wasm-opt "${features[@]}" -O3 --strip-debug --strip-producers --strip-target-features "$work/trimmed.wasm" -o "$work/plugin.wasm"
