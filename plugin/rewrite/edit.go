@@ -225,7 +225,7 @@ func (s *Stream) apply(l *fieldList, op *operation, vals []val) bool {
 			return !slices.ContainsFunc(op.names, func(name string) bool { return f.name != "" && globMatch(name, f.name) })
 		})
 	case opCopy, opRename:
-		s.move(l, op)
+		return s.move(l, op)
 	case opReplace:
 		return s.replaceValues(l, op, vals)
 	default:
@@ -235,9 +235,14 @@ func (s *Stream) apply(l *fieldList, op *operation, vals []val) bool {
 }
 
 // move carries the values of op.name over to op.to, in their order.
-func (s *Stream) move(l *fieldList, op *operation) {
-	if op.name == op.to || !l.has(op.name) {
-		return
+func (s *Stream) move(l *fieldList, op *operation) bool {
+	if !l.has(op.name) {
+		return true
+	}
+	for i := range l.items {
+		if f := &l.items[i]; !l.isQuery && f.name == op.name && !validValue(f.value) {
+			return false
+		}
 	}
 	l.drop(func(f *field) bool { return f.name == op.to })
 	l.touch(op.to)
@@ -265,6 +270,7 @@ func (s *Stream) move(l *fieldList, op *operation) {
 			l.items = append(l.items, f)
 		}
 	}
+	return true
 }
 
 // replaceValues replaces every match in each value of a field.
