@@ -463,10 +463,16 @@ func (s *Stream) own(name string, value []byte) {
 	}
 	s.load()
 	s.list.drop(func(f *field) bool { return f.name == name })
-	if text := unsafeString(value); text != "" && len(text) <= maxValue && !hasControl(text) {
-		s.list.items = append(s.list.items, field{name: name, value: text})
-		s.list.touch(name)
+	if len(value) == 0 {
+		return
 	}
+	text := unsafeString(value)
+	if !validValue(text) {
+		s.count(TopLevel, Unsafe)
+		return
+	}
+	s.list.items = append(s.list.items, field{name: name, value: text})
+	s.list.touch(name)
 }
 
 // Response decides what happens to a response: the upstream's, the filter's
