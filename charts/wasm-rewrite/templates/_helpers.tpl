@@ -94,6 +94,7 @@ annotations:
 Which proxies and which of their traffic: the fields that WasmPlugin and TrafficExtension share. In: one merged workload.
 */}}
 {{- define "wasm-rewrite.placement" -}}
+priority: {{ .priority | int }}
 {{- with .selector }}
 selector:
   matchLabels:
@@ -119,7 +120,6 @@ match:
   {{- end }}
 {{- end }}
 {{- end }}
-priority: {{ .priority | int }}
 {{- end -}}
 
 {{/*
