@@ -32,11 +32,20 @@ size: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) 
 .PHONY: build
 build: build/plugin.wasm ## the filter: build/plugin.wasm
 
-.PHONY: tinygo envoy helm httpbin
-tinygo: build/tinygo/bin/tinygo ## the pinned TinyGo: build/tinygo/bin/tinygo
-envoy: $(ENVOY) ## the pinned Envoy: build/envoy/VERSION/envoy
-helm: build/bin/helm ## the pinned helm: build/bin/helm
-httpbin: build/bin/httpbin ## the pinned httpbin: build/bin/httpbin
+.PHONY: tools tinygo envoy helm httpbin
+tools: tinygo envoy helm httpbin ## what build, run and test need: TinyGo, Envoy, helm, httpbin; or one: make envoy
+tinygo: build/tinygo/bin/tinygo
+envoy: $(ENVOY)
+helm: build/bin/helm
+httpbin: build/bin/httpbin
+
+.PHONY: publish
+publish: build/bin/publish build/plugin.wasm ## push the filter's image: REGISTRY=ghcr.io/me TAG=1.2.3; prints its digest
+	@exec build/bin/publish -module build/plugin.wasm -tag '$(TAG)' -revision "$$(git rev-parse HEAD 2>/dev/null)" '$(if $(REGISTRY),$(REGISTRY)/wasm-rewrite)'
+
+.PHONY: generate
+generate: build/bin/helm-docs build/bin/helm-schema ## the chart's values.schema.json and README.md
+	@go run ./charts/generate
 
 .PHONY: clean
 clean: ## remove what was made
@@ -45,9 +54,10 @@ clean: ## remove what was made
 ##@ Prove
 
 .PHONY: test
-test: build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## unit tests, then the filter in a real Envoy
+test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
 	go test -timeout 5m ./plugin/... ./charts/... ./test/internal/...
 	go test -timeout 8m ./test
+	@$(MAKE) size
 
 .PHONY: lint
 lint: build/bin/golangci-lint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION) ## golangci-lint, shellcheck, yamllint
@@ -83,8 +93,10 @@ build/tinygo/bin/tinygo: plugin/toolchain/go.mod plugin/toolchain/tinygo.sh
 build/bin/helm: package := helm.sh/helm/v3/cmd/helm
 build/bin/httpbin: package := github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin
 build/bin/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+build/bin/helm-docs: package := github.com/norwoodj/helm-docs/cmd/helm-docs
+build/bin/helm-schema: package := github.com/losisin/helm-values-schema-json/v2
 
-build/bin/helm build/bin/httpbin build/bin/golangci-lint: build/bin/%: test/tools/%/go.mod
+$(addprefix build/bin/,helm httpbin golangci-lint helm-docs helm-schema): build/bin/%: test/tools/%/go.mod
 	@plugin/toolchain/go.sh
 	@echo "$*: building it, once"
 	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
@@ -93,6 +105,11 @@ build/bin/helm build/bin/httpbin build/bin/golangci-lint: build/bin/%: test/tool
 build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* test/internal/process/*.go test/internal/upstream/*.go) go.mod
 	@plugin/toolchain/go.sh
 	@go build -o $@ ./test/cmd/run
+	@touch $@
+
+build/bin/publish: $(wildcard plugin/cmd/publish/*.go) go.mod
+	@plugin/toolchain/go.sh
+	@go build -o $@ ./plugin/cmd/publish
 	@touch $@
 
 # Envoy.
@@ -120,20 +137,3 @@ build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION): | build/venv/bin/pip
 # For scripts and tests: make print-ENVOY_VERSION
 print-%:
 	@echo '$($*)'
-
-# The chart's schema and README.
-
-build/bin/helm-docs: package := github.com/norwoodj/helm-docs/cmd/helm-docs
-build/bin/helm-schema: package := github.com/losisin/helm-values-schema-json/v2
-
-build/bin/helm-docs build/bin/helm-schema: build/bin/%: test/tools/%/go.mod
-	@plugin/toolchain/go.sh
-	@echo "$*: building it, once"
-	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
-	@touch $@
-
-.PHONY: generate
-generate: build/bin/helm-docs build/bin/helm-schema ## the chart's values.schema.json and README.md
-	@go run ./charts/generate
-
-test: build/bin/helm-docs build/bin/helm-schema

@@ -45,18 +45,26 @@ func main() {
 	flag.BoolVar(&o.measure, "measure", false, "print the module's size and the CPU to load it, and end")
 	flag.Parse()
 
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves, or measures, until it is told to stop, which is no error.
+func run(o options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // whileSomebodyReads ends the program in order instead
 	ctx = whileSomebodyReads(ctx)
-	run := serve
+	do := serve
 	if o.measure {
-		run = measure
+		do = measure
 	}
-	if err := run(ctx, o); err != nil && ctx.Err() == nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	if err := do(ctx, o); ctx.Err() == nil {
+		return err
 	}
+	return nil
 }
 
 // whileSomebodyReads is done also when the terminal or the pipe that stdout leads to is gone. SIGHUP alone does not tell:
