@@ -95,14 +95,12 @@ func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, 
 		end = loc[1]
 		return len(s.arena)-start <= limit
 	}
-	again := false
 	if loc[1] == len(text) && loc[0] < loc[1] {
 		// Nothing can follow but an empty match right behind, which is none.
-		fits = one(loc)
-	} else if fits, again = find.each(text, s.ownBuf, one); again {
-		s.arena, end, valued = s.arena[:start], 0, false
-		fits = find.eachGeneral(text, one)
+		one(loc)
+	} else {
+		find.each(text, s.ownBuf, one)
 	}
 	s.arena = append(s.arena, text[end:]...)
-	return valued, fits && len(s.arena)-start <= limit
+	return valued, len(s.arena)-start <= limit
 }

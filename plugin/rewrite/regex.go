@@ -10,6 +10,7 @@ import (
 const (
 	maxRegex   = 1024 // bytes of one regex
 	maxProgram = 2000 // instructions of one compiled regex
+	maxNesting = 100  // parentheses inside parentheses: the parser calls itself for each
 )
 
 // finder is a compiled regex.
@@ -32,6 +33,9 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 	if ignoreCase {
 		expr = "(?i)" + expr
 	}
+	if nesting(expr) > maxNesting {
+		return nil, "has parentheses nested deeper than " + strconv.Itoa(maxNesting)
+	}
 	parsed, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, regexReason(err, expr)
@@ -39,13 +43,32 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 	if size := programSize(parsed); size > maxProgram {
 		return nil, "compiles to " + strconv.Itoa(size) + " instructions, the limit is " + strconv.Itoa(maxProgram) + ": use smaller repeat counts"
 	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return nil, regexReason(err, expr)
+	f := &finder{simple: newSimple(parsed.Simplify()), groups: parsed.MaxCap(), names: parsed.CapNames()}
+	if f.simple == nil {
+		if f.re, err = regexp.Compile(expr); err != nil {
+			return nil, regexReason(err, expr)
+		}
 	}
-	f := &finder{re: re, simple: newSimple(parsed.Simplify()), groups: re.NumSubexp(), names: re.SubexpNames()}
 	f.literal, f.anchored = literalOf(parsed)
 	return f, ""
+}
+
+// nesting counts parentheses inside parentheses. It takes those in a class for
+// real ones, which does no harm.
+func nesting(expr string) (deepest int) {
+	depth := 0
+	for i := 0; i < len(expr); i++ {
+		switch expr[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+			deepest = max(deepest, depth)
+		case ')':
+			depth--
+		}
+	}
+	return deepest
 }
 
 func regexReason(err error, expr string) string {
@@ -87,15 +110,10 @@ func programSize(re *syntax.Regexp) int {
 
 func (f *finder) match(s string) bool {
 	if f.simple != nil {
-		if ok, done := f.simple.find(s, 0, nil); done {
-			return ok
-		}
+		return f.simple.find(s, 0, nil)
 	}
 	return f.re.MatchString(s)
 }
-
-// size is how many numbers a match has.
-func (f *finder) size() int { return 2 * (f.groups + 1) }
 
 // find gives where the leftmost match and its groups begin and end, or nil.
 // buf is used for the result where it is large enough.
@@ -103,60 +121,43 @@ func (f *finder) find(s string, buf []int) []int {
 	if f.simple == nil {
 		return f.re.FindStringSubmatchIndex(s)
 	}
-	if cap(buf) < f.size() {
-		buf = make([]int, f.size())
-	}
-	buf = buf[:f.size()]
-	ok, done := f.simple.find(s, 0, buf)
-	switch {
-	case !done:
-		return f.re.FindStringSubmatchIndex(s)
-	case !ok:
+	if buf = f.sized(buf); !f.simple.find(s, 0, buf) {
 		return nil
 	}
 	return buf
 }
 
-// each calls visit for all matches that do not overlap, from left to right, as
-// regexp's FindAll gives them, until visit is false. It is false where it
-// stopped early, or, with again, where all that was visited is to be forgotten
-// and visited again.
-func (f *finder) each(s string, buf []int, visit func(loc []int) bool) (all, again bool) {
-	if f.simple == nil {
-		return f.eachGeneral(s, visit), false
-	}
+// size is how many numbers a match has.
+func (f *finder) size() int { return 2 * (f.groups + 1) }
+
+func (f *finder) sized(buf []int) []int {
 	if cap(buf) < f.size() {
-		buf = make([]int, f.size())
+		return make([]int, f.size())
 	}
-	buf = buf[:f.size()]
-	for from, last := 0, -1; from <= len(s); {
-		ok, done := f.simple.find(s, from, buf)
-		if !done {
-			return false, true
-		}
-		if !ok {
-			break
-		}
-		accept := true
-		if buf[1] == from {
-			// An empty match right behind another one is none.
-			accept = buf[0] != last
-			_, width := utf8.DecodeRuneInString(s[from:])
-			from += max(width, 1)
-		} else {
-			from = buf[1]
-		}
-		last = buf[1]
-		if accept && !visit(buf) {
-			return false, false
-		}
-	}
-	return true, false
+	return buf[:f.size()]
 }
 
-func (f *finder) eachGeneral(s string, visit func(loc []int) bool) bool {
-	for _, loc := range f.re.FindAllStringSubmatchIndex(s, -1) {
-		if !visit(loc) {
+// each calls visit for all matches that do not overlap, from left to right, as
+// regexp's FindAll gives them. It is false where visit was, which ends it.
+func (f *finder) each(s string, buf []int, visit func(loc []int) bool) bool {
+	if f.simple == nil {
+		for _, loc := range f.re.FindAllStringSubmatchIndex(s, -1) {
+			if !visit(loc) {
+				return false
+			}
+		}
+		return true
+	}
+	buf = f.sized(buf)
+	for from, last := 0, -1; from <= len(s) && f.simple.find(s, from, buf); last = buf[1] {
+		if buf[1] > from {
+			from = buf[1]
+		} else {
+			_, width := utf8.DecodeRuneInString(s[from:])
+			from += max(width, 1)
+		}
+		// An empty match right behind another one is none.
+		if (buf[0] != last || buf[0] < buf[1]) && !visit(buf) {
 			return false
 		}
 	}

@@ -9,7 +9,8 @@ import (
 // byte classes, repeated or not, in which what may follow a repetition never
 // begins with what is repeated. Taking as much as there is, is then the only
 // way to match, so that a single walk finds what the general engine finds, at
-// a fraction of its cost. newSimple refuses everything else.
+// a fraction of its cost and without compiling it. newSimple refuses everything
+// else, and what could walk the same text more often than it has steps.
 type simple struct {
 	steps    []step
 	anchored bool  // begins with ^
@@ -66,12 +67,32 @@ func newSimple(re *syntax.Regexp) *simple {
 	}
 	for i := range s.steps {
 		if k := s.steps[i].kind; k != stepOpen && k != stepClose {
-			s.first = &s.steps[i]
-			s.runs = k == stepStar || k == stepPlus
-			break
+			if s.first == nil {
+				s.first = &s.steps[i]
+				s.runs = k == stepStar || k == stepPlus
+			} else if (k == stepStar || k == stepPlus) && !s.anchored && !s.first.ends(&s.steps[i].set) {
+				return nil
+			}
 		}
 	}
 	return s
+}
+
+// ends tells whether a run over set always stops before the next place where a
+// match could begin with st. Walks from different places then share no more
+// text than they have steps.
+func (st *step) ends(set *byteSet) bool {
+	switch st.kind {
+	case stepOne, stepPlus:
+		return !set.meets(&st.set)
+	case stepLiteral:
+		for i := 0; i < len(st.text); i++ {
+			if c := st.text[i]; !set.has(c) && (!st.fold || !set.has(upper(c))) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // build appends the steps of one node.
@@ -187,8 +208,8 @@ func (s *simple) follow(i int) (set byteSet) {
 		case stepLiteral:
 			c := int(st.text[0])
 			set.add(c, c)
-			if st.fold && c >= 'a' && c <= 'z' {
-				set.add(c-'a'+'A', c-'a'+'A')
+			if st.fold {
+				set.add(int(upper(st.text[0])), int(upper(st.text[0])))
 			}
 			return set
 		case stepOne, stepPlus, stepMaybe, stepStar:
@@ -206,36 +227,31 @@ func (s *simple) follow(i int) (set byteSet) {
 }
 
 // find tells whether there is a match from a position on, and writes where the
-// leftmost one and its groups begin and end to loc, unless that is nil. done is
-// false where the search grew longer than the general engine's would.
-func (s *simple) find(text string, from int, loc []int) (ok, done bool) {
-	budget := 4*len(text) + 64
+// leftmost one and its groups begin and end to loc, unless that is nil.
+func (s *simple) find(text string, from int, loc []int) bool {
 	for start := from; start <= len(text); start++ {
 		if s.anchored && start > 0 {
-			return false, true
+			return false
 		}
 		if !s.anchored {
 			if start = s.start(text, start); start < 0 {
-				return false, true
+				return false
 			}
 		}
-		end, stopped := s.match(text, start, loc)
-		if end >= 0 {
+		if end := s.match(text, start, loc); end >= 0 {
 			if loc != nil {
 				loc[0], loc[1] = start, end
 			}
-			return true, true
+			return true
 		}
-		if budget -= stopped - start + 1; budget < 0 {
-			return false, false
-		}
-		if s.runs && s.first.kind == stepPlus {
-			for start+1 < len(text) && s.first.set.has(text[start+1]) {
+		if s.runs {
+			// What follows the run failed, so it fails from inside the run too.
+			for start < len(text) && s.first.set.has(text[start]) {
 				start++
 			}
 		}
 	}
-	return false, true
+	return false
 }
 
 // start gives the first position from which a match may begin, or -1.
@@ -264,20 +280,19 @@ func (s *simple) start(text string, from int) int {
 	return from
 }
 
-// match walks the steps from one position. end is -1 where they do not match;
-// stopped is how far it looked.
-func (s *simple) match(text string, at int, loc []int) (end, stopped int) {
+// match walks the steps from one position and gives the match's end, or -1.
+func (s *simple) match(text string, at int, loc []int) int {
 	for i := range s.steps {
 		switch st := &s.steps[i]; st.kind {
 		case stepLiteral:
 			n := len(st.text)
 			if len(text)-at < n || text[at:at+n] != st.text && !(st.fold && equalFold(text[at:at+n], st.text)) {
-				return -1, at
+				return -1
 			}
 			at += n
 		case stepOne:
 			if at == len(text) || !st.set.has(text[at]) {
-				return -1, at
+				return -1
 			}
 			at++
 		case stepMaybe:
@@ -290,7 +305,7 @@ func (s *simple) match(text string, at int, loc []int) (end, stopped int) {
 				at++
 			}
 			if at == from && st.kind == stepPlus {
-				return -1, at
+				return -1
 			}
 		case stepOpen:
 			if loc != nil {
@@ -302,9 +317,9 @@ func (s *simple) match(text string, at int, loc []int) (end, stopped int) {
 			}
 		case stepEnd:
 			if at != len(text) {
-				return -1, at
+				return -1
 			}
 		}
 	}
-	return at, at
+	return at
 }
