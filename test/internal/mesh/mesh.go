@@ -13,6 +13,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/cluster"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/image"
@@ -32,13 +33,20 @@ type Config struct {
 
 // Mesh is a running mesh.
 type Mesh struct {
-	*cluster.Cluster
-	// Registry serves images and modules; nodes and proxies may pull from it.
-	Registry *registry.Registry
+	// Kubeconfig is the path of an administrator's kubeconfig; Client is the same in Go.
+	Kubeconfig string
+	Client     kubernetes.Interface
 	// Gateway is the URL of the gateway's HTTP port.
 	Gateway string
+	// Images is where images are pushed to and pulled from, without a repository: a host with an optional port and path.
+	Images string
 	// HTTPBin is the name of httpbin's image.
 	HTTPBin string
+	// HostIP is an address of this machine that proxies reach; empty in a cluster of somebody else.
+	HostIP string
+	// Cluster and Registry are what Start started; nil in a cluster of somebody else.
+	Cluster  *cluster.Cluster
+	Registry *registry.Registry
 }
 
 // Start makes a mesh. After an error nothing is left running.
@@ -85,6 +93,7 @@ func (m *Mesh) start(ctx context.Context, c Config, version, dir string) error {
 	if err != nil {
 		return err
 	}
+	m.Kubeconfig, m.Client, m.HostIP, m.Images = m.Cluster.Kubeconfig, m.Cluster.Client, m.Cluster.HostIP, m.Registry.Address
 	if err := <-pushed; err != nil {
 		return err
 	}
@@ -99,7 +108,7 @@ func (m *Mesh) start(ctx context.Context, c Config, version, dir string) error {
 	if err != nil {
 		return err
 	}
-	m.Gateway = fmt.Sprintf("http://%s:%d", m.IP, port)
+	m.Gateway = fmt.Sprintf("http://%s:%d", m.Cluster.IP, port)
 	return nil
 }
 
@@ -139,7 +148,27 @@ func gatewayPort(ctx context.Context, client kubernetes.Interface) (int32, error
 	return 0, fmt.Errorf("service %s has no port http2", istio.Gateway)
 }
 
-// Stop ends the mesh and removes its folder.
+// Connect takes a cluster that has Istio, and its gateway under the names of Istio's charts, instead of making one.
+// gateway is the URL of the gateway's HTTP port, images is where images can be pushed to and pulled from, and httpbin is
+// the image of a go-httpbin.
+func Connect(kubeconfig, gateway, images, httpbin string) (*Mesh, error) {
+	for name, value := range map[string]string{"the gateway's URL": gateway, "the registry": images, "httpbin's image": httpbin} {
+		if value == "" {
+			return nil, fmt.Errorf("%s is not known: a cluster of one's own does not say it", name)
+		}
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", kubeconfig, err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", kubeconfig, err)
+	}
+	return &Mesh{Kubeconfig: kubeconfig, Client: client, Gateway: gateway, Images: images, HTTPBin: httpbin}, nil
+}
+
+// Stop ends the mesh and removes its folder. A cluster of somebody else goes on.
 func (m *Mesh) Stop() error {
 	if m.Cluster == nil {
 		return nil
@@ -148,5 +177,5 @@ func (m *Mesh) Stop() error {
 	if m.Registry != nil {
 		err = errors.Join(err, m.Registry.Down())
 	}
-	return errors.Join(err, os.RemoveAll(m.Dir))
+	return errors.Join(err, os.RemoveAll(m.Cluster.Dir))
 }

@@ -1,0 +1,256 @@
+// Package mesh_test proves the filter in a real mesh: every test installs the chart with helm, as a user does, and asks
+// the gateway. The mesh is started by the first test that needs it and shared; each test has a namespace of its own.
+//
+// With WASM_REWRITE_KUBECONFIG the tests run in a cluster that has Istio instead; they want
+// WASM_REWRITE_GATEWAY (the URL of istio-ingressgateway's HTTP port), WASM_REWRITE_IMAGES (where this machine may push
+// images and proxies pull them, as ghcr.io/me) and WASM_REWRITE_HTTPBIN (an image of go-httpbin).
+package mesh_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gruntwork-io/terratest/modules/helm"
+	"github.com/gruntwork-io/terratest/modules/k8s"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/mesh"
+)
+
+// settled is how long a change may take until every proxy acts on it: istiod's push, the fetch of the module, and the
+// first load of it.
+const settled = 30 * time.Second
+
+var bed struct {
+	once sync.Once
+	*mesh.Mesh
+	err error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if bed.Mesh != nil {
+		if err := bed.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// start makes the mesh, once. Its programs come first, since a build is no part of a mesh's start.
+func start(t *testing.T) {
+	t.Helper()
+	bed.once.Do(func() {
+		made.Helm(t)
+		// terratest runs the helm and the kubectl that it finds on PATH.
+		bed.err = os.Setenv("PATH", filepath.Join(made.Root, "build/bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+		if kubeconfig := os.Getenv("WASM_REWRITE_KUBECONFIG"); kubeconfig != "" {
+			bed.Mesh, bed.err = mesh.Connect(kubeconfig, os.Getenv("WASM_REWRITE_GATEWAY"), os.Getenv("WASM_REWRITE_IMAGES"), os.Getenv("WASM_REWRITE_HTTPBIN"))
+			return
+		}
+		made.File(t, "mesh-tools")
+		began := time.Now()
+		bed.Mesh, bed.err = mesh.Start(context.Background(), mesh.Config{
+			Build: filepath.Join(made.Root, "build"),
+			Envoy: made.File(t, made.Variable(t, "MESH_ENVOY")),
+		})
+		t.Logf("the mesh was up after %s", time.Since(began).Round(100*time.Millisecond))
+	})
+	if bed.err == nil && bed.Mesh == nil {
+		bed.err = errors.New("the mesh did not start: see the first test")
+	}
+	if bed.err != nil {
+		t.Fatal(bed.err)
+	}
+}
+
+// space is one test's namespace with its workloads.
+type space struct {
+	*testing.T
+	name    string
+	kubectl *k8s.KubectlOptions
+}
+
+// newSpace makes a namespace with two httpbins, v1 and v2. v1's Pods get annotations; before runs first in the
+// namespace, for what these refer to.
+func newSpace(t *testing.T, annotations map[string]string, before func(*space)) *space {
+	t.Helper()
+	start(t)
+	created, err := bed.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "mesh-", Labels: map[string]string{"istio-injection": "enabled"}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &space{t, created.Name, kubectl(created.Name)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.show()
+		}
+		if err := bed.Client.CoreV1().Namespaces().Delete(context.Background(), s.name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	if before != nil {
+		before(s)
+	}
+	manifest, err := mesh.Workloads{Namespace: s.name, HTTPBin: bed.HTTPBin, Annotations: annotations}.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k8s.KubectlApplyFromStringContext(t, t.Context(), s.kubectl, manifest)
+	for _, version := range []string{"v1", "v2"} {
+		if out, err := exec.CommandContext(t.Context(), "kubectl", "--kubeconfig", bed.Kubeconfig, "--namespace", s.name,
+			"rollout", "status", "deployment/httpbin-"+version, "--timeout=90s").CombinedOutput(); err != nil {
+			t.Fatalf("httpbin-%s: %v\n%s", version, err, out)
+		}
+		s.eventually(version, "/status/200", func(a answer) error { return a.wantStatus(http.StatusOK) })
+	}
+	return s
+}
+
+func kubectl(namespace string) *k8s.KubectlOptions {
+	options := k8s.NewKubectlOptions("", bed.Kubeconfig, namespace)
+	options.Logger = logger.Discard
+	return options
+}
+
+// show prints what a person would look at.
+func (s *space) show() {
+	for _, command := range []string{
+		"get pods --output=wide",
+		"get wasmplugins,envoyfilters --output=yaml",
+		"get events --field-selector=type=Warning",
+		"logs --selector=app=httpbin --container=istio-proxy --tail=40 --prefix",
+		"logs --namespace=istio-ingress deployment/istio-ingressgateway --tail=40",
+		"logs --namespace=istio-system deployment/istiod --tail=20",
+	} {
+		out, err := exec.Command("kubectl", append([]string{"--kubeconfig", bed.Kubeconfig, "--namespace", s.name}, strings.Fields(command)...)...).CombinedOutput()
+		s.Logf("kubectl %s: %v\n%s", command, err, out)
+	}
+}
+
+// release installs the chart with the seed's values and more of them, and uninstalls it when the test ends.
+func (s *space) release(namespace string, values ...string) *release {
+	s.Helper()
+	r := &release{space: s, name: "seed-" + s.name, options: &helm.Options{
+		KubectlOptions: kubectl(namespace),
+		Logger:         logger.Discard,
+		ValuesFiles:    []string{filepath.Join(chart(), "ci/seed-values.yaml")},
+	}}
+	for i, text := range values {
+		file := filepath.Join(s.TempDir(), fmt.Sprintf("values-%d.yaml", i))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			s.Fatal(err)
+		}
+		r.options.ValuesFiles = append(r.options.ValuesFiles, file)
+	}
+	helm.InstallContext(s, s.Context(), r.options, chart(), r.name)
+	s.Cleanup(r.uninstall)
+	return r
+}
+
+type release struct {
+	*space
+	name    string
+	options *helm.Options
+	gone    bool
+}
+
+func (r *release) uninstall() {
+	r.Helper()
+	if r.gone {
+		return
+	}
+	r.gone = true
+	if err := helm.DeleteContextE(r, context.Background(), r.options, r.name, true); err != nil {
+		r.Error(err)
+	}
+}
+
+func chart() string { return filepath.Join(made.Root, "charts/wasm-rewrite") }
+
+// answer is a response with its body.
+type answer struct {
+	*http.Response
+	body string
+}
+
+func (a answer) wantStatus(status int) error {
+	if a.StatusCode != status {
+		return fmt.Errorf("answers %s, want %d; body %.200q", a.Status, status, a.body)
+	}
+	return nil
+}
+
+// get asks the gateway for a path of one of the namespace's workloads.
+func (s *space) get(version, path string) (answer, error) {
+	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, bed.Gateway+path, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	request.Host = version + "." + s.name + ".example"
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return answer{response, string(body)}, err
+}
+
+// eventually asks until the answer is accepted.
+func (s *space) eventually(version, path string, accept func(answer) error) {
+	s.Helper()
+	var last error
+	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		var a answer
+		if a, last = s.get(version, path); last == nil {
+			if last = accept(a); last == nil {
+				return
+			}
+		}
+	}
+	s.Fatalf("%s of %s, after %s: %v", path, version, settled, last)
+}
+
+// consistently asks for a while and wants the answer accepted each time.
+func (s *space) consistently(version, path string, accept func(answer) error) {
+	s.Helper()
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		a, err := s.get(version, path)
+		if err == nil {
+			err = accept(a)
+		}
+		if err != nil {
+			s.Fatalf("%s of %s: %v", path, version, err)
+		}
+	}
+}
+
+// publish pushes the filter as `make publish` does and returns the image's digest.
+func publish(t *testing.T, repository string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), made.File(t, "build/bin/publish"), "-module", made.Module(t), "-tag", "test", repository)
+	var out, problems bytes.Buffer
+	command.Stdout, command.Stderr = &out, &problems
+	if err := command.Run(); err != nil {
+		t.Fatalf("publish: %v\n%s", err, &problems)
+	}
+	return strings.TrimSpace(out.String())
+}

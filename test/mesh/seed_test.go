@@ -1,0 +1,177 @@
+package mesh_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gruntwork-io/terratest/modules/k8s"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+)
+
+// onlyV1 narrows the seed's workload to one of the two versions.
+const onlyV1 = `workloads: {httpbin: {selector: {version: v1}}}`
+
+// The scenario of the README on a sidecar, with the image as `make publish` pushes it.
+func TestASidecarRewritesFromInstallToUninstall(t *testing.T) {
+	s := newSpace(t, nil, nil)
+	s.scenario(s.name, onlyV1, s.image())
+}
+
+// The same on the gateway: what it rewrites reaches the workload rewritten, and it is every workload's path.
+func TestTheGatewayRewritesFromInstallToUninstall(t *testing.T) {
+	s := newSpace(t, nil, nil)
+	s.wantStatus("v1", http.StatusNotFound)
+	r := s.release("istio-ingress", s.image(), `workloads: {httpbin: {selector: {app: null, istio: ingressgateway}}}`)
+	s.wantSeed("v1")
+	s.wantSeed("v2")
+	r.uninstall()
+	s.wantNoSeed("v1")
+}
+
+// Every other way that a proxy gets the module: the scenario is the same.
+func TestEveryFormOfURL(t *testing.T) {
+	t.Run("oci with a tag", func(t *testing.T) {
+		s := newSpace(t, nil, nil)
+		s.scenario(s.name, onlyV1, s.image(), `image: {digest: "", tag: test, allowMutableTag: true}`)
+	})
+	t.Run("http with sha256", func(t *testing.T) {
+		s := newSpace(t, nil, nil)
+		s.scenario(s.name, onlyV1, fmt.Sprintf("{url: %q, sha256: %s}", serve(t), sha(t)))
+	})
+	t.Run("file from a ConfigMap", func(t *testing.T) {
+		s := newSpace(t, mounted("module"), func(s *space) { s.configMap("module") })
+		s.scenario(s.name, onlyV1)
+	})
+	t.Run("EnvoyFilter", func(t *testing.T) {
+		s := newSpace(t, mounted("module"), func(s *space) { s.configMap("module") })
+		s.scenario(s.name, onlyV1, `{url: "", delivery: EnvoyFilter, module: {configMap: module}}`)
+	})
+}
+
+// scenario is the seed's: 404 before, 418 with the headers while installed, 404 after. v2 never changes.
+func (s *space) scenario(namespace string, values ...string) {
+	s.Helper()
+	s.wantStatus("v1", http.StatusNotFound)
+	r := s.release(namespace, values...)
+	s.wantSeed("v1")
+	s.wantNoSeed("v2")
+	s.wantQueryKept()
+	r.uninstall()
+	s.wantNoSeed("v1")
+}
+
+func (s *space) wantStatus(version string, status int) {
+	s.Helper()
+	a, err := s.get(version, "/banana/418")
+	if err == nil {
+		err = a.wantStatus(status)
+	}
+	if err != nil {
+		s.Fatalf("/banana/418 of %s: %v", version, err)
+	}
+}
+
+// wantSeed waits for the teapot, and then wants it every time.
+func (s *space) wantSeed(version string) {
+	s.Helper()
+	accept := func(a answer) error {
+		if err := a.wantStatus(http.StatusTeapot); err != nil {
+			return err
+		}
+		for name, want := range map[string]string{"Who-Am-I": "wasm-rewrite", "Injected-By": "istio-api!", "Site": "youdianzhishi.com", "Author": "陽明"} {
+			if got := a.Header[name]; len(got) != 1 || got[0] != want {
+				return fmt.Errorf("header %s: %q, want %q", name, got, want)
+			}
+		}
+		var config struct{ Vars map[string]any }
+		if err := json.Unmarshal([]byte(a.Header.Get("Configdata")), &config); err != nil || config.Vars["website"] != "youdianzhishi.com" {
+			return fmt.Errorf("header Configdata: %q, want the configuration as JSON", a.Header.Get("Configdata"))
+		}
+		return nil
+	}
+	s.eventually(version, "/banana/418?who=me", accept)
+	s.consistently(version, "/banana/418?who=me", accept)
+}
+
+// wantNoSeed waits until nothing is rewritten, and then wants it so every time.
+func (s *space) wantNoSeed(version string) {
+	s.Helper()
+	accept := func(a answer) error {
+		if got := a.Header["Who-Am-I"]; got != nil {
+			return fmt.Errorf("header Who-Am-I: %q, want none", got)
+		}
+		return a.wantStatus(http.StatusNotFound)
+	}
+	s.eventually(version, "/banana/418", accept)
+	s.consistently(version, "/banana/418", accept)
+}
+
+// wantQueryKept reads in httpbin's own log what arrived there.
+func (s *space) wantQueryKept() {
+	s.Helper()
+	pods := k8s.ListPodsContext(s, s.Context(), s.kubectl, metav1.ListOptions{LabelSelector: "version=v1"})
+	if len(pods) != 1 {
+		s.Fatalf("%d Pods of v1, want 1", len(pods))
+	}
+	const want = `uri="/status/418?who=me"`
+	if log := k8s.GetPodLogsContext(s, s.Context(), s.kubectl, &pods[0], "httpbin"); !strings.Contains(log, want) {
+		s.Errorf("httpbin never got %s: its log ends\n%s", want, log[max(0, len(log)-1000):])
+	}
+}
+
+// image pushes the filter to a repository of the test's own and returns the values that name it.
+func (s *space) image() string {
+	s.Helper()
+	digest := publish(s.T, bed.Images+"/"+s.name)
+	host, path, _ := strings.Cut(bed.Images+"/"+s.name, "/")
+	return fmt.Sprintf("{url: \"\", image: {registry: %q, repository: %q, digest: %q}}", host, path, digest)
+}
+
+func sha(t *testing.T) string {
+	t.Helper()
+	module, err := os.ReadFile(made.Module(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(module))
+}
+
+// serve serves the module over HTTP where proxies reach it, and returns its URL.
+func serve(t *testing.T) string {
+	t.Helper()
+	if bed.HostIP == "" {
+		t.Fatal("proxies of a cluster of somebody else do not reach this machine: leave this test out with -skip 'TestEveryFormOfURL/http'")
+	}
+	listener, err := net.Listen("tcp", bed.HostIP+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, made.Module(t))
+	})}
+	t.Cleanup(func() { _ = server.Close() })
+	go func() { _ = server.Serve(listener) }()
+	return "http://" + listener.Addr().String() + "/plugin.wasm"
+}
+
+// mounted are the annotations that mount a ConfigMap's module into a sidecar, as the chart's notes say.
+func mounted(configMap string) map[string]string {
+	return map[string]string{
+		"sidecar.istio.io/userVolume":      fmt.Sprintf(`[{"name":"wasm-rewrite","configMap":{"name":%q}}]`, configMap),
+		"sidecar.istio.io/userVolumeMount": `[{"name":"wasm-rewrite","mountPath":"/var/local/wasm","readOnly":true}]`,
+	}
+}
+
+func (s *space) configMap(name string) {
+	s.Helper()
+	k8s.RunKubectlContext(s, s.Context(), s.kubectl, "create", "configmap", name, "--from-file=plugin.wasm="+made.Module(s.T))
+}
