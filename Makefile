@@ -137,3 +137,13 @@ build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION): | build/venv/bin/pip
 # For scripts and tests: make print-ENVOY_VERSION
 print-%:
 	@echo '$($*)'
+
+# The rule author's tool: make cli
+
+.PHONY: cli
+cli: build/bin/wasm-rewrite ## the rule author's tool: build/bin/wasm-rewrite
+
+build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard plugin/cmd/wasm-rewrite/*.go plugin/cmd/wasm-rewrite/internal/*/*.go plugin/host/*.go plugin/rewrite/*.go)) go.mod
+	@plugin/toolchain/go.sh
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./plugin/cmd/wasm-rewrite
+	@touch $@

@@ -1,0 +1,139 @@
+package input
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// readManifest takes the configurations out of WasmPlugin, TrafficExtension
+// and EnvoyFilter objects, Lists opened. An object that its label
+// app.kubernetes.io/name gives to another program is left out.
+func readManifest(docs []map[string]any) (*Input, error) {
+	in := &Input{Kind: Manifest}
+	if err := in.take(docs); err != nil {
+		return nil, err
+	}
+	if len(in.Workloads) == 0 {
+		return nil, errors.New("holds no WasmPlugin, no TrafficExtension and no EnvoyFilter with a Wasm filter")
+	}
+	return in, nil
+}
+
+func (in *Input) take(docs []map[string]any) error {
+	for _, doc := range docs {
+		o := object(doc)
+		name := fmt.Sprint(o.at("kind"), " ", o.name())
+		if label := o.text("metadata", "labels", "app.kubernetes.io/name"); label != "" && label != "wasm-rewrite" {
+			continue
+		}
+		var err error
+		switch kind := o.text("kind"); {
+		case kind == "List" || strings.HasSuffix(kind, "List") && doc["items"] != nil:
+			var items []map[string]any
+			for _, item := range o.list("items") {
+				if item, ok := item.(map[string]any); ok {
+					items = append(items, item)
+				}
+			}
+			err = in.take(items)
+		case kind == "WasmPlugin":
+			err = in.add(name, o.text("spec", "phase"), o.text("spec", "pluginName"), o.at("spec", "pluginConfig"))
+		case kind == "TrafficExtension":
+			phase := o.text("spec", "phase")
+			if phase == "UNSPECIFIED" {
+				phase = "UNSPECIFIED_PHASE"
+			}
+			if o.at("spec", "wasm") != nil {
+				err = in.add(name, phase, o.text("spec", "wasm", "pluginName"), o.at("spec", "wasm", "pluginConfig"))
+			}
+		case kind == "EnvoyFilter":
+			err = in.envoyFilter(name, o)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (in *Input) add(name, phase, plugin string, config any) error {
+	text, err := compactJSON(config)
+	if err != nil {
+		return err
+	}
+	if s, ok := config.(string); ok {
+		text = []byte(s)
+	}
+	in.Workloads = append(in.Workloads, Workload{Name: name, Config: text, Phase: phase, Plugin: plugin})
+	return nil
+}
+
+const wasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+
+func (in *Input) envoyFilter(name string, o object) error {
+	for i, patch := range o.list("spec", "configPatches") {
+		patch, _ := patch.(map[string]any)
+		typed, _ := object(patch).either([]string{"patch", "value", "typed_config"}, []string{"patch", "value", "typedConfig"}).(map[string]any)
+		if object(typed).text("@type") != wasmType {
+			continue
+		}
+		config, _ := object(typed).at("config").(map[string]any)
+		configuration, _ := object(config).at("configuration").(map[string]any)
+		var value any
+		if len(configuration) > 0 {
+			value = configuration["value"]
+			if text, ok := value.(string); ok && json.Valid([]byte(text)) {
+				value = text
+			}
+		}
+		one := name
+		if i > 0 {
+			one = fmt.Sprintf("%s, configPatches[%d]", name, i)
+		}
+		if err := in.add(one, "", object(config).text("name"), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object is a Kubernetes object whose fields may be missing.
+type object map[string]any
+
+func (o object) at(path ...string) any {
+	var v any = map[string]any(o)
+	for _, key := range path {
+		m, _ := v.(map[string]any)
+		v = m[key]
+	}
+	return v
+}
+
+func (o object) either(paths ...[]string) any {
+	for _, path := range paths {
+		if v := o.at(path...); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+func (o object) text(path ...string) string {
+	s, _ := o.at(path...).(string)
+	return s
+}
+
+func (o object) list(path ...string) []any {
+	l, _ := o.at(path...).([]any)
+	return l
+}
+
+func (o object) name() string {
+	name := o.text("metadata", "name")
+	if namespace := o.text("metadata", "namespace"); namespace != "" {
+		return namespace + "/" + name
+	}
+	return name
+}

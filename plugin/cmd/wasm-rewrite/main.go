@@ -1,0 +1,212 @@
+// Command wasm-rewrite is the rule author's tool: it checks, tries and explains
+// rules with the engine that runs in the proxies. README.md has the commands.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/cmd/wasm-rewrite/internal/input"
+)
+
+// The exit codes, for CI.
+const (
+	exitFine     = 0
+	exitFindings = 1 // findings, failed tests, refused rules
+	exitUsage    = 2 // a wrong command line, or input that cannot be read
+)
+
+// errFindings ends a command with exitFindings; what was found is on stdout.
+var errFindings = errors.New("findings")
+
+// version is set where the tool is built for a release.
+var version = ""
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	switch err := root.Execute(); {
+	case err == nil:
+		return exitFine
+	case errors.Is(err, errFindings):
+		return exitFindings
+	default:
+		fmt.Fprintln(stderr, "wasm-rewrite: "+err.Error())
+		return exitUsage
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "wasm-rewrite",
+		Short: "Check, try and explain the rules of wasm-rewrite",
+		Long: `Check, try and explain the rules of wasm-rewrite, with the engine that runs in the proxies.
+
+An INPUT is a file, a folder, or - for stdin. What it is, is told apart so; the
+first line that fits holds, and --as says otherwise:
+  a folder with release.yaml                              an environment
+  a file with a document that has apiVersion and kind     a rendered manifest
+  a file with the key workloads                           values of the chart
+  any other file                                          plain rules, in YAML or JSON
+Values and environments are rendered with the chart as helm template does; an
+environment is ../common.yaml, release.yaml, rules/*.yaml by name and place.yaml,
+each over the ones before. In a manifest, every WasmPlugin, TrafficExtension and
+EnvoyFilter with a Wasm filter is read, but for those whose label
+app.kubernetes.io/name is of another program.
+
+Exit codes: 0 fine, 1 findings or failed tests or refused rules, 2 a wrong
+command line or input that cannot be read.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       buildVersion(),
+	}
+	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
+	root.AddCommand(newLint(), newTest())
+	return root
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
+
+// inputFlags are the flags of commands that read inputs.
+type inputFlags struct {
+	options  input.Options
+	as       string
+	workload []string
+}
+
+func (f *inputFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.as, "as", "", "what the input is, instead of telling it apart: "+join(input.Kinds))
+	flags.StringArrayVarP(&f.options.Values, "values", "f", nil, "values over the input's, as in helm template; may be repeated")
+	flags.StringArrayVar(&f.options.Set, "set", nil, "NAME=VALUE over all values, as in helm template; may be repeated")
+	flags.StringVar(&f.options.Chart, "chart", "charts/wasm-rewrite", "folder or .tgz of the chart that renders values")
+	flags.StringVar(&f.options.Release, "release", "wasm-rewrite", "name of the release that is rendered")
+	flags.StringVarP(&f.options.Namespace, "namespace", "n", "default", "namespace of the release that is rendered")
+	flags.StringSliceVarP(&f.workload, "workload", "w", nil, "only these workloads, by name")
+	complete(c, "as", input.Kinds)
+}
+
+// read reads inputs; none is an error.
+func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, error) {
+	f.options.As, f.options.Stdin = input.Kind(f.as), c.InOrStdin()
+	if f.as != "" && !slices.Contains(input.Kinds, f.options.As) {
+		return nil, fmt.Errorf("--as %s: want %s", f.as, join(input.Kinds))
+	}
+	var inputs []*input.Input
+	var faults []error
+	found := map[string]bool{}
+	for _, name := range names {
+		in, err := input.Read(name, f.options)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if len(f.workload) > 0 {
+			in.Workloads = slices.DeleteFunc(in.Workloads, func(w input.Workload) bool { return !slices.Contains(f.workload, w.Name) })
+		}
+		for _, w := range in.Workloads {
+			found[w.Name] = true
+		}
+		inputs = append(inputs, in)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	for _, name := range f.workload {
+		if !found[name] {
+			return nil, fmt.Errorf("--workload %s: there is none of this name in %s", name, strings.Join(names, ", "))
+		}
+	}
+	return inputs, nil
+}
+
+// outputFlag is -o.
+type outputFlag struct {
+	format  string
+	formats []string
+}
+
+func (f *outputFlag) add(c *cobra.Command, formats ...string) {
+	f.formats = formats
+	c.Flags().StringVarP(&f.format, "output", "o", formats[0], "format of what is printed: "+join(formats))
+	complete(c, "output", formats)
+}
+
+func (f *outputFlag) check() error {
+	if !slices.Contains(f.formats, f.format) {
+		return fmt.Errorf("--output %s: want %s", f.format, join(f.formats))
+	}
+	return nil
+}
+
+func complete[S ~string](c *cobra.Command, flag string, words []S) {
+	list := make([]cobra.Completion, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was added a line before
+	}
+}
+
+// join lists words as a sentence does: a, b or c.
+func join[S ~string](words []S) string {
+	var b strings.Builder
+	for i, w := range words {
+		switch {
+		case i > 0 && i == len(words)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(w))
+	}
+	return b.String()
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// where names a place for people: the input, and the workload where it has one.
+func where(in, workload string) string {
+	switch {
+	case workload == "":
+		return in
+	case strings.Contains(workload, " "):
+		return in + ": " + workload
+	}
+	return in + ": workload " + workload
+}
+
+// number counts things: 1 test, 2 tests.
+func number(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
