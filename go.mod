@@ -2,6 +2,11 @@ module github.com/wasm-rewrite/wasm-rewrite
 
 go 1.26.0
 
+ignore (
+	./.cache
+	./build
+)
+
 require (
 	cel.dev/expr v0.25.1 // indirect
 	dario.cat/mergo v1.0.1 // indirect
