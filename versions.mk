@@ -13,6 +13,8 @@ ENVOY_SHA256_1.39.3 := ee848b81b10b86f1d919f793b75852d24884928f2733752b4443bcd66
 ENVOY_SHA256_1.38.3 := 4a8fa981eac59809147c0ca4fc17ad5b066c16c2499e75d992fe5129e07a34fa f94e4feef98323f4f56aff8859d8d108df59b38cc92f63043f8cb182ab0dcd42
 ENVOY_SHA256_1.37.0 := bf7a89ecfa8133a77d066c3d3f9cd0b9b975ed26a5d5d9e508896e57b78cabfc ee3e51fb44bb8f1a7053556b6e216ecd7a92cae07d092cd8315bd336586bd315
 ENVOY_SHA256_1.36.4 := 86dfc14ae7fad32de3b3ace54fbd400187c3b4fd6731781ff5bc633fa133f3f9 05b06a19c4f6499c752f1a5a034a02752f0cdbd0422c3d8eb515237a36e82cd2
+# Older ones that the case table runs in too.
+ENVOY_OLDER_VERSIONS := 1.36.4 1.37.0
 
 # The proxies of the mesh: the Envoy release nearest to the one that this Istio (test/tools/istio/go.mod) is built with.
 MESH_ENVOY_VERSION := 1.37.0

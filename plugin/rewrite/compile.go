@@ -206,7 +206,9 @@ func validName(s string) bool {
 }
 
 func (c *compiler) startPattern() {
-	c.groupNames, c.takenNames = map[string]ref{}, map[string]bool{}
+	if c.takenNames == nil || len(c.takenNames) > 0 {
+		c.groupNames, c.takenNames = map[string]ref{}, map[string]bool{}
+	}
 	c.pathRegex, c.captures, c.broken = nil, 0, false
 }
 
@@ -434,6 +436,10 @@ func (c *compiler) headerValue(at *place, text string, sc scope) template {
 // untouchable are headers that belong to the connection or decide where a
 // message ends: changing them lets one message be read as two.
 var untouchable = []string{"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive", "proxy-connection"}
+
+// forwardedProto is left alone by a glob: an Envoy finds no route for a request
+// without it and answers 404.
+const forwardedProto = "x-forwarded-proto"
 
 func isUntouchable(name string) bool {
 	return strings.HasPrefix(name, ":") || slices.Contains(untouchable, name)

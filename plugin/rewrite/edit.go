@@ -49,6 +49,9 @@ func (h *HeaderEdits) empty() bool {
 
 // block compiles header operations.
 func (c *compiler) block(at *place, h *HeaderEdits, response bool) (b block) {
+	if h.empty() {
+		return b
+	}
 	e := &editor{compiler: c, at: at, name: c.headerName, text: c.headerValue}
 	e.sc = scope{groups: c.groups(), names: c.groupNames, refs: &b.refs, response: response}
 	e.glob = func(at *place, name string) string {
@@ -110,6 +113,9 @@ func (e *editor) once(at *place, seen map[string]string, written, name string) {
 }
 
 func (e *editor) pairs(kind opKind, key string, in map[string]string) {
+	if len(in) == 0 {
+		return
+	}
 	at := e.at.key(key)
 	from := map[string]string{}
 	ops := make([]operation, 0, len(in))
@@ -146,6 +152,9 @@ func (e *editor) replace(in []Replace) {
 }
 
 func (e *editor) lists(kind opKind, key string, in map[string]Strings) {
+	if len(in) == 0 {
+		return
+	}
 	at := e.at.key(key)
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(in)) {
@@ -219,7 +228,7 @@ func (l *fieldList) drop(if_ func(f *field) bool) {
 func (s *Stream) apply(l *fieldList, op *operation, vals []val) bool {
 	switch op.kind {
 	case opRemove:
-		l.drop(func(f *field) bool { return globMatch(op.name, f.name) && (l.isQuery || !isUntouchable(f.name)) })
+		l.drop(func(f *field) bool { return globMatch(op.name, f.name) && (l.isQuery || !isUntouchable(f.name) && f.name != forwardedProto) })
 	case opKeep:
 		l.drop(func(f *field) bool {
 			return !slices.ContainsFunc(op.names, func(name string) bool { return f.name != "" && globMatch(name, f.name) })

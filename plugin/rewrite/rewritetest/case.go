@@ -22,6 +22,9 @@
 // body. "name:= "text\x00"" takes a Go string, "-name" says that there is none.
 // :authority is example.com and :scheme is http unless given.
 //
+// A file whose name begins with native- shows what a proxy refuses before a
+// filter sees it, so it runs on the engine alone.
+//
 // Every header that one exchange mentions is compared with all its values in
 // order; what upstream or client do not mention must be as request or response
 // have it.
@@ -49,6 +52,9 @@ type Case struct {
 	Errors    []string
 	Exchanges []Exchange
 }
+
+// Native tells that no proxy lets the case's messages through.
+func (c *Case) Native() bool { return strings.HasPrefix(c.Name, "native-") }
 
 // Exchange is one request and its response.
 type Exchange struct {

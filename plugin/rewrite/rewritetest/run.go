@@ -31,9 +31,14 @@ func Run(t *testing.T, dir string, start func(t *testing.T, config []byte) (Subj
 	if err != nil {
 		t.Fatal(err)
 	}
+	RunCases(t, cases, func(t *testing.T, c Case) (Subject, []string) { return start(t, c.Config) })
+}
+
+// RunCases is Run with cases at hand.
+func RunCases(t *testing.T, cases []Case, start func(t *testing.T, c Case) (Subject, []string)) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			subject, errors := start(t, c.Config)
+			subject, errors := start(t, c)
 			if c.Errors != nil || errors != nil {
 				if !slices.Equal(errors, c.Errors) {
 					t.Fatalf("errors:\n  %s\nwant:\n  %s", strings.Join(errors, "\n  "), strings.Join(c.Errors, "\n  "))

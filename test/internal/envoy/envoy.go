@@ -36,6 +36,10 @@ type Config struct {
 	LogLevel string
 	// Log receives a copy of Envoy's log. Default: nobody.
 	Log io.Writer
+	// SameProtocol speaks to upstreams in the protocol of the client, HTTP/1.1 or HTTP/2, instead of HTTP/1.1.
+	SameProtocol bool
+	// Bootstrap holds further fields of the bootstrap, as Envoy's JSON.
+	Bootstrap map[string]any
 }
 
 // Listener is a port, the filters on it and where requests go.
@@ -47,8 +51,12 @@ type Listener struct {
 	// Filters see the request in this order and the response in the opposite one. Listeners may share a filter; it
 	// is then the same in name and configuration.
 	Filters []Filter
-	// Upstream is the IP:port that gets the requests.
+	// Upstream is the IP:port that gets the requests. It is also the name of its cluster.
 	Upstream string
+	// Manager holds further fields of the HTTP connection manager, as Envoy's JSON.
+	Manager map[string]any
+	// Routes replace the one route, which sends everything to Upstream; as Envoy's JSON.
+	Routes []map[string]any
 }
 
 // Filter is an HTTP filter.
@@ -57,6 +65,9 @@ type Filter struct {
 	Name string
 	// Config is the filter's configuration as Envoy's JSON, "@type" included.
 	Config map[string]any
+	// Static hands the configuration over in the bootstrap: it cannot be changed, and Envoy does not start with one that
+	// is refused. Many filters want it: Envoy watches each file with an inotify instance, of which Linux gives 128.
+	Static bool
 }
 
 // Plugin is what istiod knows of a WasmPlugin when it configures a proxy.
@@ -127,13 +138,16 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 	}()
 	for _, listener := range c.Listeners {
 		for _, filter := range listener.Filters {
+			if filter.Static {
+				continue
+			}
 			if err := e.write(filter); err != nil {
 				return nil, err
 			}
 		}
 	}
 	file := filepath.Join(dir, "bootstrap.yaml")
-	text, err := render(dir, c.Listeners)
+	text, err := render(dir, c)
 	if err != nil {
 		return nil, err
 	}
@@ -403,8 +417,8 @@ func resourceFile(dir, filter string) string {
 }
 
 type view struct {
-	Dir       string
-	Listeners []Listener
+	Config
+	Dir string
 }
 
 func (v view) ResourceFile(filter string) string { return resourceFile(v.Dir, filter) }
@@ -422,7 +436,7 @@ func (v view) Upstreams() []string {
 	return list
 }
 
-func render(dir string, listeners []Listener) ([]byte, error) {
+func render(dir string, c Config) ([]byte, error) {
 	functions := template.FuncMap{
 		"json": func(v any) (string, error) {
 			data, err := json.Marshal(v)
@@ -434,6 +448,6 @@ func render(dir string, listeners []Listener) ([]byte, error) {
 		},
 	}
 	var text bytes.Buffer
-	err := template.Must(template.New("bootstrap").Funcs(functions).Parse(bootstrap)).Execute(&text, view{dir, listeners})
+	err := template.Must(template.New("bootstrap").Funcs(functions).Parse(bootstrap)).Execute(&text, view{c, dir})
 	return text.Bytes(), err
 }
