@@ -152,7 +152,7 @@ func (p *jsonParser) object(depth int) value {
 		p.pos++
 		return v
 	}
-	seen := map[string]bool{}
+	var seen map[string]bool
 	for p.reason == "" {
 		if p.peek() != '"' {
 			p.fail("a key in double quotes is expected here")
@@ -163,12 +163,11 @@ func (p *jsonParser) object(depth int) value {
 		if p.reason != "" {
 			break
 		}
-		if seen[key] {
+		if v.holds(key, &seen) {
 			p.pos = start
 			p.fail("the key " + quoted(key) + " stands twice in one object")
 			break
 		}
-		seen[key] = true
 		p.space()
 		if p.peek() != ':' {
 			p.fail("a colon is expected here")
@@ -182,6 +181,28 @@ func (p *jsonParser) object(depth int) value {
 		}
 	}
 	return v
+}
+
+// holds tells whether an object has a key. Only a large one needs a map for it.
+func (v *value) holds(key string, seen *map[string]bool) bool {
+	const small = 12
+	if len(v.members) < small {
+		for i := range v.members {
+			if v.members[i].key == key {
+				return true
+			}
+		}
+		return false
+	}
+	if *seen == nil {
+		*seen = map[string]bool{}
+		for i := range v.members {
+			(*seen)[v.members[i].key] = true
+		}
+	}
+	found := (*seen)[key]
+	(*seen)[key] = true
+	return found
 }
 
 func (p *jsonParser) array(depth int) value {
@@ -254,12 +275,14 @@ func (p *jsonParser) digits() {
 func (p *jsonParser) str() string {
 	p.pos++
 	start := p.pos
-	// Most strings have no escapes: they are a piece of the text.
+	// Most strings have no escapes: they are a piece of the text. They are copied
+	// all the same: TinyGo's collector walks from a pointer back to the beginning
+	// of what it points into, which made a long configuration's cost quadratic.
 	for p.pos < len(p.text) && p.text[p.pos] != '"' && p.text[p.pos] != '\\' && p.text[p.pos] >= 0x20 {
 		p.pos++
 	}
 	if p.peek() == '"' {
-		s := p.text[start:p.pos]
+		s := strings.Clone(p.text[start:p.pos])
 		p.pos++
 		p.valid(s, start)
 		return s
