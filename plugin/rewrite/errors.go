@@ -97,7 +97,8 @@ func quoted(s string) string {
 // place is where in a configuration something stands.
 type place struct {
 	up    *place
-	name  string // of a key; empty for an index
+	isKey bool
+	name  string // of a key
 	index int    // of a list element; of a key its rank among the keys of its object
 	shape *shape // what may stand here; nil where anything may
 }
@@ -107,7 +108,7 @@ const unknownRank = 1 << 30
 
 // key is the place of a key of the object at p.
 func (p *place) key(name string) *place {
-	at := &place{up: p, name: name, index: unknownRank}
+	at := &place{up: p, isKey: true, name: name, index: unknownRank}
 	if p.shape == nil {
 		return at
 	}
@@ -139,7 +140,7 @@ func (p *place) String() string {
 	}
 	up := p.up.String()
 	switch {
-	case p.name == "":
+	case !p.isKey:
 		return up + "[" + strconv.Itoa(p.index) + "]"
 	case !plainName(p.name):
 		return up + "[" + quoted(p.name) + "]"
