@@ -65,7 +65,7 @@ func (c *compiler) choose(at *place, choices []choice, orPresent bool) (chosen c
 	if len(given) == 1 {
 		return chosen, !orPresent
 	}
-	all := make([]string, 0, len(choices)+1)
+	all := make([]string, 0, len(choices))
 	for _, ch := range choices {
 		all = append(all, ch.key)
 	}
@@ -213,7 +213,7 @@ func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, hea
 			c.missing(at.key("name"), "is missing: want a parameter's name")
 		}
 		ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix},
-			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}}, in.Present != nil)
+			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}, {"present", opPresent, nil}}, in.Present != nil)
 		switch {
 		case ok:
 			c.matcher(at.key(ch.key), ch, &m.matcher, kind, in.Not)
