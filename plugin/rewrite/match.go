@@ -253,10 +253,6 @@ func insteadOfPseudo(name, before, after string) string {
 		key = "scheme"
 	case ":status":
 		key = "response.status"
-	default:
-		if strings.HasPrefix(name, ":") {
-			key = "path"
-		}
 	}
 	if key == "" {
 		return ""
