@@ -120,7 +120,7 @@ type compiler struct {
 	takenNames map[string]bool // all named groups so far
 	pathRegex  *finder
 	captures   int
-	broken     bool // a regex does not compile, so its groups are not known
+	broken     bool // a regex is missing or wrong, so its groups are not known
 
 	locSize int // of the largest match of a simple regex
 }

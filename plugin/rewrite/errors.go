@@ -52,12 +52,19 @@ type faults struct {
 // add collects one fault. What is said of a place whose form is wrong already
 // would only follow from that, and is left out.
 func (f *faults) add(at *place, value, reason string) {
+	if !f.misread(at) {
+		f.list = append(f.list, &Error{Path: at.String(), Value: value, Reason: reason, at: at})
+	}
+}
+
+// misread tells whether a fault of form has been found at a place or around it.
+func (f *faults) misread(at *place) bool {
 	for _, first := range f.list[:f.parsed] {
 		if first.at.holds(at) {
-			return
+			return true
 		}
 	}
-	f.list = append(f.list, &Error{Path: at.String(), Value: value, Reason: reason, at: at})
+	return false
 }
 
 // missing collects that nothing useful stands at a place, unless something

@@ -74,6 +74,7 @@ func (c *compiler) choose(at *place, choices []choice, orPresent bool) (chosen c
 		reason = "has " + strings.Join(given, " and ") + ": " + reason
 	}
 	c.missing(at, reason)
+	c.broken = true
 	return chosen, false
 }
 
@@ -90,9 +91,9 @@ func (c *compiler) regex(at *place, s string, ignoreCase bool) *finder {
 	find, reason := newFinder(c.text(at, s, quoteMeta), ignoreCase)
 	if reason != "" {
 		c.add(at, quoted(s), reason)
-		c.broken = true
 		find = &finder{}
 	}
+	c.broken = c.broken || reason != "" || c.misread(at)
 	if find.simple != nil {
 		c.locSize = max(c.locSize, find.size())
 	}
