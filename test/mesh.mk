@@ -18,11 +18,11 @@ istio_ldflags := -s -w $(addprefix -X istio.io/istio/pkg/version.,buildVersion=$
 ##@ The mesh
 
 .PHONY: test-mesh
-test-mesh: mesh-tools build/plugin.wasm ## the filter in a real mesh: Kubernetes, Istio, gateway and sidecars (needs root)
-	MESH_ENVOY=$(abspath $(MESH_ENVOY)) go test -count=1 -p 1 -timeout 60m ./test/mesh/...
+test-mesh: mesh-tools build/plugin.wasm build/bin/publish ## the filter in a real mesh: Kubernetes, Istio, gateway and sidecars (needs root)
+	go test -count=1 -p 1 -timeout 60m ./test/mesh/...
 
 .PHONY: mesh
-mesh: mesh-tools build/plugin.wasm ## the same mesh, left running until Ctrl-C
+mesh: mesh-tools build/plugin.wasm build/bin/publish ## the same mesh, left running until Ctrl-C
 	@go build -o build/bin/mesh ./test/cmd/mesh
 	@exec build/bin/mesh -envoy $(MESH_ENVOY)
 

@@ -15,9 +15,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,11 +39,23 @@ const settled = 30 * time.Second
 
 var bed struct {
 	once sync.Once
+	ctx  context.Context // done when the run is interrupted
 	*mesh.Mesh
 	err error
 }
 
 func TestMain(m *testing.M) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	bed.ctx = ctx
+	go func() {
+		<-ctx.Done()
+		// What Stop cannot reach any more dies with this process.
+		if bed.Mesh != nil {
+			_ = bed.Stop()
+		}
+		os.Exit(130)
+	}()
 	code := m.Run()
 	if bed.Mesh != nil {
 		if err := bed.Stop(); err != nil {
@@ -65,10 +79,15 @@ func start(t *testing.T) {
 		}
 		made.File(t, "mesh-tools")
 		began := time.Now()
-		bed.Mesh, bed.err = mesh.Start(context.Background(), mesh.Config{
+		bed.Mesh, bed.err = mesh.Start(bed.ctx, mesh.Config{
 			Build: filepath.Join(made.Root, "build"),
 			Envoy: made.File(t, made.Variable(t, "MESH_ENVOY")),
 		})
+		if bed.err != nil {
+			return
+		}
+		// Clusters follow each other at the same address, and what is cached of one misleads about the next.
+		bed.err = os.Setenv("KUBECACHEDIR", filepath.Join(bed.Cluster.Dir, "kubecache"))
 		t.Logf("the mesh was up after %s", time.Since(began).Round(100*time.Millisecond))
 	})
 	if bed.err == nil && bed.Mesh == nil {

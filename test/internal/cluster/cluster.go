@@ -16,7 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,15 +40,13 @@ const (
 
 // Config says what a cluster is made of.
 type Config struct {
-	// Dir is the cluster's folder; it must exist. Nothing is written outside of it.
-	Dir string
 	// Bin is the folder that holds kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy and
 	// coredns.
 	Bin string
-	// Registry is the host and port of the OCI registry that serves images over plain HTTP, and PauseImage the image
-	// of a Pod's network namespace in it. They are asked for once the node is there, since the registry listens on the
-	// node's link: it gets this machine's address on it.
-	Registry func(hostIP string) (registry, pauseImage string, err error)
+	// Registry starts the OCI registry that serves images over plain HTTP at hostIP, this machine's address on the link
+	// to the node, and keeps what it wants in dir. It returns the registry's host and port, and the name of the image
+	// that holds a Pod's network namespace.
+	Registry func(hostIP, dir string) (registry, pauseImage string, err error)
 	// Log receives a line for each step. Default: nobody.
 	Log io.Writer
 }
@@ -60,6 +60,7 @@ type Cluster struct {
 	Client     kubernetes.Interface
 
 	config    Config
+	lock      *os.File // held while the cluster runs
 	apiserver *process.Process
 }
 
@@ -75,15 +76,44 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	if err := checkTools(c.Bin); err != nil {
 		return nil, err
 	}
-	machine, err := node.Start(ctx, c.Dir)
+	sweep()
+	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return nil, err
 	}
-	k := &Cluster{Node: machine, config: c}
+	lock, err := os.Create(filepath.Join(dir, "lock"))
+	if err == nil {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := &Cluster{config: c, lock: lock}
+	if k.Node, err = node.Start(ctx, dir); err != nil {
+		return nil, errors.Join(err, remove(dir))
+	}
 	if err := k.start(ctx); err != nil {
 		return nil, errors.Join(err, k.Stop())
 	}
 	return k, nil
+}
+
+// A cluster's folder and cgroup bear its name.
+const prefix = "wasm-rewrite-mesh-"
+
+// sweep removes what clusters left behind that were killed, which nobody holds the lock of any more.
+func sweep() {
+	locks, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*", "lock"))
+	for _, path := range locks {
+		lock, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = remove(filepath.Dir(path))
+		}
+		lock.Close()
+	}
 }
 
 // checkTools names every program that is missing, with what brings it.
@@ -121,7 +151,7 @@ func (k *Cluster) start(ctx context.Context) error {
 	if err := k.writeCredentials(); err != nil {
 		return err
 	}
-	registry, pause, err := k.config.Registry(k.HostIP)
+	registry, pause, err := k.config.Registry(k.HostIP, k.path("registry"))
 	if err != nil {
 		return err
 	}
@@ -174,7 +204,7 @@ func (k *Cluster) startControlPlane(ctx context.Context) error {
 		Args: []string{
 			"--kubeconfig=" + k.Kubeconfig, "--leader-elect=false", "--secure-port=0",
 			"--service-account-private-key-file=" + k.path("service-account.key"),
-			"--root-ca-file=" + k.path("pki/apiserver.crt"),
+			"--root-ca-file=" + k.path("pki/apiserver.crt"), "--flex-volume-plugin-dir=" + k.path("volume-plugins"),
 		},
 	}); err != nil {
 		return err
@@ -371,12 +401,17 @@ readOnlyPort: 0
 // cgroup is the parent of the containers' cgroups, one for each cluster.
 func (k *Cluster) cgroup() string { return "/" + filepath.Base(k.Dir) }
 
-// Stop ends everything at once and removes what containers leave behind in the machine's cgroups.
+// Stop ends everything at once and removes the cluster's folder.
 func (k *Cluster) Stop() error {
-	err := k.Node.Stop()
-	roots, globErr := filepath.Glob("/sys/fs/cgroup/*" + k.cgroup())
-	err = errors.Join(err, globErr)
-	for _, root := range append(roots, "/sys/fs/cgroup"+k.cgroup()) {
+	defer k.lock.Close()
+	return errors.Join(k.Node.Stop(), remove(k.Dir))
+}
+
+// remove removes a stopped cluster's folder, and the cgroups that its containers left behind.
+func remove(dir string) error {
+	name := filepath.Base(dir)
+	roots, err := filepath.Glob("/sys/fs/cgroup/*/" + name)
+	for _, root := range append(roots, "/sys/fs/cgroup/"+name) {
 		var folders []string
 		_ = filepath.WalkDir(root, func(path string, entry os.DirEntry, walkErr error) error {
 			if walkErr == nil && entry.IsDir() {
@@ -384,9 +419,9 @@ func (k *Cluster) Stop() error {
 			}
 			return nil
 		})
-		for i := len(folders) - 1; i >= 0; i-- {
-			err = errors.Join(err, os.Remove(folders[i]))
+		for _, folder := range slices.Backward(folders) {
+			err = errors.Join(err, os.Remove(folder))
 		}
 	}
-	return err
+	return errors.Join(err, os.RemoveAll(dir))
 }

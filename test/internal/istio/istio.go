@@ -90,7 +90,9 @@ func Install(ctx context.Context, c Config) error {
 
 func (c Config) run(ctx context.Context, command ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(c.Bin, command[0]), command[1:]...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig,
+		// Clusters follow each other at the same address, and what is cached of one misleads about the next.
+		"KUBECACHEDIR="+filepath.Join(c.Dir, "kubecache"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -58,25 +57,21 @@ func Start(ctx context.Context, c Config) (*Mesh, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a mesh needs Istio, and there is none: run `make mesh-tools`: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "wasm-rewrite-mesh-")
-	if err != nil {
-		return nil, err
-	}
 	m := &Mesh{}
-	if err := m.start(ctx, c, version, dir); err != nil {
-		return nil, errors.Join(err, m.Stop(), os.RemoveAll(dir))
+	if err := m.start(ctx, c, version); err != nil {
+		return nil, errors.Join(err, m.Stop())
 	}
 	return m, nil
 }
 
-func (m *Mesh) start(ctx context.Context, c Config, version, dir string) error {
+func (m *Mesh) start(ctx context.Context, c Config, version string) error {
 	bin := filepath.Join(c.Build, "bin")
 	pushed := make(chan error, 1)
 	var err error
 	m.Cluster, err = cluster.Start(ctx, cluster.Config{
-		Dir: dir, Bin: bin, Log: c.Log,
-		Registry: func(hostIP string) (address, pause string, err error) {
-			if m.Registry, err = registry.Start(hostIP, filepath.Join(dir, "registry")); err != nil {
+		Bin: bin, Log: c.Log,
+		Registry: func(hostIP, dir string) (address, pause string, err error) {
+			if m.Registry, err = registry.Start(hostIP, dir); err != nil {
 				return "", "", err
 			}
 			pauseImage, err := image.Make(image.Files{"/pause": filepath.Join(bin, "pause")}, "", "/pause")
@@ -100,7 +95,7 @@ func (m *Mesh) start(ctx context.Context, c Config, version, dir string) error {
 	fmt.Fprintf(c.Log, "mesh: istiod and gateway, Istio %s\n", version)
 	if err := istio.Install(ctx, istio.Config{
 		Kubeconfig: m.Kubeconfig, Charts: filepath.Join(c.Build, "istio/charts"), Bin: bin,
-		Hub: m.Registry.Address + "/istio", Tag: version, Dir: dir,
+		Hub: m.Registry.Address + "/istio", Tag: version, Dir: m.Cluster.Dir,
 	}); err != nil {
 		return err
 	}
@@ -168,14 +163,14 @@ func Connect(kubeconfig, gateway, images, httpbin string) (*Mesh, error) {
 	return &Mesh{Kubeconfig: kubeconfig, Client: client, Gateway: gateway, Images: images, HTTPBin: httpbin}, nil
 }
 
-// Stop ends the mesh and removes its folder. A cluster of somebody else goes on.
+// Stop ends the mesh and leaves nothing of it. A cluster of somebody else goes on.
 func (m *Mesh) Stop() error {
-	if m.Cluster == nil {
-		return nil
-	}
-	err := m.Cluster.Stop()
+	var err error
 	if m.Registry != nil {
-		err = errors.Join(err, m.Registry.Down())
+		err = m.Registry.Down()
 	}
-	return errors.Join(err, os.RemoveAll(m.Cluster.Dir))
+	if m.Cluster != nil {
+		err = errors.Join(err, m.Cluster.Stop())
+	}
+	return err
 }

@@ -2,7 +2,6 @@
 package registry
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -71,12 +70,12 @@ func (r *Registry) Up() error {
 	return nil
 }
 
-// Down makes the registry refuse connections.
+// Down makes the registry refuse connections. Without effect while it is down.
 func (r *Registry) Down() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.server == nil {
-		return errors.New("registry: it is down already")
+		return nil
 	}
 	err := r.server.Close()
 	r.server = nil
