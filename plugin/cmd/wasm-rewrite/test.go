@@ -151,14 +151,8 @@ type coverage struct {
 func (t *tester) run(ctx context.Context, inputs []*input.Input) (*testReport, error) {
 	r := &testReport{atLeast: t.atLeast, Workloads: []workloadRun{}}
 	for _, in := range inputs {
-		if len(in.Refusals) > 0 || len(in.Workloads) == 0 {
-			run := workloadRun{Input: in.Name, Tests: []testRun{}}
-			for _, f := range lint.Lint(in) {
-				if f.Severity == lint.SeverityError {
-					run.Refusals = append(run.Refusals, f)
-				}
-			}
-			r.Workloads = append(r.Workloads, run)
+		if refused := refusals(in); refused != nil {
+			r.Workloads = append(r.Workloads, workloadRun{Input: in.Name, Refusals: refused, Tests: []testRun{}})
 			continue
 		}
 		for _, w := range in.Workloads {
@@ -181,16 +175,9 @@ func (t *tester) run(ctx context.Context, inputs []*input.Input) (*testReport, e
 
 func (t *tester) workload(ctx context.Context, in *input.Input, w input.Workload) (workloadRun, error) {
 	run := workloadRun{Input: in.Name, Workload: w.Name, Tests: []testRun{}}
-	for _, e := range w.TestFault {
-		run.Refusals = append(run.Refusals, lint.Finding{Path: e.Path, Value: e.Value, Reason: e.Reason, Severity: lint.SeverityError, Check: lint.InvalidTests})
-	}
-	config, rules, findings := load(w.Config)
-	run.Refusals = append(run.Refusals, findings...)
-	for i := range run.Refusals {
-		run.Refusals[i].Input, run.Refusals[i].Workload = in.Name, w.Name
-	}
-	if run.Refusals != nil {
-		return run, nil
+	config, rules, err := load(w.Config)
+	if err != nil {
+		return run, err
 	}
 	subject := exchange.Native(rules)
 	if t.module != nil {
@@ -232,17 +219,24 @@ func (t *tester) workload(ctx context.Context, in *input.Input, w input.Workload
 	return run, nil
 }
 
-// load makes a configuration ready, or says why it is refused.
-func load(text []byte) (*rewrite.Config, *rewrite.Rules, []lint.Finding) {
+// refusals are the faults that keep an input from being tried; nil for none.
+func refusals(in *input.Input) (faults []lint.Finding) {
+	for _, f := range lint.Faults(in) {
+		if f.Severity == lint.SeverityError {
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
+// load makes a configuration ready that has no faults.
+func load(text []byte) (*rewrite.Config, *rewrite.Rules, error) {
 	rules, err := rewrite.Load(text)
 	if err != nil {
-		return nil, nil, lint.Refusals(err)
+		return nil, nil, err
 	}
 	config, err := rewrite.Parse(text)
-	if err != nil {
-		return nil, nil, lint.Refusals(err)
-	}
-	return config, rules, nil
+	return config, rules, err
 }
 
 // covered is the percentage of patterns that acted in some test.

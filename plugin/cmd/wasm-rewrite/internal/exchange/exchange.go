@@ -62,17 +62,17 @@ func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response host.Me
 	defer stream.Reset()
 	seen := Seen{Counts: map[Count]int{}}
 	headers := host.NewRequestHeaders(request.Headers...)
-	out := stream.Request(source{headers})
+	out := stream.Request(Source(headers))
 	seen.take(rules, out)
 	Write(headers, out.Edits)
 	method, _ := headers.Get(":method")
 	if out.Answer != nil {
-		response = answer(out.Answer, method)
+		response = Answer(out.Answer, method)
 	} else {
 		seen.Upstream = &host.Message{Headers: headers.All(), Body: request.Body}
 	}
 	headers = host.NewResponseHeaders(response.Headers...)
-	out = stream.Response(source{headers})
+	out = stream.Response(Source(headers))
 	seen.take(rules, out)
 	Write(headers, out.Edits)
 	seen.Client = host.Message{Headers: headers.All(), Body: response.Body}
@@ -92,8 +92,8 @@ func (s *Seen) take(rules *rewrite.Rules, out *rewrite.Outcome) {
 	}
 }
 
-// answer makes the response of the filter's own answer as Envoy does.
-func answer(a *rewrite.Answer, method string) host.Message {
+// Answer makes the response of the filter's own answer as Envoy does.
+func Answer(a *rewrite.Answer, method string) host.Message {
 	h := host.NewResponseHeaders(host.Header{Name: ":status", Value: strconv.Itoa(a.Status)})
 	for _, extra := range a.Headers {
 		h.Add(strings.Clone(extra.Name), strings.Clone(extra.Value))
@@ -130,7 +130,9 @@ func Write(h *host.HeaderMap, edits []rewrite.Edit) {
 	}
 }
 
-// source hands a header map to the engine.
+// Source hands a header map to the engine.
+func Source(h *host.HeaderMap) rewrite.Source { return source{h} }
+
 type source struct{ *host.HeaderMap }
 
 func (s source) Header(name string) (string, bool, bool) {

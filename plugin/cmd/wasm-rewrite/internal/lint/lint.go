@@ -77,11 +77,17 @@ type Finding struct {
 	Check    Check    `json:"check"`
 }
 
-// Lint looks through one input.
-func Lint(in *input.Input) (findings []Finding) {
+// Faults are what keeps one input from being used: what engine and chart
+// refuse, and tests that cannot be read.
+func Faults(in *input.Input) []Finding { return gather(in, faults) }
+
+// Lint looks through one input, and gives its faults too.
+func Lint(in *input.Input) []Finding { return gather(in, workload) }
+
+func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Finding) {
 	said := map[[2]string]bool{}
 	for _, w := range in.Workloads {
-		for _, f := range workload(w) {
+		for _, f := range look(w) {
 			f.Input, f.Workload = in.Name, w.Name
 			said[[2]string{w.Name, f.Path}] = said[[2]string{w.Name, f.Path}] || f.Check == Invalid
 			findings = append(findings, f)
@@ -116,21 +122,28 @@ type linter struct {
 	config   *rewrite.Config
 	rules    *rewrite.Rules
 	patterns []pattern
-	budget   int
 	findings []Finding
 }
 
-func workload(w input.Workload) []Finding {
-	l := &linter{workload: w, budget: maxWork}
-	for _, e := range w.TestFault {
-		l.findings = append(l.findings, Finding{Path: e.Path, Value: e.Value, Reason: e.Reason, Severity: SeverityError, Check: InvalidTests})
+// faults are what keeps a workload from being used.
+func faults(w input.Workload) (findings []Finding) {
+	if _, err := rewrite.Load(w.Config); err != nil {
+		findings = refusals(err)
 	}
+	for _, e := range w.TestFault {
+		findings = append(findings, Finding{Path: e.Path, Value: e.Value, Reason: e.Reason, Severity: SeverityError, Check: InvalidTests})
+	}
+	return findings
+}
+
+func workload(w input.Workload) []Finding {
+	l := &linter{workload: w, findings: faults(w)}
 	var err error
 	if l.rules, err = rewrite.Load(w.Config); err != nil {
-		return append(Refusals(err), l.findings...)
+		return l.findings
 	}
 	if l.config, err = rewrite.Parse(w.Config); err != nil {
-		return append(Refusals(err), l.findings...)
+		return l.findings
 	}
 	l.prepare()
 	for i := range l.patterns {
@@ -141,8 +154,8 @@ func workload(w input.Workload) []Finding {
 	return l.findings
 }
 
-// Refusals gives the engine's errors as findings.
-func Refusals(err error) (findings []Finding) {
+// refusals gives the engine's errors as findings.
+func refusals(err error) (findings []Finding) {
 	list, ok := err.(rewrite.Errors)
 	if !ok {
 		return []Finding{{Reason: err.Error(), Severity: SeverityError, Check: Invalid}}
