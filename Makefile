@@ -62,6 +62,7 @@ test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schem
 .PHONY: lint
 lint: build/bin/golangci-lint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION) ## golangci-lint, shellcheck, yamllint
 	build/bin/golangci-lint run
+	GOOS=wasip1 GOARCH=wasm build/bin/golangci-lint run ./plugin ./plugin/filter
 	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck
 	build/venv/bin/yamllint --strict .
 
@@ -74,7 +75,7 @@ help: ## this page
 # The filter.
 
 module_sources = $(filter-out %_test.go,$(wildcard plugin/*.go plugin/filter/*.go plugin/rewrite/*.go))
-toolchain := $(addprefix plugin/toolchain/,build.sh debian.sh debian.json exports.json exports/main.go)
+toolchain := $(addprefix plugin/toolchain/,build.sh debian.sh debian.json release.json exports.json exports/main.go)
 
 build/plugin.wasm: $(module_sources) build/plugin.sources go.mod $(toolchain) build/tinygo/bin/tinygo
 	@plugin/toolchain/build.sh build/tinygo . $@
