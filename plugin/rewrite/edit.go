@@ -228,7 +228,9 @@ func (l *fieldList) drop(if_ func(f *field) bool) {
 func (s *Stream) apply(l *fieldList, op *operation, vals []val) bool {
 	switch op.kind {
 	case opRemove:
-		l.drop(func(f *field) bool { return globMatch(op.name, f.name) && (l.isQuery || !isUntouchable(f.name) && f.name != forwardedProto) })
+		l.drop(func(f *field) bool {
+			return globMatch(op.name, f.name) && (l.isQuery || !isUntouchable(f.name) && f.name != forwardedProto)
+		})
 	case opKeep:
 		l.drop(func(f *field) bool {
 			return !slices.ContainsFunc(op.names, func(name string) bool { return f.name != "" && globMatch(name, f.name) })

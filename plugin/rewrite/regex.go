@@ -10,7 +10,8 @@ import (
 const (
 	maxRegex   = 1024 // bytes of one regex
 	maxProgram = 2000 // instructions of one compiled regex
-	maxNesting = 100  // parentheses inside parentheses: the parser calls itself for each
+	maxNesting = 100  // parentheses inside parentheses
+	maxLevels  = 400  // of the parsed regex: its compiler calls itself that often, on a stack of 1 MiB
 )
 
 // finder is a compiled regex.
@@ -42,6 +43,9 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 	}
 	if size := programSize(parsed); size > maxProgram {
 		return nil, "compiles to " + strconv.Itoa(size) + " instructions, the limit is " + strconv.Itoa(maxProgram) + ": use smaller repeat counts"
+	}
+	if deep := depth(parsed); deep > maxLevels {
+		return nil, "nests " + strconv.Itoa(deep) + " levels, the limit is " + strconv.Itoa(maxLevels) + ": use smaller repeat counts, or * and +"
 	}
 	f := &finder{simple: newSimple(parsed.Simplify()), groups: parsed.MaxCap(), names: parsed.CapNames()}
 	if f.simple == nil {
@@ -80,6 +84,19 @@ func regexReason(err error, expr string) string {
 		return e.Code.String()
 	}
 	return e.Code.String() + ": " + e.Expr
+}
+
+// depth is how deep a regex nests once its repetitions are written out: x{1,3}
+// is x(x(x)?)?.
+func depth(re *syntax.Regexp) int {
+	deepest := 0
+	for _, sub := range re.Sub {
+		deepest = max(deepest, depth(sub))
+	}
+	if re.Op == syntax.OpRepeat {
+		deepest += max(re.Max-re.Min, 0)
+	}
+	return deepest + 1
 }
 
 // programSize estimates the instructions of a regex before it is compiled, so

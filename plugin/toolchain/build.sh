@@ -6,16 +6,18 @@
 # The trim is no ornament. TinyGo exports malloc, and Envoy prefers it to proxy_on_memory_allocate and never frees what
 # it gets: an untrimmed module grows by some 267 bytes a request. The SDK exports every callback of the ABI, and each
 # one that is there costs an entry into the VM.
+#
+# The targets give the module a stack of 1 MiB: the parser and compiler of regexes call themselves for each level of
+# nesting, and 64 KiB, TinyGo's own, end at some 100 levels in a trap.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 tinygo=$(cd "$1" && pwd) source=$2 out=$3 package=${4:-./plugin}
 
 packages=(binaryen)
-target=$(<"$tinygo/target")
-if [[ $target == debian.json ]]; then
+target=$here/$(<"$tinygo/target")
+if [[ $target == */debian.json ]]; then
 	packages+=(clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32)
-	target=$here/$target
 fi
 # Without apt-get, binaryen may have come from elsewhere.
 if command -v apt-get >/dev/null || ! command -v wasm-metadce >/dev/null; then

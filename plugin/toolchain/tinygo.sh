@@ -28,7 +28,7 @@ if found=$(command -v tinygo) && [[ $("$found" version) == "tinygo version $vers
 	echo "TinyGo $version: $found"
 	printf '#!/bin/sh\nexec "%s" "$@"\n' "$found" >"$part/bin/tinygo"
 	chmod +x "$part/bin/tinygo"
-	echo wasip1 >"$part/target"
+	echo release.json >"$part/target"
 else
 	"$here/debian.sh" "build TinyGo $version" \
 		"TinyGo $version on PATH (https://tinygo.org/getting-started/install)" \
