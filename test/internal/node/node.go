@@ -29,7 +29,8 @@ type Node struct {
 	IP, HostIP string
 
 	holder    *process.Process
-	init      int // the pid of the node's process 1, as this machine sees it
+	link      string // this machine's interface
+	init      int    // the pid of the node's process 1, as this machine sees it
 	mu        sync.Mutex
 	processes []*process.Process
 }
@@ -66,7 +67,7 @@ func Start(ctx context.Context, dir string) (*Node, error) {
 		n.init, err = strconv.Atoi(strings.TrimSpace(string(children)))
 	}
 	if err == nil {
-		err = n.link()
+		err = n.connect()
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("node: %w", err), n.Stop())
@@ -74,8 +75,8 @@ func Start(ctx context.Context, dir string) (*Node, error) {
 	return n, nil
 }
 
-// link joins the node to this machine by a pair of virtual interfaces. It vanishes with the node.
-func (n *Node) link() error {
+// connect joins the node to this machine by a pair of virtual interfaces. It vanishes with the node.
+func (n *Node) connect() error {
 	taken, err := net.InterfaceAddrs()
 	if err != nil {
 		return err
@@ -94,6 +95,7 @@ func (n *Node) link() error {
 			}
 			return err
 		}
+		n.link = name
 		n.HostIP, n.IP = fmt.Sprintf("10.213.%d.1", i), fmt.Sprintf("10.213.%d.2", i)
 		for _, command := range [][]string{
 			{"ip", "addr", "add", n.HostIP + "/30", "dev", name},
@@ -170,6 +172,10 @@ func (n *Node) Stop() error {
 			return fmt.Errorf("node: %w", err)
 		}
 		<-n.holder.Done()
+	}
+	if n.link != "" {
+		// It goes with the network namespace, which closing connections keep for a while. Gone already is fine.
+		_ = run("ip", "link", "delete", n.link)
 	}
 	_ = n.holder.Stop()
 	for _, p := range n.processes {
