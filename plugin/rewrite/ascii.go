@@ -52,17 +52,14 @@ func hexValue(c byte) int {
 	return -1
 }
 
-// escapeAt gives the byte that a percent escape at s[i] stands for, or -1
-// where there is none or an invalid one.
+// escapeAt gives the byte that a percent escape at s[i] stands for, or a
+// negative number where there is none or an invalid one.
 func escapeAt(s string, i int) int {
 	if i+2 >= len(s) || s[i] != '%' {
 		return -1
 	}
-	high, low := hexValue(s[i+1]), hexValue(s[i+2])
-	if high < 0 || low < 0 {
-		return -1
-	}
-	return high<<4 | low
+	// Where either is no digit its -1 makes the whole negative.
+	return hexValue(s[i+1])<<4 | hexValue(s[i+2])
 }
 
 func lower(c byte) byte {
