@@ -36,6 +36,7 @@ Puts every enabled workload, the defaults merged under it, into the map .into.
 {{- range $name, $written := $values.workloads -}}
 {{- if not (kindIs "invalid" $written) -}}
 {{- $workload := dict "enabled" true "namespace" $release.Namespace "phase" "UNSPECIFIED_PHASE" "priority" 0 "failStrategy" "FAIL_RELOAD" -}}
+{{- include "wasm-rewrite.overlay" (dict "into" $workload "from" (dict "labels" $values.commonLabels "annotations" $values.commonAnnotations)) -}}
 {{- include "wasm-rewrite.overlay" (dict "into" $workload "from" $values.defaults) -}}
 {{- include "wasm-rewrite.overlay" (dict "into" $workload "from" $written) -}}
 {{- if not $workload.namespace -}}
@@ -67,12 +68,10 @@ The revision is 8 hex digits of the SHA-256 of the rest; proxies carry it and sh
 metadata of the object of one workload. In: root, name (the workload's), workload (merged).
 */}}
 {{- define "wasm-rewrite.metadata" -}}
-{{- $values := .root.Values -}}
 name: {{ .root.Release.Name }}-{{ .name }}
 namespace: {{ .workload.namespace }}
 labels:
   {{- $labels := dict "app.kubernetes.io/component" .name "app.kubernetes.io/part-of" .root.Chart.Name -}}
-  {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" $values.commonLabels) -}}
   {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" .workload.labels) -}}
   {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" (dict
       "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
@@ -81,10 +80,7 @@ labels:
       "app.kubernetes.io/version" (.root.Chart.AppVersion | replace "+" "_" | trunc 63 | trimSuffix "-")
       "app.kubernetes.io/managed-by" .root.Release.Service)) -}}
   {{- toYaml $labels | nindent 2 }}
-{{- $annotations := dict -}}
-{{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" $values.commonAnnotations) -}}
-{{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" .workload.annotations) -}}
-{{- with $annotations }}
+{{- with .workload.annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

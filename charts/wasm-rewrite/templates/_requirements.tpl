@@ -11,13 +11,15 @@ What the schema cannot say about the values beside the rules. Each block names o
 {{- end -}}
 
 {{/*
-Checks a map of labels. In: problems, where, path, labels.
+Checks a map of labels, but not those that common holds too. In: problems, where, path, labels, common.
 */}}
 {{- define "wasm-rewrite.checkLabels" -}}
 {{- range $key, $value := .labels -}}
+{{- if not (and (hasKey $.common $key) (eq (index $.common $key) $value)) -}}
 {{- include "wasm-rewrite.checkKey" (list $ $key) -}}
 {{- if not (regexMatch `^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$` (toString $value)) -}}
 {{- include "wasm-rewrite.refuse" (list $.problems $.where (printf "%s.%s" $.path $key) $value "is no value of a label: at most 63 of A-Z, a-z, 0-9, -, _ and ., letters or digits at both ends") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -110,10 +112,12 @@ Where one workload's object stands and which proxies and traffic it takes. In: p
 {{- if not (regexMatch (include "wasm-rewrite.dnsLabel" $) $workload.namespace) -}}
 {{- include "wasm-rewrite.refuse" (list $problems $where "namespace" $workload.namespace "is no Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends") -}}
 {{- end -}}
-{{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "selector" "labels" $workload.selector) -}}
-{{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "labels" $workload.labels) -}}
+{{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "selector" "labels" $workload.selector "common" dict) -}}
+{{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "labels" "labels" $workload.labels "common" ($values.commonLabels | default dict)) -}}
 {{- range $key, $_ := $workload.annotations -}}
+{{- if not (hasKey ($values.commonAnnotations | default dict) $key) -}}
 {{- include "wasm-rewrite.checkKey" (list (dict "problems" $problems "where" $where "path" "annotations") $key) -}}
+{{- end -}}
 {{- end -}}
 {{- if and $workload.selector $workload.targetRefs -}}
 {{- include "wasm-rewrite.refuse" (list $problems $where "targetRefs" nil "stands beside selector; Istio takes one of them: selector for sidecars and gateways, targetRefs for waypoints and Gateway API gateways") -}}

@@ -7,7 +7,7 @@ it, and every other one ends the rendering, naming neither workload nor pattern.
 "|R" matches the empty text whatever R is, unless R does not compile. The empty alternative stands in front, since
 behind it an R that ends in \ or holds an open \Q would swallow it.
 
-The checks of one pattern share one dict, .at: problems, where, vars, names (its named groups), response (whether the
+The checks of one pattern share one dict, .at: problems (its list, and what was found out about a text already), where, vars, regexes (the text of all, in which its named groups stand as <name>), response (whether the
 text is written on the response side), regexPath and probe (the regex that numbers belong to, see groupProbe). It is
 changed in place, since merging dicts for each of thousands of patterns takes seconds.
 */}}
@@ -119,12 +119,17 @@ for a regex that does not compile.
 {{- include "wasm-rewrite.checkVars" . -}}
 {{- $regex = include "wasm-rewrite.expandRegex" (list $at.vars $regex) -}}
 {{- end -}}
-{{- if and (le (len $regex) 1024) (regexMatch (print "|" $regex) "") -}}
+{{- $probe := get $at.problems.probes $regex -}}
+{{- if $probe -}}
+{{- $probe -}}
+{{- else if and (le (len $regex) 1024) (regexMatch (print "|" $regex) "") -}}
 {{- if not (regexMatch (printf "|(?:%s)" $regex) "") -}}
 {{- /* an open \Q */ -}}
 {{- $regex = print $regex `\E` -}}
 {{- end -}}
-[^\x00-\x{10FFFF}](?:{{ $regex }})|(x)
+{{- $probe = printf `[^\x00-\x{10FFFF}](?:%s)|(x)` $regex -}}
+{{- $_ := set $at.problems.probes $regex $probe -}}
+{{- $probe -}}
 {{- else -}}
 {{- include "wasm-rewrite.refuse" (list $at.problems $at.where $path $written (include "wasm-rewrite.regexReason" $regex)) -}}
 {{- end -}}
@@ -137,38 +142,45 @@ Checks the references in one text. In: a list of at, path, text.
 {{- $at := index . 0 -}}
 {{- $path := index . 1 -}}
 {{- $text := index . 2 -}}
-{{- range $token := regexFindAll `\$\$|\\\\|\$\{[^}]*\}|\$[0-9]+[A-Za-z_]?|\\[0-9]|\$|\\` $text -1 -}}
+{{- $tokens := get $at.problems.tokens $text -}}
+{{- if not $tokens -}}
+{{- $tokens = regexFindAll `\$\$|\\\\|\$\{[^}]*\}|\$[0-9]+[A-Za-z_]?|\\[0-9]|\$|\\` $text -1 -}}
+{{- $_ := set $at.problems.tokens $text $tokens -}}
+{{- end -}}
+{{- range $token := $tokens -}}
 {{- $reason := "" -}}
 {{- $name := $token | trimPrefix "${" | trimSuffix "}" | trimPrefix "$" | trimPrefix `\` | splitList ":-" | first -}}
-{{- if has $token (list "$$" `\\`) -}}
+{{- $digits := trimAll "0123456789" $name | eq "" -}}
+{{- if or (eq $token "$$") (eq $token `\\`) -}}
 {{- else if eq $token "$" -}}
 {{- $reason = "a $ that begins no reference; write $$ for a dollar" -}}
 {{- else if eq $token `\` -}}
 {{- $reason = `a \ that begins no reference; write \\ for a backslash` -}}
-{{- else if regexMatch `^[0-9]+$` $name -}}
-{{- $digits := regexReplaceAll "^0+([0-9])" $name "${1}" -}}
-{{- $number := ternary 512 (int $digits) (gt (len $digits) 3) -}}
+{{- else if and $name $digits -}}
+{{- $number := atoi $name -}}
 {{- if not $at.regexPath -}}
-{{- $reason = printf "group %s needs match.path.regex" $digits -}}
+{{- $reason = printf "group %d needs match.path.regex" $number -}}
 {{- else if and $at.probe (gt $number 0) -}}
 {{- $upTo := "" -}}
+{{- if lt $number 512 -}}
 {{- range $i := until $number -}}
 {{- $upTo = printf "%s${%d}" $upTo (add1 $i) -}}
 {{- end -}}
+{{- end -}}
 {{- if or (ge $number 512) (regexReplaceAll $at.probe "x" $upTo) -}}
-{{- $reason = printf "%s has no group %s" $at.regexPath $digits -}}
+{{- $reason = printf "%s has no group %d" $at.regexPath $number -}}
 {{- end -}}
 {{- end -}}
-{{- else if regexMatch `^\$[0-9]+[A-Za-z_]$` $token -}}
-{{- $digits := regexFind `[0-9]+` $token -}}
-{{- $reason = printf "%s is ambiguous; write ${%s}%s" $token $digits (trimPrefix (print "$" $digits) $token) -}}
+{{- else if and (hasPrefix "$" $token) (not (hasPrefix "${" $token)) -}}
+{{- $group := trimSuffix (substr (int (sub (len $token) 1)) -1 $token) $token -}}
+{{- $reason = printf "%s is ambiguous; write ${%s}%s" $token (trimPrefix "$" $group) (trimPrefix $group $token) -}}
 {{- else if hasPrefix "var." $name -}}
 {{- $reason = include "wasm-rewrite.varReason" (list $at.vars $token) -}}
 {{- else if hasPrefix "response." $name -}}
 {{- if not $at.response -}}
 {{- $reason = printf "${%s} is known only in headers.response" $name -}}
 {{- end -}}
-{{- else if not (or (has $name $at.names) (has $name (list "method" "scheme" "host" "path" "query" "config")) (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}
+{{- else if not (or (contains (printf "<%s>" $name) $at.regexes) (has $name (list "method" "scheme" "host" "path" "query" "config")) (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}
 {{- $reason = printf "${%s} is no reference and no named group of this pattern" $name -}}
 {{- end -}}
 {{- if $reason -}}
@@ -231,24 +243,14 @@ Checks one matcher: the vars in its text, or its regex, whose probe it gives. In
 {{- $matcher := index . 2 -}}
 {{- with $matcher.regex -}}
 {{- include "wasm-rewrite.groupProbe" (list $at (print $path ".regex") .) -}}
-{{- include "wasm-rewrite.addNames" (list $at .) -}}
+{{- $_ := set $at "regexes" (print $at.regexes .) -}}
 {{- end -}}
+{{- if contains "${var." (toString $matcher) -}}
 {{- range $key := list "exact" "prefix" "suffix" "contains" -}}
 {{- with index $matcher $key -}}
-{{- if contains "${var." . -}}
 {{- include "wasm-rewrite.checkVars" (list $at (printf "%s.%s" $path $key) .) -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{/*
-Adds the named groups of a regex to .at.names. In: a list of at and the regex.
-*/}}
-{{- define "wasm-rewrite.addNames" -}}
-{{- $at := index . 0 -}}
-{{- range $group := regexFindAll `\(\?P?<\w+>` (index . 1) -1 -}}
-{{- $_ := set $at "names" (append $at.names (regexFind `\w+` ($group | trimPrefix "(?P"))) -}}
 {{- end -}}
 {{- end -}}
 
@@ -262,7 +264,7 @@ Checks the rules of one merged workload. In: problems, name, workload.
 {{- range $i, $pattern := .workload.patterns -}}
 {{- $path := printf "patterns[%d]" $i -}}
 {{- $name := $pattern.name | default (printf "pattern-%d" $i) -}}
-{{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "names" list "response" false "regexPath" "" "probe" "" -}}
+{{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "regexes" "" "response" false "regexPath" "" "probe" "" -}}
 {{- if not (regexMatch `^[a-z0-9-]{1,63}$` $name) -}}
 {{- include "wasm-rewrite.refuse" (list $problems $at.where (print $path ".name") $name "want 1 to 63 of a-z, 0-9 and -") -}}
 {{- else if hasKey $seen $name -}}
@@ -315,7 +317,7 @@ Checks the rules of one merged workload. In: problems, name, workload.
 {{- end -}}
 {{- range $block := $blocks -}}
 {{- range $entry := ($block | default dict).replace -}}
-{{- include "wasm-rewrite.addNames" (list $at $entry.regex) -}}
+{{- $_ := set $at "regexes" (print $at.regexes $entry.regex) -}}
 {{- end -}}
 {{- end -}}
 {{- range $place, $block := $blocks -}}
@@ -328,7 +330,7 @@ Checks the rules of one merged workload. In: problems, name, workload.
 
 {{- range $side, $edits := .workload.headers -}}
 {{- if $edits -}}
-{{- $at := dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "names" list "response" (eq $side "response") "regexPath" "" "probe" "" -}}
+{{- $at := dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "regexes" "" "response" (eq $side "response") "regexPath" "" "probe" "" -}}
 {{- include "wasm-rewrite.checkEdits" (list $at (print "headers." $side) $edits) -}}
 {{- end -}}
 {{- end -}}

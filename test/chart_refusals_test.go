@@ -1,0 +1,273 @@
+package test
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Values that the requirements template refuses, with every line it writes.
+var chartRefusals = []struct {
+	name, values string
+	want         []string
+}{
+	// Where the module comes from.
+	{"no image", "workloads: {a: {}}",
+		[]string{"image.digest: is missing: name the image by its digest (a released chart carries its own), or write url"}},
+	{"a tag without permission", "image: {tag: latest}\nworkloads: {a: {}}",
+		[]string{`image.tag: "latest": a tag can move to another module under a running proxy; write image.digest, or image.allowMutableTag: true`}},
+	{"a tag beside a digest", "image: {tag: latest, allowMutableTag: true, digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}",
+		[]string{`image.tag: "latest": stands beside image.digest; set one of them to ""`}},
+	{"image parts that are none", "image: {registry: 'https://x', repository: 'Org/x:1', digest: 'sha256:1', pullSecret: A_b}",
+		[]string{
+			`image.registry: "https://x": want a host with an optional port`,
+			`image.repository: "Org/x:1": want a repository in lower case, without registry, tag or digest`,
+			`image.digest: "sha256:1": want sha256: and 64 hexadecimal digits in lower case`,
+			`image.pullSecret: "A_b": is no name of a Secret`,
+		}},
+	{"a tag that is none", "image: {tag: 'a b', allowMutableTag: true}", []string{`image.tag: "a b": is no tag of an image`}},
+	{"url over the network without a checksum", "url: https://example.com/plugin.wasm",
+		[]string{"sha256: is missing: url is fetched over the network, so say what must arrive (sha256sum plugin.wasm)"}},
+	{"an image as url", "url: oci://example.com/plugin",
+		[]string{`url: "oci://example.com/plugin": want https://, http:// or file://; an OCI image stands under image`}},
+	{"a checksum that is none, without url", "sha256: sha256:1",
+		[]string{
+			`sha256: "sha256:1": want the 64 hexadecimal digits of the module's SHA-256, in lower case`,
+			`sha256: "sha256:1": belongs to url; an image is pinned by image.digest`,
+		}},
+	{"EnvoyFilter and a fetched module", "delivery: EnvoyFilter\nurl: file:///x\nmodule: {configMap: A_, key: a/b, mountPath: wasm}",
+		[]string{
+			`url: "file:///x": delivery EnvoyFilter reads the module from a ConfigMap mounted at module.mountPath; remove it`,
+			`module.configMap: "A_": is no name of a ConfigMap`,
+			`module.key: "a/b": is no key of a ConfigMap: want A-Z, a-z, 0-9, -, _ and .`,
+			`module.mountPath: "wasm": want an absolute path in the proxy's container`,
+		}},
+
+	// Where the objects stand.
+	{"names that are no Kubernetes names", chartModule + "commonLabels: {'-a': b, c: 'd e'}\ncommonAnnotations: {'a/b/c': x}\nworkloads: {A_1: {namespace: My Shop, selector: {app: 'x y'}, labels: {'': x}, annotations: {'b c': x}}}",
+		[]string{
+			`commonLabels: "-a": is no key of a label or annotation: want [prefix/]name`,
+			`commonLabels.c: "d e": is no value of a label: at most 63 of A-Z, a-z, 0-9, -, _ and ., letters or digits at both ends`,
+			`commonAnnotations: "a/b/c": is no key of a label or annotation: want [prefix/]name`,
+			`workload A_1: name: "A_1": is no Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends`,
+			`workload A_1: namespace: "My Shop": is no Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends`,
+			`workload A_1: selector.app: "x y": is no value of a label: at most 63 of A-Z, a-z, 0-9, -, _ and ., letters or digits at both ends`,
+			`workload A_1: labels: "": is no key of a label or annotation: want [prefix/]name`,
+			`workload A_1: annotations: "b c": is no key of a label or annotation: want [prefix/]name`,
+		}},
+	{"selector beside targetRefs", chartModule + "workloads: {a: {selector: {app: x}, targetRefs: [{kind: Gateway, name: g}]}}",
+		[]string{"workload a: targetRefs: stands beside selector; Istio takes one of them: selector for sidecars and gateways, targetRefs for waypoints and Gateway API gateways"}},
+	{"every proxy of the mesh without saying so", chartModule + "workloads: {a: {namespace: istio-system}}",
+		[]string{"workload a: selector: is missing: in istio-system, the root namespace, that means every proxy of the mesh; name labels, or write meshWide: true"}},
+	{"every proxy of a mesh with another root", chartModule + "rootNamespace: mesh\nworkloads: {a: {namespace: mesh}, b: {namespace: istio-system}}",
+		[]string{"workload a: selector: is missing: in mesh, the root namespace, that means every proxy of the mesh; name labels, or write meshWide: true"}},
+	{"targetRefs that Istio does not take", chartModule + "workloads: {a: {targetRefs: [{kind: Gateway, group: networking.istio.io, name: g}, {kind: GatewayClass, name: C_}]}}",
+		[]string{
+			`workload a: targetRefs[0].group: "networking.istio.io": the group of a Gateway is "gateway.networking.k8s.io"; it may be left out`,
+			`workload a: targetRefs[1].name: "C_": is no Kubernetes name`,
+			`workload a: targetRefs[1].kind: "GatewayClass": Istio takes a GatewayClass only in istio-system, the root namespace`,
+		}},
+	{"traffic that a Service does not have", chartModule + "workloads: {a: {targetRefs: [{kind: Service, name: s}], traffic: [{mode: CLIENT}, {mode: SERVER, ports: [80]}]}, b: {targetRefs: [{kind: ServiceEntry, name: s}], traffic: [{ports: [80]}]}}",
+		[]string{
+			`workload a: traffic[0].mode: "CLIENT": a waypoint has only server traffic for a Service; write SERVER or leave traffic out`,
+			`workload a: traffic[1].ports: [80]: Istio takes no ports with targetRefs to a Service; remove them`,
+			`workload b: traffic[0].ports: [80]: Istio takes no ports with targetRefs to a ServiceEntry; remove them`,
+		}},
+	{"a port twice", chartModule + "workloads: {a: {traffic: [{ports: [80, 80]}]}}", []string{"workload a: traffic[0].ports: [80,80]: names a port twice"}},
+	{"EnvoyFilter and the places of the other deliveries", "delivery: EnvoyFilter\nworkloads: {a: {targetRefs: [{kind: Gateway, name: g}], phase: AUTHN, priority: 5, traffic: [{mode: SERVER}]}}",
+		[]string{
+			"workload a: targetRefs: delivery EnvoyFilter has no such key (its place is envoyFilter.context and envoyFilter.position); write selector",
+			`workload a: phase: "AUTHN": delivery EnvoyFilter has no such key (its place is envoyFilter.context and envoyFilter.position); remove it`,
+			`workload a: priority: 5: delivery EnvoyFilter has no such key (its place is envoyFilter.context and envoyFilter.position); remove it`,
+			"workload a: traffic: delivery EnvoyFilter has no such key (its place is envoyFilter.context and envoyFilter.position); remove it",
+		}},
+
+	// The rules.
+	{"pattern names", chartModule + "workloads: {a: {patterns: [{name: Tea Pot}, {name: pattern-2}, {}]}}",
+		[]string{
+			`workload a, pattern Tea Pot: patterns[0].name: "Tea Pot": want 1 to 63 of a-z, 0-9 and -`,
+			`workload a, pattern pattern-2: patterns[2].name: "pattern-2": is the name of patterns[1] too`,
+		}},
+	{"regexes that do not compile, everywhere", chartModule + `
+workloads:
+  a:
+    patterns:
+    - name: one
+      match:
+        path: {regex: "^/a("}
+        host: {regex: "[a"}
+        headers: [{name: x, regex: "a)"}]
+        query: [{name: x, regex: "(?=a)"}]
+        response: {headers: [{name: x, regex: 'a\'}]}
+      headers: {response: {replace: [{name: x, regex: '(a)\1', replacement: ""}]}}
+    - match: {path: {regex: "*a"}}
+      rewrite: {query: {replace: [{name: x, regex: "a**", replacement: ""}]}}
+    - match: {path: {regex: 'a\j'}}
+    headers:
+      request: {replace: [{name: x, regex: "a|(b|(c", replacement: ""}]}
+`, []string{
+		`workload a, pattern one: patterns[0].match.path.regex: "^/a(": missing closing )`,
+		`workload a, pattern one: patterns[0].match.host.regex: "[a": missing closing ]`,
+		`workload a, pattern one: patterns[0].match.headers[0].regex: "a)": unexpected )`,
+		`workload a, pattern one: patterns[0].match.query[0].regex: "(?=a)": RE2 has no lookahead and no lookbehind`,
+		`workload a, pattern one: patterns[0].match.response.headers[0].regex: "a\\": trailing backslash`,
+		`workload a, pattern one: patterns[0].headers.response.replace[0].regex: "(a)\\1": RE2 has no backreferences`,
+		`workload a, pattern pattern-1: patterns[1].match.path.regex: "*a": missing argument to repetition operator`,
+		`workload a, pattern pattern-1: patterns[1].rewrite.query.replace[0].regex: "a**": invalid nested repetition operator`,
+		"workload a, pattern pattern-2: patterns[2].match.path.regex: \"a\\\\j\": is no RE2 regular expression; `wasm-rewrite lint` says where",
+		`workload a: headers.request.replace[0].regex: "a|(b|(c": missing closing )`,
+	}},
+	{"a regex that is too long", chartModule + "workloads: {a: {patterns: [{match: {path: {regex: " + strings.Repeat("a", 1025) + "}}}]}}",
+		[]string{`workload a, pattern pattern-0: patterns[0].match.path.regex: "` + strings.Repeat("a", 80) + `": has 1025 bytes, the limit is 1024`}},
+	{"groups that do not exist", chartModule + `
+workloads:
+  a:
+    patterns:
+    - match: {path: {regex: '^/(a)\Q('}, host: {regex: "^(?P<tenant>x)"}}
+      rewrite: {path: "/$1/$2/${3}", host: "${tennant}", query: {set: {a: '\4'}, add: {b: [$1, $2]}}}
+      headers:
+        request: {replace: [{name: x, regex: "(b)(c)(?P<own>d)", replacement: "$3$4${own}${007}"}]}
+        response: {overwrite: {x: "${1000}"}, default: {x: $1}}
+    - match: {path: {prefix: /a}}
+      redirect: {path: /$1, host: "$0"}
+    - respond: {status: 200, headers: {x: $1}}
+    headers: {request: {set: {x: $1}}}
+`, []string{
+		`workload a, pattern pattern-0: patterns[0].rewrite.host: "${tennant}": ${tennant} is no reference and no named group of this pattern`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1/$2/${3}": patterns[0].match.path.regex has no group 2`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1/$2/${3}": patterns[0].match.path.regex has no group 3`,
+		`workload a, pattern pattern-0: patterns[0].headers.request.replace[0].replacement: "$3$4${own}${007}": patterns[0].headers.request.replace[0].regex has no group 4`,
+		`workload a, pattern pattern-0: patterns[0].headers.request.replace[0].replacement: "$3$4${own}${007}": patterns[0].headers.request.replace[0].regex has no group 7`,
+		`workload a, pattern pattern-0: patterns[0].headers.response.overwrite.x: "${1000}": patterns[0].match.path.regex has no group 1000`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.query.set.a: "\\4": patterns[0].match.path.regex has no group 4`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.query.add.b[1]: "$2": patterns[0].match.path.regex has no group 2`,
+		`workload a, pattern pattern-1: patterns[1].redirect.host: "$0": group 0 needs match.path.regex`,
+		`workload a, pattern pattern-1: patterns[1].redirect.path: "/$1": group 1 needs match.path.regex`,
+		`workload a, pattern pattern-2: patterns[2].respond.headers.x: "$1": group 1 needs match.path.regex`,
+		`workload a: headers.request.set.x: "$1": group 1 needs match.path.regex`,
+	}},
+	{"references that are none", chartModule + `
+workloads:
+  a:
+    vars: {list: [1], map: {}, text: a, number: 1}
+    patterns:
+    - match: {path: {regex: '^/(${var.text})${var.gone}'}, host: {exact: "${var.away}"}, headers: [{name: x, contains: "${var.list}"}]}
+      rewrite: {path: '/$1x/$/\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}'}
+      headers: {response: {set: {x: "${response.status} ${response.header.server} ${header.a} ${query.b:-c} ${method} $$ \\\\"}}}
+`, []string{
+		`workload a, pattern pattern-0: patterns[0].match.path.regex: "^/(${var.text})${var.gone}": there is no vars.gone`,
+		`workload a, pattern pattern-0: patterns[0].match.host.exact: "${var.away}": there is no vars.away`,
+		`workload a, pattern pattern-0: patterns[0].match.headers[0].contains: "${var.list}": vars.list is a list or a map; only a string, a number or a boolean can be referred to`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": $1x is ambiguous; write ${1}x`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a $ that begins no reference; write $$ for a dollar`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a \ that begins no reference; write \\ for a backslash`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": vars.map is a list or a map; only a string, a number or a boolean can be referred to`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": there is no vars.nope`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": ${response.status} is known only in headers.response`,
+	}},
+	{"a var is quoted inside a regex", chartModule + "workloads: {a: {vars: {open: '(a'}, patterns: [{match: {path: {regex: '^/${var.open}(b)'}}, rewrite: {path: /$2}}]}}",
+		[]string{`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$2": patterns[0].match.path.regex has no group 2`}},
+	{"several workloads at once, defaults too", chartModule + "defaults: {headers: {request: {set: {x: $}}}}\nworkloads: {a: {}, b: {patterns: [{match: {path: {regex: '('}}}]}}",
+		[]string{
+			`workload a: headers.request.set.x: "$": a $ that begins no reference; write $$ for a dollar`,
+			`workload b, pattern pattern-0: patterns[0].match.path.regex: "(": missing closing )`,
+			`workload b: headers.request.set.x: "$": a $ that begins no reference; write $$ for a dollar`,
+		}},
+}
+
+func TestChartRefusesEverythingAtOnce(t *testing.T) {
+	for _, test := range chartRefusals {
+		t.Run(test.name, func(t *testing.T) {
+			manifest, err := renderChart(t, test.values)
+			if err == nil {
+				t.Fatalf("rendered\n%s", manifest)
+			}
+			_, list, found := strings.Cut(err.Error(), "these values would break proxies, so nothing was rendered:\n")
+			if !found {
+				t.Fatal(err)
+			}
+			list, _, _ = strings.Cut(list, "\n\n")
+			var got []string
+			for _, line := range strings.Split(strings.TrimSpace(list), "\n") {
+				got = append(got, strings.TrimPrefix(line, "- "))
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Every reason that stands in the templates is in a refusal above.
+func TestChartRefusalsCoverEveryReason(t *testing.T) {
+	var asserted strings.Builder
+	for _, test := range chartRefusals {
+		asserted.WriteString(strings.Join(test.want, "\n") + "\n")
+	}
+	sentence := regexp.MustCompile("\"((?:[^\"\\\\]|\\\\.)*)\"|`([^`]*)`")
+	comment := regexp.MustCompile(`(?s){{-? ?/\*.*?\*/ ?-?}}`)
+	verb := regexp.MustCompile(`%[sdq]`)
+	reasons := 0
+	for _, file := range []string{"_requirements.tpl", "_rules.tpl"} {
+		template := comment.ReplaceAllString(readFile(t, filepath.Join(chartDir, "templates", file)), "")
+		for _, line := range strings.Split(template, "\n") {
+			var texts []string
+			switch {
+			case strings.Contains(line, `"wasm-rewrite.refuse"`) || strings.Contains(line, "$reason =") || strings.Contains(line, "$why :="):
+				for _, found := range sentence.FindAllStringSubmatch(line, -1) {
+					texts = append(texts, strings.ReplaceAll(found[1], `\"`, `"`)+found[2])
+				}
+			case strings.HasPrefix(line, "{") || strings.HasPrefix(line, "^") || strings.HasPrefix(line, "["):
+			default:
+				texts = append(texts, regexp.MustCompile(`{{[^}]*}}`).ReplaceAllString(line, "%s"))
+			}
+			for _, text := range texts {
+				for _, part := range verb.Split(text, -1) {
+					if !strings.Contains(strings.TrimSpace(part), " ") {
+						continue
+					}
+					reasons++
+					if !strings.Contains(asserted.String(), part) {
+						t.Errorf("%s: no test asserts %q", file, part)
+					}
+				}
+			}
+		}
+	}
+	if reasons < 30 {
+		t.Errorf("found %d reasons in the templates: this test reads them wrongly", reasons)
+	}
+}
+
+// What the schema refuses, before any template runs.
+func TestChartSchemaRefuses(t *testing.T) {
+	tests := []struct{ name, values, want string }{
+		{"an unknown key", "digest: x", "at '': additional properties 'digest' not allowed"},
+		{"an unknown key of a workload", "workloads: {a: {patern: []}}", "at '/workloads/a': additional properties 'patern' not allowed"},
+		{"an unknown key of a pattern", "workloads: {a: {patterns: [{match: {pth: {}}}]}}", "at '/workloads/a/patterns/0/match': additional properties 'pth' not allowed"},
+		{"the revision, which is the chart's", "workloads: {a: {revision: '12345678'}}", "at '/workloads/a': additional properties 'revision' not allowed"},
+		{"patterns for everybody", "defaults: {patterns: []}", "at '/defaults': additional properties 'patterns' not allowed"},
+		{"a place for everybody", "defaults: {selector: {app: x}}", "at '/defaults': additional properties 'selector' not allowed"},
+		{"a number for a string", "workloads: {a: {headers: {response: {set: {x: 5}}}}}", "at '/workloads/a/headers/response/set/x': got number, want"},
+		{"a word that is none", "workloads: {a: {patterns: [{then: stpo}]}}", "at '/workloads/a/patterns/0/then': value must be one of 'stop', 'next', <nil>"},
+		{"a port out of range", "workloads: {a: {patterns: [{redirect: {port: 70000}}]}}", "at '/workloads/a/patterns/0/redirect/port': maximum: got 70,000, want 65,535"},
+		{"a null in a list", "workloads: {a: {patterns: [null]}}", "at '/workloads/a/patterns/0': got null, want object"},
+		{"another delivery", "delivery: Wasm", "at '/delivery': value must be one of 'WasmPlugin', 'TrafficExtension', 'EnvoyFilter'"},
+		{"an unknown kind", "workloads: {a: {targetRefs: [{kind: Pod, name: x}]}}", "at '/workloads/a/targetRefs/0/kind': value must be one of"},
+		{"a target without a name", "workloads: {a: {targetRefs: [{kind: Gateway}]}}", "at '/workloads/a/targetRefs/0': missing property 'name'"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			manifest, err := renderChart(t, chartModule+test.values)
+			if err == nil {
+				t.Fatalf("rendered\n%s", manifest)
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%q is not in\n%v", test.want, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,695 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	wasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/gruntwork-io/terratest/modules/helm"
+	"github.com/gruntwork-io/terratest/modules/k8s"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	"github.com/gruntwork-io/terratest/modules/shell"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	extensionsapi "istio.io/api/extensions/v1alpha1"
+	networkingapi "istio.io/api/networking/v1alpha3"
+	extensions "istio.io/client-go/pkg/apis/extensions/v1alpha1"
+	networking "istio.io/client-go/pkg/apis/networking/v1alpha3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+)
+
+const (
+	chartDir       = "../charts/wasm-rewrite"
+	chartRelease   = "demo"
+	chartNamespace = "shop"
+	// What an installation without any rule needs, so that a test need not care where the module comes from.
+	chartModule = "url: file:///var/local/wasm/plugin.wasm\n"
+)
+
+var updateGolden = flag.Bool("update", false, "rewrite the golden files of the chart")
+
+var helmOnPath sync.Once
+
+// renderChart gives what `helm template` writes to stdout for values in YAML; later values go over earlier ones.
+func renderChart(t *testing.T, values ...string) (string, error) {
+	t.Helper()
+	program := made.Helm(t)
+	helmOnPath.Do(func() {
+		// terratest looks for helm on PATH only.
+		if err := os.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	options := &helm.Options{Logger: logger.Discard, KubectlOptions: k8s.NewKubectlOptions("", "", chartNamespace)}
+	// helm takes a comma for the end of a file's name, and t.TempDir may have one.
+	folder, err := os.MkdirTemp("", "chart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	for i, text := range values {
+		file := filepath.Join(folder, strconv.Itoa(i)+".yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		options.ValuesFiles = append(options.ValuesFiles, file)
+	}
+	stdout, err := helm.RenderTemplateContextE(t, context.Background(), options, chartDir, chartRelease, nil)
+	var failed *shell.ErrWithCmdOutput
+	if errors.As(err, &failed) {
+		err = errors.New(failed.Output.Stderr())
+	}
+	return stdout, err
+}
+
+func mustRenderChart(t *testing.T, values ...string) string {
+	t.Helper()
+	manifest, err := renderChart(t, values...)
+	if err != nil {
+		t.Fatalf("%v\nvalues:\n%s", err, strings.Join(values, "---\n"))
+	}
+	return manifest
+}
+
+// chartObjects splits a manifest into its objects.
+func chartObjects(t *testing.T, manifest string) (objects []unstructured.Unstructured) {
+	t.Helper()
+	for _, document := range regexp.MustCompile(`(?m)^---$`).Split(manifest, -1) {
+		var object unstructured.Unstructured
+		if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if object.Object != nil {
+			objects = append(objects, object)
+		}
+	}
+	return objects
+}
+
+// typed turns an object into the type of istio.io/client-go whose spec is spec. An unknown field is a failure; istio's
+// own decoding passes over it.
+func typed(t *testing.T, object unstructured.Unstructured, into any, spec proto.Message) {
+	t.Helper()
+	text, err := json.Marshal(object.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatal(err)
+	}
+	if text, err = json.Marshal(object.Object["spec"]); err != nil {
+		t.Fatal(err)
+	}
+	if err := protojson.Unmarshal(text, spec); err != nil {
+		t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+}
+
+// wasmPlugins gives the WasmPlugins of a manifest by namespace/name; there must be nothing else.
+func wasmPlugins(t *testing.T, manifest string) map[string]*extensions.WasmPlugin {
+	t.Helper()
+	plugins := map[string]*extensions.WasmPlugin{}
+	for _, object := range chartObjects(t, manifest) {
+		if object.GetAPIVersion() != "extensions.istio.io/v1alpha1" || object.GetKind() != "WasmPlugin" {
+			t.Fatalf("the chart rendered a %s of %s", object.GetKind(), object.GetAPIVersion())
+		}
+		plugin := &extensions.WasmPlugin{}
+		typed(t, object, plugin, &extensionsapi.WasmPlugin{})
+		plugins[plugin.Namespace+"/"+plugin.Name] = plugin
+	}
+	return plugins
+}
+
+// wasmPlugin gives the one WasmPlugin that values render to.
+func wasmPlugin(t *testing.T, values ...string) *extensions.WasmPlugin {
+	t.Helper()
+	plugins := wasmPlugins(t, mustRenderChart(t, values...))
+	if len(plugins) != 1 {
+		t.Fatalf("rendered %d objects, want 1", len(plugins))
+	}
+	for _, plugin := range plugins {
+		return plugin
+	}
+	return nil
+}
+
+// filterConfig gives the configuration that a proxy gets, as JSON, for any delivery.
+func filterConfig(t *testing.T, object unstructured.Unstructured) []byte {
+	t.Helper()
+	var config any
+	switch object.GetKind() {
+	case "WasmPlugin":
+		config, _, _ = unstructured.NestedFieldNoCopy(object.Object, "spec", "pluginConfig")
+	case "TrafficExtension":
+		config, _, _ = unstructured.NestedFieldNoCopy(object.Object, "spec", "wasm", "pluginConfig")
+	case "EnvoyFilter":
+		var text wrapperspb.StringValue
+		if err := wasmFilter(t, object).GetConfig().GetConfiguration().UnmarshalTo(&text); err != nil {
+			t.Fatal(err)
+		}
+		return []byte(text.GetValue())
+	default:
+		t.Fatalf("the chart rendered a %s", object.GetKind())
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// wasmFilter reads the filter in an EnvoyFilter as Envoy does.
+func wasmFilter(t *testing.T, object unstructured.Unstructured) *wasmv3.Wasm {
+	t.Helper()
+	patches, _, err := unstructured.NestedSlice(object.Object, "spec", "configPatches")
+	if err != nil || len(patches) != 1 {
+		t.Fatalf("want one patch, got %v, %v", patches, err)
+	}
+	config, _, err := unstructured.NestedMap(patches[0].(map[string]any), "patch", "value", "typed_config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config["@type"] != "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm" {
+		t.Fatalf("the filter's type is %v", config["@type"])
+	}
+	delete(config, "@type")
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := &wasmv3.Wasm{}
+	if err := protojson.Unmarshal(text, filter); err != nil {
+		t.Fatal(err)
+	}
+	return filter
+}
+
+func ciValues(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(chartDir, "ci", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no values in %s/ci (%v)", chartDir, err)
+	}
+	return files
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestChartRendersItsExamplesAsBefore(t *testing.T) {
+	for _, file := range ciValues(t) {
+		name := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
+		t.Run(name, func(t *testing.T) {
+			got := mustRenderChart(t, readFile(t, file))
+			golden := filepath.Join("testdata", "chart", name+".yaml")
+			if *updateGolden {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(readFile(t, golden), got); diff != "" {
+				t.Errorf("%s is not what is rendered (-golden +now); if it should be: go test ./test -run %s -update\n%s", golden, t.Name(), diff)
+			}
+			for _, object := range chartObjects(t, got) {
+				switch object.GetKind() {
+				case "WasmPlugin":
+					typed(t, object, &extensions.WasmPlugin{}, &extensionsapi.WasmPlugin{})
+				case "TrafficExtension":
+					typed(t, object, &extensions.TrafficExtension{}, &extensionsapi.TrafficExtension{})
+				case "EnvoyFilter":
+					typed(t, object, &networking.EnvoyFilter{}, &networkingapi.EnvoyFilter{})
+				}
+				if _, err := rewrite.Load(filterConfig(t, object)); err != nil {
+					t.Errorf("the filter refuses what %s %s hands it:\n%v", object.GetKind(), object.GetName(), err)
+				}
+			}
+		})
+	}
+}
+
+func TestChartSeedExampleIsShort(t *testing.T) {
+	if lines := strings.Count(readFile(t, filepath.Join(chartDir, "ci", "seed-values.yaml")), "\n"); lines > 15 {
+		t.Errorf("the seed's example has %d lines of values, want at most 15", lines)
+	}
+	if lines := strings.Count(readFile(t, filepath.Join(chartDir, "values.yaml")), "\n"); lines >= 300 {
+		t.Errorf("values.yaml has %d lines, want less than 300", lines)
+	}
+}
+
+func TestChartInstallsNothingByItself(t *testing.T) {
+	if objects := chartObjects(t, mustRenderChart(t)); len(objects) != 0 {
+		t.Errorf("rendered %v, want nothing", objects)
+	}
+	for _, values := range []string{"workloads: {a: null}", "workloads: {a: {enabled: false, patterns: [{match: {path: {regex: '('}}}]}}"} {
+		if objects := chartObjects(t, mustRenderChart(t, chartModule+values)); len(objects) != 0 {
+			t.Errorf("%s: rendered %v, want nothing", values, objects)
+		}
+	}
+}
+
+func TestChartWasmPluginFields(t *testing.T) {
+	const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	tests := []struct {
+		name, values string
+		want         string // of the spec's fields, in JSON; null for one that must be absent
+	}{
+		{"selector", "workloads: {a: {selector: {app: httpbin}}}", `{"selector": {"matchLabels": {"app": "httpbin"}}, "targetRefs": null}`},
+		{"no selector is the whole namespace", "workloads: {a: {}}", `{"selector": null, "targetRefs": null}`},
+		{"targetRefs know their group", "workloads: {a: {namespace: istio-system, targetRefs: [{kind: Gateway, name: g}, {kind: GatewayClass, name: c}, {kind: Service, name: s}, {kind: ServiceEntry, name: e}]}}",
+			`{"selector": null, "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "g"}, {"group": "gateway.networking.k8s.io", "kind": "GatewayClass", "name": "c"}, {"group": "", "kind": "Service", "name": "s"}, {"group": "networking.istio.io", "kind": "ServiceEntry", "name": "e"}]}`},
+		{"traffic becomes match", "workloads: {a: {traffic: [{mode: SERVER, ports: [8080, 9080]}, {ports: [80]}]}}",
+			`{"match": [{"mode": "SERVER", "ports": [{"number": 8080}, {"number": 9080}]}, {"mode": "CLIENT_AND_SERVER", "ports": [{"number": 80}]}]}`},
+		{"place in the filter chain is always written", "workloads: {a: {}}", `{"phase": "UNSPECIFIED_PHASE", "priority": 0, "failStrategy": "FAIL_RELOAD"}`},
+		{"place in the filter chain", "workloads: {a: {phase: AUTHN, priority: -7, failStrategy: FAIL_OPEN}}", `{"phase": "AUTHN", "priority": -7, "failStrategy": "FAIL_OPEN"}`},
+		{"the plugin is named as the object", "workloads: {a: {}}", `{"pluginName": "demo-a"}`},
+		{"file url", "workloads: {a: {}}", `{"url": "file:///var/local/wasm/plugin.wasm", "sha256": null, "imagePullPolicy": null, "imagePullSecret": null}`},
+		{"https url with its checksum", "url: https://example.com/plugin.wasm\nsha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nworkloads: {a: {}}",
+			`{"url": "https://example.com/plugin.wasm", "sha256": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "imagePullPolicy": null}`},
+		{"image by digest", "url: ''\nimage: {digest: '" + digest + "', pullSecret: registry}\nworkloads: {a: {}}",
+			`{"url": "oci://ghcr.io/wasm-rewrite/wasm-rewrite@` + digest + `", "sha256": null, "imagePullPolicy": "IfNotPresent", "imagePullSecret": "registry"}`},
+		{"image by tag", "url: ''\nimage: {registry: 'localhost:5000', repository: a/b, tag: main, allowMutableTag: true, pullPolicy: Always}\nworkloads: {a: {}}",
+			`{"url": "oci://localhost:5000/a/b:main", "imagePullPolicy": "Always", "imagePullSecret": null}`},
+		{"mesh-wide", "workloads: {a: {namespace: istio-system, meshWide: true}}", `{"selector": null}`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			objects := chartObjects(t, mustRenderChart(t, chartModule, test.values))
+			if len(objects) != 1 {
+				t.Fatalf("rendered %d objects, want 1", len(objects))
+			}
+			typed(t, objects[0], &extensions.WasmPlugin{}, &extensionsapi.WasmPlugin{})
+			var want map[string]any
+			if err := json.Unmarshal([]byte(test.want), &want); err != nil {
+				t.Fatal(err)
+			}
+			spec := objects[0].Object["spec"].(map[string]any)
+			for field, value := range want {
+				if diff := cmp.Diff(value, normal(t, spec[field])); diff != "" {
+					t.Errorf("spec.%s (-want +got):\n%s", field, diff)
+				}
+			}
+		})
+	}
+}
+
+// normal gives a value as encoding/json decodes it.
+func normal(t *testing.T, value any) (out any) {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestChartObjectIsLabelled(t *testing.T) {
+	plugin := wasmPlugin(t, chartModule, `
+commonLabels: {istio.io/rev: stable, team: edge, app.kubernetes.io/part-of: shop, app.kubernetes.io/instance: other}
+commonAnnotations: {contact: edge, keep: "1"}
+workloads: {a: {labels: {istio.io/rev: canary, team: null}, annotations: {contact: a}}}`)
+	want := map[string]string{
+		"app.kubernetes.io/name":       "wasm-rewrite",
+		"app.kubernetes.io/instance":   "demo",
+		"app.kubernetes.io/component":  "a",
+		"app.kubernetes.io/part-of":    "shop",
+		"app.kubernetes.io/version":    "0.1.0",
+		"app.kubernetes.io/managed-by": "Helm",
+		"helm.sh/chart":                "wasm-rewrite-0.1.0",
+		"istio.io/rev":                 "canary",
+	}
+	if diff := cmp.Diff(want, plugin.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"contact": "a", "keep": "1"}, plugin.Annotations); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+}
+
+func TestChartWorkloadsStandInTheirNamespaces(t *testing.T) {
+	plugins := wasmPlugins(t, mustRenderChart(t, chartModule, "workloads: {a: {}, b: {namespace: other}, c: {namespace: ''}}"))
+	for _, name := range []string{"shop/demo-a", "other/demo-b", "shop/demo-c"} {
+		if plugins[name] == nil {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+// rulesOf gives the rules that one workload of values renders to, without their revision.
+func rulesOf(t *testing.T, values ...string) map[string]any {
+	t.Helper()
+	rules := normal(t, wasmPlugin(t, values...).Spec.GetPluginConfig().AsMap()).(map[string]any)
+	delete(rules, "revision")
+	return rules
+}
+
+func TestChartMergesValues(t *testing.T) {
+	tests := []struct{ name, base, overlay, want string }{
+		{"maps merge deeply, lists as a whole",
+			"defaults: {vars: {a: 1, b: 1}, headers: {request: {remove: [k, l]}, response: {set: {p: '1', q: '1'}}}}",
+			"workloads: {a: {vars: {b: 2}, headers: {request: {remove: [m]}, response: {set: {q: '2'}}}}}",
+			`{"vars": {"a": 1, "b": 2}, "headers": {"request": {"remove": ["m"]}, "response": {"set": {"p": "1", "q": "2"}}}}`},
+		{"a written zero, false and empty text count",
+			"defaults: {vars: {a: 1, b: true, c: text}}",
+			"workloads: {a: {vars: {a: 0, b: false, c: ''}}}",
+			`{"vars": {"a": 0, "b": false, "c": ""}}`},
+		{"null removes what the defaults said",
+			"defaults: {vars: {a: 1, b: 1}, onUnsafe: keep, headers: {response: {set: {p: '1'}}}}",
+			"workloads: {a: {vars: {a: null}, onUnsafe: null, headers: {response: null}}}",
+			`{"vars": {"b": 1}, "headers": {}}`},
+		{"null in an overlay removes what the values before said",
+			"workloads: {a: {vars: {a: 1, b: 1}, patternHeader: x-p}, b: {}}",
+			"workloads: {a: {vars: {a: null}, patternHeader: null}, b: null}",
+			`{"vars": {"b": 1}}`},
+		{"nothing is sent but what is written", "defaults: {priority: 5}", "workloads: {a: {tests: [{request: {path: /}}]}}", `{}`},
+		{"an overlay changes one workload by its name",
+			"workloads: {a: {vars: {x: base}, patterns: [{match: {path: {exact: /a}}, rewrite: {path: '/${var.x}'}}]}}",
+			"workloads: {a: {vars: {x: prod}}}",
+			`{"vars": {"x": "prod"}, "patterns": [{"match": {"path": {"exact": "/a"}}, "rewrite": {"path": "/${var.x}"}}]}`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var want any
+			if err := json.Unmarshal([]byte(test.want), &want); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, any(rulesOf(t, chartModule+test.base, test.overlay))); diff != "" {
+				t.Errorf("rules (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("defaults of one workload do not reach another", func(t *testing.T) {
+		plugins := wasmPlugins(t, mustRenderChart(t, chartModule, "defaults: {vars: {x: d}, priority: 3}\nworkloads: {a: {vars: {x: a}, priority: 0}, b: {}}"))
+		a, b := plugins["shop/demo-a"], plugins["shop/demo-b"]
+		if x := b.Spec.GetPluginConfig().AsMap()["vars"].(map[string]any)["x"]; x != "d" {
+			t.Errorf("vars.x of b is %v, want d", x)
+		}
+		if a.Spec.GetPriority().GetValue() != 0 || b.Spec.GetPriority().GetValue() != 3 {
+			t.Errorf("priorities are %v and %v, want 0 and 3", a.Spec.GetPriority(), b.Spec.GetPriority())
+		}
+	})
+}
+
+func TestChartRevisionNamesTheRules(t *testing.T) {
+	revision := func(values string) string {
+		text, _ := wasmPlugin(t, chartModule, values).Spec.GetPluginConfig().AsMap()["revision"].(string)
+		return text
+	}
+	one := revision("workloads: {a: {vars: {x: 1, y: 2}}}")
+	if !regexp.MustCompile(`^[0-9a-f]{8}$`).MatchString(one) {
+		t.Errorf("the revision is %q, want 8 hexadecimal digits", one)
+	}
+	if again := revision("commonLabels: {a: b}\nworkloads: {a: {priority: 3, vars: {y: 2, x: 1}, tests: []}}"); again != one {
+		t.Errorf("the revision of the same rules is %s and %s", one, again)
+	}
+	if other := revision("workloads: {a: {vars: {x: 1, y: 3}}}"); other == one {
+		t.Error("other rules have the same revision")
+	}
+}
+
+// The chart hands on exactly the keys that the filter knows; revision is the chart's own.
+func TestChartKnowsTheKeysOfTheRuleLanguage(t *testing.T) {
+	_, text, _ := strings.Cut(readFile(t, filepath.Join(chartDir, "templates", "_helpers.tpl")), `{{- define "wasm-rewrite.ruleKeys" -}}`)
+	text, _, _ = strings.Cut(text, "{{- end -}}")
+	var want []string
+	config := reflect.TypeFor[rewrite.Config]()
+	for i := range config.NumField() {
+		if name, _, _ := strings.Cut(config.Field(i).Tag.Get("json"), ","); name != "" && name != "revision" {
+			want = append(want, name)
+		}
+	}
+	if diff := cmp.Diff(want, strings.Fields(text)); diff != "" {
+		t.Errorf("keys of rewrite.Config and of the helper ruleKeys (-Config +helper):\n%s", diff)
+	}
+}
+
+func TestChartEnvoyFilter(t *testing.T) {
+	render := func(t *testing.T, values string) unstructured.Unstructured {
+		t.Helper()
+		objects := chartObjects(t, mustRenderChart(t, "delivery: EnvoyFilter\n"+values))
+		if len(objects) != 1 || objects[0].GetAPIVersion() != "networking.istio.io/v1alpha3" || objects[0].GetKind() != "EnvoyFilter" {
+			t.Fatalf("rendered %v, want one EnvoyFilter", objects)
+		}
+		return objects[0]
+	}
+	t.Run("before the router of a sidecar", func(t *testing.T) {
+		object := render(t, `workloads: {a: {selector: {app: x}, failStrategy: FAIL_CLOSE, headers: {response: {set: {x-quote: "\"<é>\\\\ \t"}}}}}`)
+		var filter networking.EnvoyFilter
+		typed(t, object, &filter, &networkingapi.EnvoyFilter{})
+		if diff := cmp.Diff(map[string]string{"app": "x"}, filter.Spec.GetWorkloadSelector().GetLabels()); diff != "" {
+			t.Errorf("selector (-want +got):\n%s", diff)
+		}
+		patch := filter.Spec.GetConfigPatches()[0]
+		in := patch.GetMatch().GetListener().GetFilterChain().GetFilter()
+		got := []string{patch.GetApplyTo().String(), patch.GetMatch().GetContext().String(), patch.GetPatch().GetOperation().String(), in.GetName(), in.GetSubFilter().GetName()}
+		if diff := cmp.Diff([]string{"HTTP_FILTER", "SIDECAR_INBOUND", "INSERT_BEFORE", "envoy.filters.network.http_connection_manager", "envoy.filters.http.router"}, got); diff != "" {
+			t.Errorf("place (-want +got):\n%s", diff)
+		}
+		plugin := wasmFilter(t, object).GetConfig()
+		vm := plugin.GetVmConfig()
+		got = []string{plugin.GetName(), plugin.GetRootId(), plugin.GetFailurePolicy().String(), vm.GetVmId(), vm.GetRuntime(), vm.GetCode().GetLocal().GetFilename()}
+		if diff := cmp.Diff([]string{"demo-a", "demo-a", "FAIL_CLOSED", "demo-a", "envoy.wasm.runtime.v8", "/var/local/wasm/plugin.wasm"}, got); diff != "" {
+			t.Errorf("filter (-want +got):\n%s", diff)
+		}
+		config, err := rewrite.Parse(filterConfig(t, object))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := config.Headers.Response.Set["x-quote"]; !slices.Equal(got, rewrite.Strings{"\"<é>\\\\ \t"}) {
+			t.Errorf("the value that the filter gets is %q", got)
+		}
+	})
+	t.Run("first in a gateway", func(t *testing.T) {
+		object := render(t, "envoyFilter: {context: GATEWAY, position: FIRST}\nmodule: {key: m.wasm, mountPath: /w/}\nworkloads: {a: {failStrategy: FAIL_OPEN}}")
+		var filter networking.EnvoyFilter
+		typed(t, object, &filter, &networkingapi.EnvoyFilter{})
+		patch := filter.Spec.GetConfigPatches()[0]
+		in := patch.GetMatch().GetListener().GetFilterChain().GetFilter()
+		got := []string{patch.GetMatch().GetContext().String(), patch.GetPatch().GetOperation().String(), in.GetSubFilter().GetName(),
+			wasmFilter(t, object).GetConfig().GetFailurePolicy().String(), wasmFilter(t, object).GetConfig().GetVmConfig().GetCode().GetLocal().GetFilename()}
+		if diff := cmp.Diff([]string{"GATEWAY", "INSERT_FIRST", "", "FAIL_OPEN", "/w/m.wasm"}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if filter.Spec.GetWorkloadSelector() != nil {
+			t.Error("has a selector, want none")
+		}
+	})
+}
+
+func TestChartTrafficExtension(t *testing.T) {
+	objects := chartObjects(t, mustRenderChart(t, chartModule, "delivery: TrafficExtension\nworkloads: {a: {selector: {app: x}, traffic: [{mode: CLIENT, ports: [80]}], priority: 4, vars: {v: 1}}}"))
+	if len(objects) != 1 {
+		t.Fatalf("rendered %d objects, want 1", len(objects))
+	}
+	var extension extensions.TrafficExtension
+	typed(t, objects[0], &extension, &extensionsapi.TrafficExtension{})
+	spec := &extension.Spec
+	got := []string{
+		objects[0].GetAPIVersion(), objects[0].GetKind(), spec.GetSelector().GetMatchLabels()["app"], spec.GetPhase().String(), spec.GetPriority().String(),
+		spec.GetMatch()[0].GetMode().String(), spec.GetWasm().GetUrl(), spec.GetWasm().GetPluginName(), spec.GetWasm().GetFailStrategy().String(),
+	}
+	want := []string{"extensions.istio.io/v1alpha1", "TrafficExtension", "x", "UNSPECIFIED", "value:4", "CLIENT", "file:///var/local/wasm/plugin.wasm", "demo-a", "FAIL_RELOAD"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if v := spec.GetWasm().GetPluginConfig().AsMap()["vars"]; !reflect.DeepEqual(v, map[string]any{"v": 1.0}) {
+		t.Errorf("vars are %v", v)
+	}
+}
+
+// chartNotes gives the notes that `helm install` prints, which `helm template` leaves out.
+func chartNotes(t *testing.T, values string) string {
+	t.Helper()
+	chart, err := loader.Load(chartDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	input, err := chartutil.ReadValues([]byte(values))
+	if err != nil {
+		t.Fatal(err)
+	}
+	install := action.NewInstall(&action.Configuration{Log: func(string, ...any) {}})
+	install.ReleaseName, install.Namespace = chartRelease, chartNamespace
+	install.ClientOnly, install.DryRun = true, true
+	release, err := install.Run(chart, input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return release.Info.Notes
+}
+
+func TestChartNotes(t *testing.T) {
+	t.Run("say what to write when nothing is set", func(t *testing.T) {
+		notes := chartNotes(t, "")
+		_, example, _ := strings.Cut(notes, "for example\n")
+		example, image, _ := strings.Cut(example, "and the image of the filter")
+		if !strings.Contains(notes, "No workload is configured") || !strings.Contains(image, "digest") {
+			t.Errorf("the notes are\n%s", notes)
+		}
+		if plugin := wasmPlugin(t, chartModule, example); plugin.Name != "demo-httpbin" {
+			t.Errorf("the example of the notes gives %s", plugin.Name)
+		}
+	})
+	t.Run("name the number that a proxy shows", func(t *testing.T) {
+		const values = chartModule + "workloads: {web-1: {namespace: front, selector: {app: web}, vars: {x: 1}}, other: {}}"
+		notes := chartNotes(t, values)
+		config := wasmPlugins(t, mustRenderChart(t, values))["front/demo-web-1"].Spec.GetPluginConfig().AsMap()
+		number, err := strconv.ParseUint(config["revision"].(string), 16, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{
+			fmt.Sprintf("wasmplugin front/demo-web-1: wasmcustom.wasm_rewrite.demo_web_1.revision: %d\n", number),
+			"wasmplugin shop/demo-other: ", "2 workloads installed", "stats?filter=wasm_rewrite",
+		} {
+			if !strings.Contains(notes, want) {
+				t.Errorf("%q is not in the notes:\n%s", want, notes)
+			}
+		}
+	})
+	t.Run("print the ConfigMap's command and annotations", func(t *testing.T) {
+		notes := chartNotes(t, "delivery: EnvoyFilter\nworkloads: {a: {selector: {app: web}}}")
+		for _, want := range []string{
+			"kubectl create configmap demo-module --namespace shop --from-file=plugin.wasm=plugin.wasm\n",
+			`sidecar.istio.io/userVolume: '[{"name":"wasm-rewrite","configMap":{"name":"demo-module"}}]'`,
+			`sidecar.istio.io/userVolumeMount: '[{"name":"wasm-rewrite","mountPath":"/var/local/wasm","readOnly":true}]'`,
+		} {
+			if !strings.Contains(notes, want) {
+				t.Errorf("%q is not in the notes:\n%s", want, notes)
+			}
+		}
+	})
+}
+
+func TestChartSchemaIsDraft7(t *testing.T) {
+	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(readFile(t, filepath.Join(chartDir, "values.schema.json"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft7)
+	if err := compiler.AddResource("values.schema.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := compiler.Compile("values.schema.json"); err != nil {
+		t.Error(err)
+	}
+	// Every object says what may stand in it.
+	var strict func(path string, schema any)
+	strict = func(path string, schema any) {
+		s, ok := schema.(map[string]any)
+		if !ok {
+			return
+		}
+		if properties, ok := s["properties"].(map[string]any); ok {
+			if s["additionalProperties"] != false && path != ".workloads" {
+				t.Errorf("%s lets unknown keys through", path)
+			}
+			for key, property := range properties {
+				strict(path+"."+key, property)
+			}
+		}
+		strict(path+".*", s["additionalProperties"])
+		strict(path+"[]", s["items"])
+	}
+	strict("", schema)
+}
+
+func TestChartIsLintedAndPacked(t *testing.T) {
+	program := made.Helm(t)
+	run := func(args ...string) string {
+		output, err := exec.Command(program, args...).CombinedOutput()
+		if err != nil {
+			t.Errorf("helm %s: %v\n%s", strings.Join(args, " "), err, output)
+		}
+		return string(output)
+	}
+	for _, file := range append(ciValues(t), os.DevNull) {
+		run("lint", "--strict", chartDir, "--values", file)
+	}
+	folder := t.TempDir()
+	run("package", chartDir, "--destination", folder)
+	archive, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
+	if err != nil || len(archive) != 1 {
+		t.Fatalf("packed %v, %v", archive, err)
+	}
+	packed, err := loader.Load(archive[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range packed.Raw {
+		names = append(names, file.Name)
+	}
+	for _, name := range []string{"README.md", "values.schema.json", "values.yaml", "templates/NOTES.txt"} {
+		if !slices.Contains(names, name) {
+			t.Errorf("%s is not in the package", name)
+		}
+	}
+	if slices.Contains(names, "README.md.gotmpl") {
+		t.Error("README.md.gotmpl is in the package")
+	}
+}
+
+func TestChartRendersManyWorkloadsInTime(t *testing.T) {
+	var values bytes.Buffer
+	fmt.Fprint(&values, chartModule, "workloads:\n")
+	for w := range 200 {
+		fmt.Fprintf(&values, "  team-%d:\n    selector: {app: app-%d}\n    vars: {domain: example.com}\n    patterns:\n", w, w)
+		for p := range 20 {
+			fmt.Fprintf(&values, "    - name: rule-%d\n      match: {path: {regex: '^/app-%d/%d/([0-9]+)/(?P<rest>.*)$'}, host: {regex: '^(?P<tenant>[a-z]+)[.]${var.domain}$'}}\n", p, w, p)
+			fmt.Fprint(&values, "      rewrite: {path: '/v2/$1/${rest}', host: '${tenant}.internal'}\n      headers: {request: {set: {x-tenant: '${tenant}'}}}\n")
+		}
+	}
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, values.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(made.Helm(t), "template", chartRelease, chartDir, "--values", file)
+	manifest, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if objects := bytes.Count(manifest, []byte("\nkind: WasmPlugin\n")); objects != 200 {
+		t.Fatalf("rendered %d objects, want 200", objects)
+	}
+	// The time of the processor, which other work on the machine does not lengthen.
+	took := command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	t.Logf("200 workloads of 20 patterns: %v", took)
+	if took > 5*time.Second {
+		t.Errorf("200 workloads of 20 patterns took %v, want less than 5 s", took)
+	}
+}
