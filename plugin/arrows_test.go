@@ -1,0 +1,91 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/wasm-rewrite/wasm-rewrite"
+
+// What may import what: main the filter, the filter the rules, the rules the
+// standard library. Only main and filter know the SDK, and nothing outside the
+// module of the filter imports the filter.
+func TestImportArrows(t *testing.T) {
+	for _, p := range packages(t, "wasip1", "wasm", "./plugin/...") {
+		for _, imported := range p.Imports {
+			own := strings.HasPrefix(imported, module)
+			sdk := strings.HasPrefix(imported, "github.com/tetratelabs/proxy-wasm-go-sdk")
+			standard := !strings.Contains(imported, ".")
+			ok := true
+			switch strings.TrimPrefix(p.ImportPath, module+"/plugin") {
+			case "":
+				ok = standard || sdk || imported == module+"/plugin/filter"
+			case "/filter":
+				ok = standard || sdk || imported == module+"/plugin/rewrite"
+			case "/rewrite":
+				ok = standard
+			default:
+				ok = !sdk && imported != module+"/plugin/filter"
+			}
+			if !ok || own && strings.HasPrefix(imported, module+"/test") {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
+			}
+		}
+	}
+	for _, p := range packages(t, "", "", "./...") {
+		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			part, own := strings.CutPrefix(imported, module+"/")
+			if !own {
+				continue
+			}
+			if part == "plugin/filter" && p.ImportPath != module+"/plugin" {
+				t.Errorf("%s imports the filter, which runs in a proxy alone", p.ImportPath)
+			}
+			if strings.HasPrefix(p.ImportPath, module+"/cmd/") && !slices.Contains(p.TestImports, imported) && !slices.Contains(p.XTestImports, imported) &&
+				part != "plugin/rewrite" && part != "plugin/host" && !strings.HasPrefix(part, "cmd/") {
+				t.Errorf("%s imports %s: a command is made of the rules and the host alone", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
+type goPackage struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+}
+
+// packages lists packages as they are built for one system.
+func packages(t *testing.T, goos, goarch, pattern string) (list []goPackage) {
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", pattern)
+	cmd.Dir = ".."
+	cmd.Env = os.Environ()
+	if goos != "" {
+		cmd.Env = append(cmd.Env, "GOOS="+goos, "GOARCH="+goarch)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list %s: %v\n%s", pattern, err, &stderr)
+	}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		switch err := d.Decode(&p); err {
+		case nil:
+			list = append(list, p)
+		case io.EOF:
+			if len(list) == 0 {
+				t.Fatalf("go list %s names no package", pattern)
+			}
+			return list
+		default:
+			t.Fatal(err)
+		}
+	}
+}
