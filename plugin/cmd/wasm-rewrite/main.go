@@ -74,7 +74,7 @@ command line or input that cannot be read.`,
 		Version:       buildVersion(),
 	}
 	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
-	root.AddCommand(newLint(), newTest(), newExplain(), newDiff())
+	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap())
 	return root
 }
 

@@ -199,7 +199,7 @@ func (o Options) template(c *chart.Chart, values map[string]any) ([]map[string]a
 	}
 	var docs []map[string]any
 	for _, m := range manifests {
-		some, err := documents([]byte(m.Content))
+		some, err := Documents([]byte(m.Content))
 		if err != nil {
 			return nil, nil, err
 		}

@@ -128,7 +128,7 @@ func read(name string, o Options) (*Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs, err := documents(data)
+	docs, err := Documents(data)
 	if err != nil {
 		return nil, err
 	}
@@ -228,9 +228,9 @@ func compactJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
-// documents splits YAML into its documents, each an object; empty ones are
+// Documents splits YAML into its documents, each an object; empty ones are
 // left out.
-func documents(data []byte) ([]map[string]any, error) {
+func Documents(data []byte) ([]map[string]any, error) {
 	var docs []map[string]any
 	for i, text := range split(data) {
 		text, err := yaml.YAMLToJSONStrict(text)
