@@ -21,12 +21,14 @@ type Rules struct {
 	patternHeader      string
 	keepUnsafe         bool
 
-	index        *index // nil where a walk over all patterns is as good
-	onResponse   bool   // there are patterns on the response
-	idleRequest  bool   // nothing is to be done on requests
-	idleResponse bool   // nothing is to be done on responses
-	wantsAll     bool   // every request needs more than its path
-	locSize      int    // numbers of the largest match of a simple regex
+	index         *index // nil where a walk over all patterns is as good
+	onResponse    bool   // there are patterns on the response
+	idleRequest   bool   // nothing is to be done on requests
+	idleResponse  bool   // nothing is to be done on responses
+	blindRequest  bool   // no request header's presence or value matters to the operations
+	blindResponse bool   // the same of responses
+	wantsAll      bool   // every request needs more than its path
+	locSize       int    // numbers of the largest match of a simple regex
 }
 
 // Revision is the configuration's revision, or "".
@@ -175,7 +177,11 @@ func compile(config *Config, f *faults) *Rules {
 func (r *Rules) plan() {
 	r.idleRequest = len(r.request.ops) == 0 && r.originalPathHeader == "" && r.patternHeader == ""
 	r.idleResponse = len(r.response.ops) == 0
-	r.wantsAll = len(r.request.ops) > 0
+	r.blindRequest = canBeBlind(r.request.ops)
+	r.blindResponse = canBeBlind(r.response.ops)
+	r.wantsAll = !r.blindRequest
+	r.seeRefs(r.request.refs)
+	r.seeRefs(r.response.refs)
 	for _, ref := range r.response.refs {
 		r.idleRequest = r.idleRequest && ref.kind >= refStatus
 	}
@@ -186,12 +192,26 @@ func (r *Rules) plan() {
 		}
 		r.idleRequest = false
 		r.idleResponse = r.idleResponse && len(p.response.ops) == 0
+		r.blindRequest = r.blindRequest && p.headers == nil && canBeBlind(p.request.ops) &&
+			(p.sample == nil || p.sample.header == "" && p.sample.cookie == "")
+		r.blindResponse = r.blindResponse && p.responseHeaders == nil && canBeBlind(p.response.ops)
+		r.seeRefs(p.refs)
+		r.seeRefs(p.request.refs)
+		r.seeRefs(p.response.refs)
 		needsAll := p.host != nil || p.scheme != "" || p.methods != nil || p.headers != nil ||
-			p.newHost != nil || p.redirect != nil || len(p.request.ops) > 0
+			p.newHost != nil || p.redirect != nil || !canBeBlind(p.request.ops)
 		r.wantsAll = r.wantsAll || p.path == nil && needsAll
 		r.onResponse = r.onResponse || p.onResponse
 	}
 	r.index = newIndex(r.patterns)
+}
+
+// seeRefs notes which headers references read.
+func (r *Rules) seeRefs(refs []ref) {
+	for i := range refs {
+		r.blindRequest = r.blindRequest && refs[i].kind != refHeader
+		r.blindResponse = r.blindResponse && refs[i].kind != refResponseHeader
+	}
 }
 
 const nameReason = "want 1 to 63 of a-z, 0-9 and -"
@@ -427,8 +447,11 @@ func (c *compiler) headerValue(at *place, text string, sc scope) template {
 			break
 		}
 	}
-	if fixed, ok := t.constant(); ok && !t.config && len(fixed) > maxValue {
-		c.add(at, quoted(text), "has "+strconv.Itoa(len(fixed))+" bytes, the limit is "+strconv.Itoa(maxValue))
+	if fixed, ok := t.constant(); ok {
+		t.checked = len(fixed) <= maxValue && !hasControl(fixed)
+		if !t.config && len(fixed) > maxValue {
+			c.add(at, quoted(text), "has "+strconv.Itoa(len(fixed))+" bytes, the limit is "+strconv.Itoa(maxValue))
+		}
 	}
 	return t
 }

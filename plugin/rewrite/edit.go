@@ -191,23 +191,76 @@ type fieldList struct {
 	items   []field
 	isQuery bool
 	changed bool
-	touched []string // names of headers that were edited
+	touched []touched // headers that were edited
+	// Nobody asked what there is, because the operations need not know: items
+	// holds what is written only.
+	blind bool
 }
 
-func (l *fieldList) touch(name string) {
+type touched struct {
+	name    string
+	cleared bool // in a blind list: what there is goes
+}
+
+func (l *fieldList) touch(name string) *touched {
 	l.changed = true
-	if !l.isQuery && !slices.Contains(l.touched, name) {
-		l.touched = append(l.touched, name)
+	if l.isQuery {
+		return nil
 	}
-}
-
-func (l *fieldList) has(name string) bool {
-	for i := range l.items {
-		if l.items[i].name == name {
-			return true
+	for i := range l.touched {
+		if l.touched[i].name == name {
+			return &l.touched[i]
 		}
 	}
-	return false
+	l.touched = append(l.touched, touched{name: name})
+	return &l.touched[len(l.touched)-1]
+}
+
+// clear removes a header of which nobody knows whether it is there.
+func (l *fieldList) clear(name string) {
+	l.dropName(name, 0)
+	l.touch(name).cleared = true
+}
+
+// canBeBlind tells whether operations can be run without a look at what there is.
+func canBeBlind(ops []operation) bool {
+	for i := range ops {
+		switch op := &ops[i]; op.kind {
+		case opSet, opAdd:
+		case opRemove:
+			if strings.Contains(op.name, "*") {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func (l *fieldList) has(name string) bool { return l.index(name) >= 0 }
+
+// index gives the place of the first field of a name, or -1.
+func (l *fieldList) index(name string) int {
+	for i := range l.items {
+		if l.items[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// dropName removes the fields of a name from place i on.
+func (l *fieldList) dropName(name string, i int) {
+	kept := l.items[:i]
+	for ; i < len(l.items); i++ {
+		if l.items[i].name == name {
+			l.touch(name)
+		} else {
+			kept = append(kept, l.items[i])
+		}
+	}
+	l.items = kept
 }
 
 // drop removes the fields for which the condition holds.
@@ -228,6 +281,10 @@ func (l *fieldList) drop(if_ func(f *field) bool) {
 func (s *Stream) apply(l *fieldList, op *operation, vals []val) bool {
 	switch op.kind {
 	case opRemove:
+		if l.blind {
+			l.clear(op.name)
+			break
+		}
 		l.drop(func(f *field) bool {
 			return globMatch(op.name, f.name) && (l.isQuery || !isUntouchable(f.name) && f.name != forwardedProto)
 		})
@@ -255,7 +312,7 @@ func (s *Stream) move(l *fieldList, op *operation) bool {
 			return false
 		}
 	}
-	l.drop(func(f *field) bool { return f.name == op.to })
+	l.dropName(op.to, 0)
 	l.touch(op.to)
 	if op.kind == opRename {
 		l.touch(op.name)
@@ -337,12 +394,11 @@ func (l *fieldList) encoding() encoding {
 
 // put runs set, overwrite, default and add.
 func (s *Stream) put(l *fieldList, op *operation, vals []val) bool {
-	present := l.has(op.name)
-	if op.kind == opOverwrite && !present || op.kind == opDefault && present {
+	at := l.index(op.name)
+	if op.kind == opOverwrite && at < 0 || op.kind == opDefault && at >= 0 {
 		return true
 	}
-	from := len(s.texts)
-	defer func() { s.texts = s.texts[:from] }()
+	s.texts = s.texts[:0]
 	for i := range op.values {
 		t := &op.values[i]
 		limit := maxValue
@@ -353,35 +409,28 @@ func (s *Stream) put(l *fieldList, op *operation, vals []val) bool {
 		if x.none {
 			continue
 		}
-		if x.long || !l.isQuery && hasControl(x.text) {
+		if !t.checked && (x.long || !l.isQuery && hasControl(x.text)) {
 			return false
 		}
 		s.texts = append(s.texts, x.text)
 	}
-	texts := s.texts[from:]
+	texts := s.texts
 	if len(texts) == 0 {
 		return true
 	}
 	l.touch(op.name)
-	if op.kind != opAdd && present {
-		first := true
-		l.drop(func(f *field) bool {
-			if f.name != op.name {
-				return false
-			}
-			if first {
-				first = false
-				s.assign(l, f, texts[0])
-				return false
-			}
-			return true
-		})
+	switch {
+	case op.kind == opAdd:
+	case l.blind:
+		l.clear(op.name)
+	case at >= 0:
+		l.dropName(op.name, at+1)
+		s.assign(l, &l.items[at], texts[0])
 		texts = texts[1:]
 	}
 	for _, text := range texts {
-		f := field{name: op.name}
-		s.assign(l, &f, text)
-		l.items = append(l.items, f)
+		l.items = append(l.items, field{name: op.name})
+		s.assign(l, &l.items[len(l.items)-1], text)
 	}
 	return true
 }

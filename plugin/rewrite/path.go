@@ -89,17 +89,21 @@ func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool)
 // any match; fits is false where the result passes the limit.
 func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, vals []val, enc encoding, limit int) (valued, fits bool) {
 	start, end := len(s.arena), 0
-	one := func(loc []int) bool {
+	// Behind a match that ends with the text nothing can follow but an empty
+	// one, which is none.
+	only := loc[1] == len(text) && loc[0] < loc[1]
+	c := cursor{}
+	if !only {
+		loc = find.next(text, &c, s.ownBuf)
+	}
+	for loc != nil && len(s.arena)-start <= limit {
 		s.arena = append(s.arena, text[end:loc[0]]...)
 		valued = s.expandInto(t, vals, found{text, loc}, enc) || valued
 		end = loc[1]
-		return len(s.arena)-start <= limit
-	}
-	if loc[1] == len(text) && loc[0] < loc[1] {
-		// Nothing can follow but an empty match right behind, which is none.
-		one(loc)
-	} else {
-		find.each(text, s.ownBuf, one)
+		if only {
+			break
+		}
+		loc = find.next(text, &c, s.ownBuf)
 	}
 	s.arena = append(s.arena, text[end:]...)
 	return valued, len(s.arena)-start <= limit

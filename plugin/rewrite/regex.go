@@ -154,29 +154,42 @@ func (f *finder) sized(buf []int) []int {
 	return buf[:f.size()]
 }
 
-// each calls visit for all matches that do not overlap, from left to right, as
-// regexp's FindAll gives them. It is false where visit was, which ends it.
-func (f *finder) each(s string, buf []int, visit func(loc []int) bool) bool {
+// cursor is how far a walk over all matches has come.
+type cursor struct {
+	from, last int
+	started    bool
+	rest       [][]int // what the general engine found
+}
+
+// next gives the next of all matches that do not overlap, from left to right,
+// as regexp's FindAll gives them, or nil. buf is used for the result where it
+// is large enough.
+func (f *finder) next(s string, c *cursor, buf []int) []int {
 	if f.simple == nil {
-		for _, loc := range f.re.FindAllStringSubmatchIndex(s, -1) {
-			if !visit(loc) {
-				return false
-			}
+		if !c.started {
+			c.started, c.rest = true, f.re.FindAllStringSubmatchIndex(s, -1)
 		}
-		return true
+		if len(c.rest) == 0 {
+			return nil
+		}
+		loc := c.rest[0]
+		c.rest = c.rest[1:]
+		return loc
 	}
 	buf = f.sized(buf)
-	for from, last := 0, -1; from <= len(s) && f.simple.find(s, from, buf); last = buf[1] {
-		if buf[1] > from {
-			from = buf[1]
+	for c.from <= len(s) && f.simple.find(s, c.from, buf) {
+		if buf[1] > c.from {
+			c.from = buf[1]
 		} else {
-			_, width := utf8.DecodeRuneInString(s[from:])
-			from += max(width, 1)
+			_, width := utf8.DecodeRuneInString(s[c.from:])
+			c.from += max(width, 1)
 		}
 		// An empty match right behind another one is none.
-		if (buf[0] != last || buf[0] < buf[1]) && !visit(buf) {
-			return false
+		behind := c.started && buf[0] == c.last && buf[0] == buf[1]
+		c.started, c.last = true, buf[1]
+		if !behind {
+			return buf
 		}
 	}
-	return true
+	return nil
 }

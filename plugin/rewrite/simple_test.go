@@ -29,10 +29,10 @@ func FuzzSimple(f *testing.F) {
 			t.Fatalf("%q matches %q: %v, want %v", expr, text, got, want)
 		}
 		var all [][]int
-		find.each(text, nil, func(loc []int) bool {
+		c := cursor{}
+		for loc := find.next(text, &c, nil); loc != nil; loc = find.next(text, &c, nil) {
 			all = append(all, slices.Clone(loc))
-			return true
-		})
+		}
 		want := re.FindAllStringSubmatchIndex(text, -1)
 		if !slices.EqualFunc(all, want, slices.Equal[[]int]) {
 			t.Fatalf("all of %q in %q: %v, want %v", expr, text, all, want)

@@ -26,7 +26,7 @@ type Source interface {
 type EditKind uint8
 
 const (
-	EditSet    EditKind = iota // gives the one value there is, or creates it
+	EditSet    EditKind = iota // removes all values and writes this one
 	EditAdd                    // appends a value
 	EditRemove                 // removes all values
 )
@@ -175,6 +175,7 @@ func (s *Stream) Request(src Source) *Outcome {
 	if r.idleRequest {
 		return &s.out
 	}
+	s.list.blind = r.blindRequest
 	if !s.readTarget() {
 		return s.giveUp()
 	}
@@ -416,9 +417,7 @@ func (s *Stream) finish() {
 	if s.out.Answer != nil {
 		// The request goes nowhere: nothing of it is worth a write but what the
 		// access log shows.
-		s.restore()
 		s.own(r.patternHeader, s.acted)
-		s.diff()
 		return
 	}
 	if len(r.request.ops) > 0 {
@@ -427,26 +426,18 @@ func (s *Stream) finish() {
 	}
 	moved := s.target != s.received
 	if moved {
-		s.own(r.originalPathHeader, s.text(s.received))
-	} else {
-		s.own(r.originalPathHeader, nil)
-	}
-	s.own(r.patternHeader, s.acted)
-	if moved {
 		s.out.Edits = append(s.out.Edits, Edit{EditSet, ":path", unsafeString(s.text(s.target))})
 	}
 	if s.host != s.hostWas {
 		s.out.Edits = append(s.out.Edits, Edit{EditSet, ":authority", s.host})
 	}
 	s.diff()
-}
-
-// restore undoes all header operations of the pass.
-func (s *Stream) restore() {
-	if s.list.changed {
-		s.list = fieldList{items: s.list.items[:0], touched: s.list.touched[:0]}
-		s.fill()
+	if moved {
+		s.own(r.originalPathHeader, s.text(s.received))
+	} else {
+		s.own(r.originalPathHeader, nil)
 	}
+	s.own(r.patternHeader, s.acted)
 }
 
 // own writes a header of the filter's own, or removes what came under its name.
@@ -454,25 +445,26 @@ func (s *Stream) own(name string, value []byte) {
 	if name == "" {
 		return
 	}
-	if len(value) == 0 && !s.loaded {
-		_, found, ok := s.src.Header(name)
-		s.failed = s.failed || !ok
-		if !found {
-			return
-		}
-	}
-	s.load()
-	s.list.drop(func(f *field) bool { return f.name == name })
-	if len(value) == 0 {
-		return
-	}
 	text := unsafeString(value)
-	if !validValue(text) {
+	if text != "" && !validValue(text) {
 		s.count(TopLevel, Unsafe)
+		text = ""
+	}
+	if text != "" {
+		s.out.Edits = append(s.out.Edits, Edit{EditSet, name, text})
 		return
 	}
-	s.list.items = append(s.list.items, field{name: name, value: text})
-	s.list.touch(name)
+	found, ok := s.list.has(name), true
+	if !found && !s.loaded {
+		_, found, ok = s.src.Header(name)
+		s.failed = s.failed || !ok
+	}
+	for i := range s.arrived {
+		found = found || s.arrived[i].Name == name
+	}
+	if found {
+		s.out.Edits = append(s.out.Edits, Edit{Kind: EditRemove, Name: name})
+	}
 }
 
 // Response decides what happens to a response: the upstream's, the filter's
@@ -483,9 +475,10 @@ func (s *Stream) Response(src Source) *Outcome {
 	if r.idleResponse || len(s.walk) == 0 && len(r.response.ops) == 0 {
 		return &s.out
 	}
-	if s.load(); s.failed {
-		s.out = Outcome{}
-		return &s.out
+	if s.list.blind = r.blindResponse; !s.list.blind {
+		if s.load(); s.failed {
+			return s.giveUp()
+		}
 	}
 	stopped := false
 	for _, k := range s.walk {
@@ -510,6 +503,9 @@ func (s *Stream) Response(src Source) *Outcome {
 		}
 		s.readLate(r.response.refs, s.topVals)
 		s.edit(TopLevel, r.response.ops, s.vals[s.topVals:])
+	}
+	if s.failed {
+		return s.giveUp()
 	}
 	s.diff()
 	return &s.out
@@ -558,7 +554,9 @@ func (s *Stream) responseMatches(p *pattern) bool {
 
 // edit runs header operations on the list at hand.
 func (s *Stream) edit(pattern int, ops []operation, vals []val) {
-	s.load()
+	if !s.list.blind {
+		s.load()
+	}
 	for i := range ops {
 		if !s.apply(&s.list, &ops[i], vals) {
 			s.count(pattern, Unsafe)
@@ -568,55 +566,61 @@ func (s *Stream) edit(pattern int, ops []operation, vals []val) {
 
 // diff turns what the header operations changed into as few writes as say it.
 func (s *Stream) diff() {
-	for _, name := range s.list.touched {
-		var was, now, same int
-		for i := range s.arrived {
-			if s.arrived[i].Name == name {
-				was++
-			}
-		}
-		for i, j := 0, 0; i < len(s.list.items); i++ {
-			if s.list.items[i].name != name {
+	for _, t := range s.list.touched {
+		same := 0 // how many values stay as they are
+		if !s.list.blind {
+			var changed bool
+			if same, changed = s.unchanged(t.name); !changed {
 				continue
 			}
-			for j < len(s.arrived) && s.arrived[j].Name != name {
-				j++
-			}
-			if same == now && j < len(s.arrived) && s.arrived[j].Value == s.list.items[i].value {
-				same++
-			}
-			j++
-			now++
+			t.cleared = same == 0
 		}
-		switch {
-		case same == was && now == was:
-			continue
-		case same == was:
-			// Values were appended: the ones before stay as they are.
-		case was == 1 && now == 1:
-			same = 0
-		default:
-			s.out.Edits = append(s.out.Edits, Edit{Kind: EditRemove, Name: name})
-			same, was = 0, 0
-		}
-		kind := EditAdd
-		if was == 1 && now == 1 {
+		kind, written := EditAdd, false
+		if t.cleared {
 			kind = EditSet
 		}
 		for i := range s.list.items {
-			if f := &s.list.items[i]; f.name == name {
+			if f := &s.list.items[i]; f.name == t.name {
 				if same--; same < 0 {
-					s.out.Edits = append(s.out.Edits, Edit{kind, name, f.value})
+					s.out.Edits = append(s.out.Edits, Edit{kind, t.name, f.value})
+					kind, written = EditAdd, true
 				}
 			}
 		}
+		if t.cleared && !written {
+			s.out.Edits = append(s.out.Edits, Edit{Kind: EditRemove, Name: t.name})
+		}
 	}
+}
+
+// unchanged compares the values of a header with those that arrived. Where
+// values were only appended, same is how many were there before; else it is 0.
+func (s *Stream) unchanged(name string) (same int, changed bool) {
+	at := 0
+	for i := range s.arrived {
+		if s.arrived[i].Name != name {
+			continue
+		}
+		for at < len(s.list.items) && s.list.items[at].name != name {
+			at++
+		}
+		if at == len(s.list.items) || s.list.items[at].value != s.arrived[i].Value {
+			return 0, true
+		}
+		at++
+		same++
+	}
+	for ; at < len(s.list.items); at++ {
+		changed = changed || s.list.items[at].name == name
+	}
+	return same, changed
 }
 
 // readTarget reads the path, with as few host calls as the rules allow.
 func (s *Stream) readTarget() bool {
 	path, found, ok := "", false, true
 	if s.rules.wantsAll {
+		s.load()
 		path, _ = s.get(":path")
 		ok = !s.failed
 	} else if path, found, ok = s.src.Header(":path"); !found {
@@ -636,12 +640,11 @@ func (s *Stream) load() {
 	list, ok := s.src.Headers()
 	s.failed = s.failed || !ok
 	s.arrived = list
-	s.fill()
-}
-
-func (s *Stream) fill() {
-	for i := range s.arrived {
-		s.list.items = append(s.list.items, field{name: s.arrived[i].Name, value: s.arrived[i].Value})
+	if s.list.blind {
+		return
+	}
+	for i := range list {
+		s.list.items = append(s.list.items, field{name: list[i].Name, value: list[i].Value})
 	}
 }
 
@@ -661,8 +664,22 @@ func (s *Stream) hostname() string {
 	return s.bareHost
 }
 
-// get gives the first current value of a header.
+// get gives the first current value of a header. Where the list is blind it is
+// one that nothing edits.
 func (s *Stream) get(name string) (string, bool) {
+	if s.list.blind {
+		if !s.loaded {
+			value, found, ok := s.src.Header(name)
+			s.failed = s.failed || !ok
+			return value, found
+		}
+		for i := range s.arrived {
+			if s.arrived[i].Name == name {
+				return s.arrived[i].Value, true
+			}
+		}
+		return "", false
+	}
 	s.load()
 	for i := range s.list.items {
 		if s.list.items[i].name == name {

@@ -13,6 +13,8 @@ type template struct {
 	pieces []piece
 	refs   bool // it has references, so it may have no value
 	config bool // it holds ${config}, which may be longer than other values
+
+	checked bool // a header value that is known to be fit to be written
 }
 
 type pieceKind uint8

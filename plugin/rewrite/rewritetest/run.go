@@ -192,16 +192,10 @@ func (m headerMap) Headers() ([]rewrite.Header, bool) { return slices.Clone(m), 
 func (m *headerMap) write(edits []rewrite.Edit) {
 	for _, e := range edits {
 		e.Name, e.Value = strings.Clone(e.Name), strings.Clone(e.Value)
-		switch e.Kind {
-		case rewrite.EditRemove:
+		if e.Kind != rewrite.EditAdd {
 			*m = slices.DeleteFunc(*m, func(h rewrite.Header) bool { return h.Name == e.Name })
-		case rewrite.EditSet:
-			if i := slices.IndexFunc(*m, func(h rewrite.Header) bool { return h.Name == e.Name }); i >= 0 {
-				(*m)[i].Value = e.Value
-				continue
-			}
-			fallthrough
-		case rewrite.EditAdd:
+		}
+		if e.Kind != rewrite.EditRemove {
 			*m = append(*m, rewrite.Header{Name: e.Name, Value: e.Value})
 		}
 	}
