@@ -1,0 +1,129 @@
+package rewrite_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+)
+
+func load(tb testing.TB, config string) *rewrite.Rules {
+	tb.Helper()
+	rules, err := rewrite.Load([]byte(config))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return rules
+}
+
+func get(path string) *source {
+	return &source{list: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: ":path", Value: path}, {Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: "x-a", Value: "1"}}}
+}
+
+// With path rules alone a request that matches none costs one host call, and
+// its response none.
+func TestMissCostsOneCall(t *testing.T) {
+	several := `{"match": {"path": {"exact": "/a"}}, "rewrite": {"path": "/b"}},
+		{"match": {"path": {"prefix": "/a/"}}, "rewrite": {"path": "/b", "host": "${header.x-a}", "query": {"set": {"a": "1"}}}},
+		{"match": {"path": {"regex": "^/a[0-9]"}, "host": {"exact": "a"}, "methods": ["GET"]}, "redirect": {"scheme": "https"}},
+		{"match": {"path": {"regex": "^/a(b|bc)*$"}}, "respond": {"status": 410}},
+		{"match": {"path": {"exact": "/c"}}, "headers": {"request": {"set": {"x-b": "1"}}, "response": {"set": {"x-b": "${header.x-a}"}}}}`
+	for name, patterns := range map[string]string{"few": several, "many": strings.Repeat(several+",", 10) + several} {
+		t.Run(name, func(t *testing.T) {
+			stream := load(t, `{"patterns": [`+patterns+`]}`).NewStream()
+			request := get("/other?a=/a")
+			out := stream.Request(request)
+			if len(out.Edits) > 0 || out.Answer != nil || len(out.Counts) > 0 {
+				t.Errorf("outcome %+v of a request that matches nothing", out)
+			}
+			if request.single != 1 || request.all != 0 {
+				t.Errorf("%d single reads and %d of all headers, want one single read", request.single, request.all)
+			}
+			response := &source{list: []rewrite.Header{{Name: ":status", Value: "200"}}}
+			stream.Response(response)
+			if response.single+response.all > 0 {
+				t.Error("the response was read")
+			}
+		})
+	}
+}
+
+// Without anything to do nothing is read.
+func TestNothingToDoCostsNoCall(t *testing.T) {
+	for _, config := range []string{``, `{}`, `{"headers": {"response": {"set": {"x-a": "${response.status}"}}}}`, `{"patterns": [{"mode": "disabled", "rewrite": {"path": "/a"}}]}`} {
+		request := get("/a")
+		load(t, config).NewStream().Request(request)
+		if request.single+request.all > 0 {
+			t.Errorf("%s: the request was read", config)
+		}
+	}
+}
+
+// A rule with an exact path, a prefix or a regex that is plain text allocates
+// nothing, whether it matches or not.
+func TestPlainRulesAllocateNothing(t *testing.T) {
+	for _, match := range []string{`{"exact": "/api/v1"}`, `{"prefix": "/api"}`, `{"regex": "api"}`, `{"regex": "/api/"}`} {
+		stream := load(t, `{"patterns": [{"match": {"path": `+match+`}, "rewrite": {"path": "/x"}}]}`).NewStream()
+		for _, path := range []string{"/api/v1?a=b", "/other"} {
+			request, response := get(path), &source{list: []rewrite.Header{{Name: ":status", Value: "200"}}}
+			once := func() {
+				stream.Reset()
+				stream.Request(request)
+				stream.Response(response)
+			}
+			once()
+			if n := testing.AllocsPerRun(100, once); n > 0 {
+				t.Errorf("%s on %s: %v allocations a request", match, path, n)
+			}
+		}
+	}
+}
+
+// A configuration of 1,000 mixed patterns takes effect quickly.
+func TestManyPatternsCompileQuickly(t *testing.T) {
+	var patterns []string
+	for i := range 200 {
+		patterns = append(patterns,
+			fmt.Sprintf(`{"match": {"path": {"exact": "/e%d"}}, "rewrite": {"path": "/x"}}`, i),
+			fmt.Sprintf(`{"match": {"path": {"prefix": "/p%d"}}, "rewrite": {"path": "/x"}}`, i),
+			fmt.Sprintf(`{"match": {"path": {"regex": "^/r%d/([a-z]+)/(.*)$"}}, "rewrite": {"path": "/x/$2/$1"}}`, i),
+			fmt.Sprintf(`{"match": {"path": {"regex": "^/(a|b%d)+/([a-z]+)[a-f]$"}, "host": {"suffix": ".h%d"}}, "redirect": {"path": "/x/$1"}}`, i, i),
+			fmt.Sprintf(`{"match": {"headers": [{"name": "x-a", "regex": "^v%d(.*)$"}]}, "headers": {"request": {"set": {"x-b": "${header.x-a}"}}}}`, i))
+	}
+	start := time.Now()
+	load(t, `{"patterns": [`+strings.Join(patterns, ",")+`]}`)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("%d patterns took %v, want less than 1s", len(patterns), took)
+	}
+}
+
+// Where a read fails the request or response goes on as it is, whatever the
+// rules are and whichever read it was.
+func TestFailedReadsChangeNothing(t *testing.T) {
+	failed := false
+	for _, c := range table(t) {
+		if c.Errors != nil {
+			continue
+		}
+		stream := load(t, string(c.Config)).NewStream()
+		for _, x := range c.Exchanges {
+			for failing := 1; failing <= 3; failing++ {
+				stream.Reset()
+				request := &source{list: x.Request.List(), failing: failing}
+				if out := stream.Request(request); request.failed && (len(out.Edits) > 0 || out.Answer != nil || len(out.Counts) > 0) {
+					t.Errorf("%s: %+v after read %d of the request failed", c.Name, out, failing)
+				}
+				failed = failed || request.failed
+				response := &source{list: append([]rewrite.Header{{Name: ":status", Value: x.Response.Start}}, x.Response.Headers...), failing: failing}
+				if out := stream.Response(response); response.failed && (len(out.Edits) > 0 || len(out.Counts) > 0) {
+					t.Errorf("%s: %+v after read %d of the response failed", c.Name, out, failing)
+				}
+			}
+		}
+	}
+	if !failed {
+		t.Error("no read failed")
+	}
+}
