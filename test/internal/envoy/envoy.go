@@ -243,10 +243,13 @@ func (e *Envoy) Configure(ctx context.Context, filter Filter) error {
 		}
 		is := all[filter.Name]
 		if is.attempts > was.attempts && is.attempts == is.successes+is.rejections {
-			if is.rejections > was.rejections {
-				return fmt.Errorf("envoy: configuration of %s refused: %s", filter.Name, strings.Join(reasons(e.Log()[logged:]), "; "))
+			if is.rejections == was.rejections {
+				return nil
 			}
-			return nil
+			// The log follows the statistics, through a pipe.
+			if log := e.Log()[logged:]; strings.Contains(log, rejected) {
+				return fmt.Errorf("envoy: configuration of %s refused: %s", filter.Name, strings.Join(reasons(log), "; "))
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -291,6 +294,9 @@ func (e *Envoy) discovery(ctx context.Context) (map[string]discovery, error) {
 	return all, nil
 }
 
+// rejected is what Envoy logs of a rejected configuration, last.
+const rejected = "Filesystem config update rejected: "
+
 // reasons are what the filters wrote at level critical, and what Envoy says of a rejected configuration.
 func reasons(log string) []string {
 	var list []string
@@ -298,7 +304,7 @@ func reasons(log string) []string {
 		line = strings.TrimSpace(line)
 		if _, message, ok := strings.Cut(line, "] wasm log "); ok && strings.Contains(line, "[critical]") {
 			list = append(list, message)
-		} else if _, message, ok := strings.Cut(line, "Filesystem config update rejected: "); ok {
+		} else if _, message, ok := strings.Cut(line, rejected); ok {
 			list = append(list, message)
 		}
 	}

@@ -89,7 +89,9 @@ func fields(m Message, start ...rewrite.Header) []rewrite.Header {
 }
 
 func (c *http2Conn) exchange(request Message) (Message, error) {
-	c.stream = max(1, c.stream+2)
+	if c.stream += 2; c.stream == 2 {
+		c.stream = 1 // a client's streams have odd numbers
+	}
 	start := []rewrite.Header{{Name: ":method", Value: request.Start}}
 	if request.Target != "" {
 		start = append(start, rewrite.Header{Name: ":path", Value: request.Target})
