@@ -65,6 +65,7 @@ lint: build/bin/golangci-lint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_V
 	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck
 	build/venv/bin/yamllint --strict .
 
+include test/bench.mk
 include test/mesh.mk
 
 .PHONY: help

@@ -1,0 +1,31 @@
+# What a request costs, beside other ways to do the same. The first run builds what to compare with, which takes some
+# minutes more; TinyGo's are built as the filter is.
+
+bench_modules := $(addprefix build/bench/modules/,empty.wasm sdk.wasm seed.wasm seed-default.wasm rust.wasm plugin.wasm)
+
+##@ Measure
+
+.PHONY: bench bench-quick bench-full
+bench: bench-normal ## what a request costs, beside Envoy itself, Lua, Rust and the seed (10 minutes)
+bench-quick bench-normal bench-full: bench-%: build/bin/bench $(bench_modules) $(ENVOY)
+	@exec build/bin/bench -profile $* -command 'make $(if $(filter normal,$*),bench,$@)' -envoy '$(ENVOY)' -modules build/bench/modules -out build/bench
+bench-quick: ## the seed's scenario, no match, 1,000 patterns (2 minutes)
+bench-full: ## every combination (an hour)
+
+build/bin/bench: $(wildcard test/bench/*.go test/internal/envoy/* test/internal/process/*.go) go.mod
+	@plugin/toolchain/go.sh
+	@go build -o $@ ./test/bench
+
+$(filter-out %/rust.wasm %/plugin.wasm %-default.wasm,$(bench_modules)): build/bench/modules/%.wasm: test/bench/modules/%/main.go go.mod $$(toolchain) build/tinygo/bin/tinygo
+	@plugin/toolchain/build.sh build/tinygo . $@ ./test/bench/modules/$*
+build/bench/modules/sdk.wasm: $(wildcard plugin/rewrite/*.go)
+
+# As its author would build it: no -opt, no trim. The target is the one the filter is built for.
+build/bench/modules/seed-default.wasm: test/bench/modules/seed/main.go go.mod build/bench/modules/seed.wasm
+	@build/tinygo/bin/tinygo build -target="plugin/toolchain/$$(<build/tinygo/target)" -buildmode=c-shared -scheduler=none -o $@ ./test/bench/modules/seed
+
+build/bench/modules/rust.wasm: $(wildcard test/bench/modules/rust/*.* test/bench/modules/rust/src/*)
+	@test/bench/modules/rust/build.sh $@
+
+build/bench/modules/plugin.wasm: build/plugin.wasm
+	@mkdir -p $(@D) && cp $< $@

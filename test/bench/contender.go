@@ -1,0 +1,85 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
+)
+
+// contender is one way to do a work on a listener.
+type contender struct {
+	name string
+	// about is what a reader has to know of it.
+	about string
+	// module is the file's name below the folder of modules; "" where it is no module.
+	module string
+	build  func(c contender, modules, cluster string, w work) ([]map[string]any, []envoy.Filter)
+	// does tells what of a work it does; nil is everything.
+	does func(work) work
+	// quiet silences its log while it is measured.
+	quiet bool
+}
+
+const (
+	baseline      = "no filter"
+	baselineAgain = "no filter, again"
+	native        = "Envoy itself"
+	ours          = "wasm-rewrite"
+	empty         = "empty filter"
+	sdkStreams    = "wasm-rewrite, SDK's streams"
+	lua           = "Lua"
+	rust          = "Rust"
+	seed          = "the seed"
+	seedDefault   = "the seed, default build"
+	logging       = "the seed, logging"
+)
+
+func plain(contender, string, string, work) ([]map[string]any, []envoy.Filter) { return nil, nil }
+
+func wasm(c contender, modules, _ string, w work) ([]map[string]any, []envoy.Filter) {
+	filter := envoy.Wasm(envoy.Plugin{
+		Name: c.name, PluginName: "bench", Module: filepath.Join(modules, c.module), Configuration: w.configuration(),
+	})
+	filter.Static = true
+	return nil, []envoy.Filter{filter}
+}
+
+func nothing(work) work { return work{} }
+
+var contenders = []contender{
+	{name: baseline, build: plain, does: nothing},
+	{name: baselineAgain, build: plain, does: nothing,
+		about: "the same once more: how far from 0 it lies is the noise of the run"},
+	{name: native, about: "routes with regex_rewrite or prefix_rewrite, and header_mutation",
+		build: func(_ contender, _, cluster string, w work) ([]map[string]any, []envoy.Filter) {
+			return w.native(cluster)
+		}},
+	{name: empty, module: "empty.wasm", build: wasm, does: nothing,
+		about: "does nothing; the same SDK and toolchain as wasm-rewrite, trimmed as it is"},
+	{name: ours, module: "plugin.wasm", build: wasm, about: "this project"},
+	{name: sdkStreams, module: "sdk.wasm", build: wasm,
+		about: "the same rules, but the SDK keeps the streams and copies what the host hands over"},
+	{name: lua, about: "the same work by hand in Envoy's Lua filter",
+		build: func(_ contender, _, _ string, w work) ([]map[string]any, []envoy.Filter) {
+			return nil, []envoy.Filter{{Name: "lua", Static: true, Config: map[string]any{
+				"@type":               "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+				"default_source_code": map[string]any{"inline_string": w.lua()},
+			}}}
+		}},
+	{name: rust, module: "rust.wasm", build: wasm, about: "the same work by hand on the Rust SDK, trimmed as wasm-rewrite is"},
+	{name: seed, module: "seed.wasm", build: wasm, quiet: true,
+		about: "the article's plugin, trimmed as wasm-rewrite is, its log not written"},
+	{name: seedDefault, module: "seed-default.wasm", build: wasm, quiet: true,
+		about: "as its author would build it: not trimmed, optimised for size, its log not written"},
+	{name: logging, module: "seed.wasm", build: wasm,
+		about: "trimmed, and its two lines a request written to Envoy's log at Istio's default level"},
+}
+
+func find(name string) contender {
+	for _, c := range contenders {
+		if c.name == name {
+			return c
+		}
+	}
+	panic("no contender " + name)
+}
