@@ -26,7 +26,7 @@ func newConfigMap() *cobra.Command {
 namespace that has workloads. helm status of the release prints the two annotations
 that mount it.`,
 		Example: `  wasm-rewrite configmap build/plugin.wasm -n shop,blog | kubectl apply --server-side -f -`,
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments(1, 1, "MODULE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			data, err := input.ReadFile(args[0], c.InOrStdin())
 			if err != nil {

@@ -37,7 +37,7 @@ A log shows the path that a rewrite left, unless the rules that wrote it had
 originalPathHeader: x-envoy-original-path. Take the log of such a proxy, or of one
 without rewrites.`,
 		Example: `  kubectl logs deploy/shop -c istio-proxy | wasm-rewrite diff old.yaml new.yaml --requests -`,
-		Args:    cobra.ExactArgs(2),
+		Args:    arguments(2, 2, "OLD and NEW"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
 				return err
@@ -154,8 +154,9 @@ func pair(before, after *input.Input) ([]pairing, error) {
 		at(after.Workloads[i].Name).new = &after.Workloads[i]
 	}
 	if len(names) > 1 {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "" }) // plain rules
 		slices.Sort(names)
-		return nil, fmt.Errorf("%s and %s hold the workloads %s; a log is of one: name it with --workload", before.Name, after.Name, strings.Join(names, ", "))
+		return nil, fmt.Errorf("%s and %s hold %s; a log is of one workload: name it with --workload", before.Name, after.Name, strings.Join(names, ", "))
 	}
 	if len(names) == 0 {
 		return nil, fmt.Errorf("%s and %s hold no workload", before.Name, after.Name)
@@ -228,7 +229,7 @@ func (p pairing) compare(requests []accesslog.Counted, examples int) (workloadDi
 		}
 		g.Times += r.Times
 		g.Distinct++
-		g.Examples = append(g.Examples, diffExample{r.Method + " " + r.Scheme + "://" + r.Host + r.Target, r.Times, changes})
+		g.Examples = append(g.Examples, diffExample{exchange.Line(request), r.Times, changes})
 	}
 	for _, g := range groups {
 		slices.SortStableFunc(g.Examples, func(a, b diffExample) int { return b.Times - a.Times })

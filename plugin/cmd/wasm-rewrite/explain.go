@@ -24,7 +24,7 @@ func newExplain() *cobra.Command {
 what each one changed. A URL without scheme and host is of http://example.com.`,
 		Example: `  wasm-rewrite explain GET https://shop.example.com/old/shoes?v=2 rules.yaml -H 'x-env: blue'
   wasm-rewrite explain GET /gone environments/dev -w checkout --response-status 404`,
-		Args: cobra.ExactArgs(3),
+		Args: arguments(3, 3, "METHOD, URL and INPUT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
 				return err
@@ -150,8 +150,7 @@ func cut(s string) string {
 }
 
 func writeExplanation(w io.Writer, request host.Message, e *explain.Explanation) {
-	method := exchange.Value(request, ":method")
-	fmt.Fprintf(w, "%s %s://%s%s\n", method, exchange.Value(request, ":scheme"), exchange.Value(request, ":authority"), exchange.Value(request, ":path"))
+	fmt.Fprintln(w, exchange.Line(request))
 	writeSteps(w, e.Request)
 	if e.Untried > 0 {
 		fmt.Fprintf(w, "  the search ended: %s not tried\n", number(e.Untried, "pattern"))
@@ -161,7 +160,7 @@ func writeExplanation(w io.Writer, request host.Message, e *explain.Explanation)
 		fmt.Fprintf(w, "is answered with %s\n", e.Answer.Value(":status"))
 	} else {
 		// No rule can change the status, so it is the upstream's.
-		fmt.Fprintf(w, "goes upstream as %s %s://%s%s\nis answered with %s\n", method, e.Upstream.Value(":scheme"), e.Upstream.Value(":authority"), e.Upstream.Value(":path"), e.Client.Value(":status"))
+		fmt.Fprintf(w, "goes upstream as %s\nis answered with %s\n", exchange.Line(e.Upstream.Host()), e.Client.Value(":status"))
 	}
 	writeSteps(w, e.Response)
 	writeOutside(w, e.OutsideResponse)

@@ -28,7 +28,7 @@ requests are sent stays with the objects: import writes rules only. Remove the
 rewrites from the objects when the rules are in force, not before, and not after.`,
 		Example: `  kubectl get ingress,virtualservice,httproute -A -o yaml | wasm-rewrite import - > values.yaml
   wasm-rewrite lint values.yaml`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, 0, "a FILE or more"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
 				return err

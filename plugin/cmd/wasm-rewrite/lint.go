@@ -31,7 +31,7 @@ func newLint() *cobra.Command {
 The exit code is 1 where something at least as bad as --fail-on was found.`,
 		Example: `  wasm-rewrite lint rules.yaml
   wasm-rewrite lint environments/* --fail-on error`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, 0, "an INPUT or more"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
 				return err

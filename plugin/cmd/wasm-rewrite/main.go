@@ -123,7 +123,8 @@ func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, err
 			continue
 		}
 		if len(f.workload) > 0 {
-			in.Workloads = slices.DeleteFunc(in.Workloads, func(w input.Workload) bool { return !slices.Contains(f.workload, w.Name) })
+			// Plain rules are of any workload.
+			in.Workloads = slices.DeleteFunc(in.Workloads, func(w input.Workload) bool { return w.Name != "" && !slices.Contains(f.workload, w.Name) })
 		}
 		for _, w := range in.Workloads {
 			found[w.Name] = true
@@ -167,6 +168,17 @@ func complete[S ~string](c *cobra.Command, flag string, words []S) {
 	}
 	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err) // the flag was added a line before
+	}
+}
+
+// arguments wants from least to most arguments, described by what; most 0 is
+// no limit.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= least && (most == 0 || len(args) <= most) {
+			return nil
+		}
+		return fmt.Errorf("%s wants %s, and got %s: see `%s --help`", c.Name(), what, number(len(args), "argument"), c.CommandPath())
 	}
 }
 

@@ -45,7 +45,7 @@ is compared with all its values: a string, or a list where it is repeated.
 A random sample counts as in.`,
 		Example: `  wasm-rewrite test rules.yaml
   wasm-rewrite test environments/dev --wasm build/plugin.wasm -o junit > tests.xml`,
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments(1, 0, "an INPUT or more"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
 				return err

@@ -140,4 +140,4 @@ func values(list []string) string {
 }
 
 // String shows a request as a line: GET https://host/path.
-func (r Request) String() string { return r.Method + " " + r.Scheme + "://" + r.Host + r.Path }
+func (r Request) String() string { return exchange.Line(r.message()) }

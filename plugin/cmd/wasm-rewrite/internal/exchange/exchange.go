@@ -159,6 +159,15 @@ func Request(method, scheme, authority, target string, headers []host.Header) ho
 	return host.Message{Headers: append(list, headers...)}
 }
 
+// Line shows a request: GET https://host/path.
+func Line(request host.Message) string {
+	target := Value(request, ":path")
+	if !strings.HasPrefix(target, "/") {
+		target = " " + target // OPTIONS *
+	}
+	return Value(request, ":method") + " " + Value(request, ":scheme") + "://" + Value(request, ":authority") + target
+}
+
 // Response makes a response.
 func Response(status int, headers []host.Header) host.Message {
 	return host.Message{Headers: append([]host.Header{{Name: ":status", Value: strconv.Itoa(status)}}, headers...)}

@@ -64,6 +64,15 @@ func (m *Message) Value(name string) string {
 	return ""
 }
 
+// Host gives the message as package host has it.
+func (m *Message) Host() host.Message {
+	out := host.Message{Body: m.Body}
+	for _, h := range m.Headers {
+		out.Headers = append(out.Headers, host.Header(h))
+	}
+	return out
+}
+
 func message(m host.Message) Message {
 	out := Message{Body: m.Body, Headers: []Header{}}
 	for _, h := range m.Headers {
@@ -124,6 +133,9 @@ func Explain(config *rewrite.Config, request, response host.Message) (*Explanati
 				at = base.Headers
 			}
 			step.Why = why(p, s.Why, at, before.response)
+		}
+		if s.Verdict == "sampled out" {
+			step.Why = sampled(p.Sample, before.request)
 		}
 		switch {
 		case s.Response:
@@ -277,12 +289,24 @@ func why(p *rewrite.Pattern, key string, request, response []host.Header) string
 				statuses = append(statuses, fmt.Sprintf("%dxx", s.From/100))
 			}
 		}
-		return says(strings.Join(statuses, ", "), "the status", list(get(response, ":status")))
+		return says(strings.Join(statuses, ", "), "the status", strings.Join(get(response, ":status"), ""))
 	case "match.response.headers":
 		h := m.Response.Headers[at]
 		return says(value(h), h.Name, list(get(response, strings.ToLower(h.Name))))
 	}
 	return key
+}
+
+// sampled says what a request was drawn by.
+func sampled(s *rewrite.Sample, request []host.Header) string {
+	share := fmt.Sprintf("sample: %v percent", s.Percent)
+	switch {
+	case s.By == nil:
+		return share
+	case s.By.Header != "":
+		return share + " by header " + s.By.Header + ", which is " + list(exchange.Values(host.Message{Headers: request}, strings.ToLower(s.By.Header)))
+	}
+	return share + " by cookie " + s.By.Cookie
 }
 
 // written is a matcher's texts by key; one is there.

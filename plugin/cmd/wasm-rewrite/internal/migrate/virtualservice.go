@@ -44,9 +44,11 @@ func (m *migration) virtualService(o *istio.VirtualService) {
 				continue
 			}
 			e := entry{object: m.at, path: in, match: conditions}
-			if m.routeAction(at, route, match, &e) {
-				w.entries = append(w.entries, e)
+			if !m.routeAction(at, route, match, &e) {
+				// The ones after it must not take its requests.
+				e.action, e.headers = nil, nil
 			}
+			w.entries = append(w.entries, e)
 		}
 	}
 	if len(spec.Tcp)+len(spec.Tls) > 0 {
