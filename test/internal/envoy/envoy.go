@@ -233,7 +233,7 @@ func (e *Envoy) Configure(ctx context.Context, filter Filter) error {
 	if err := e.write(filter); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	was := before[filter.Name]
 	for {
@@ -253,7 +253,7 @@ func (e *Envoy) Configure(ctx context.Context, filter Filter) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("envoy: configuration of %s not read within 10 s", filter.Name)
+			return fmt.Errorf("envoy: configuration of %s not read within a minute", filter.Name)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
