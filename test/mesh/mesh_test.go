@@ -17,6 +17,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -103,6 +105,7 @@ type space struct {
 	*testing.T
 	name    string
 	kubectl *k8s.KubectlOptions
+	shown   bool
 }
 
 // newSpace makes a namespace with two httpbins, v1 and v2. v1's Pods get annotations; before runs first in the
@@ -116,7 +119,7 @@ func newSpace(t *testing.T, annotations map[string]string, before func(*space)) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &space{t, created.Name, kubectl(created.Name)}
+	s := &space{T: t, name: created.Name, kubectl: kubectl(created.Name)}
 	t.Cleanup(func() {
 		if t.Failed() {
 			s.show()
@@ -149,20 +152,35 @@ func kubectl(namespace string) *k8s.KubectlOptions {
 	return options
 }
 
-// show prints what a person would look at.
+// show prints what a person would look at, once.
 func (s *space) show() {
+	if s.shown {
+		return
+	}
+	s.shown = true
 	for _, command := range []string{
 		"get pods --output=wide",
 		"get wasmplugins,envoyfilters --output=yaml",
 		"get events --field-selector=type=Warning",
-		"logs --selector=app=httpbin --container=istio-proxy --tail=40 --prefix",
-		"logs --namespace=istio-ingress deployment/istio-ingressgateway --tail=40",
-		"logs --namespace=istio-system deployment/istiod --tail=20",
+		"logs --selector=app=httpbin --container=istio-proxy --tail=-1 --prefix",
+		"logs --namespace=istio-ingress deployment/istio-ingressgateway",
+		"logs --namespace=istio-system deployment/istiod",
 	} {
 		out, err := exec.Command("kubectl", append([]string{"--kubeconfig", bed.Kubeconfig, "--namespace", s.name}, strings.Fields(command)...)...).CombinedOutput()
-		s.Logf("kubectl %s: %v\n%s", command, err, out)
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if strings.HasPrefix(command, "logs") {
+			// The tests ask many times, and what they were answered is known.
+			lines = slices.DeleteFunc(lines, func(line string) bool { return accessLog.MatchString(line) || !telling.MatchString(line) })
+			lines = lines[max(0, len(lines)-30):]
+		}
+		s.Logf("kubectl %s: %v\n%s", command, err, strings.Join(lines, "\n"))
 	}
 }
+
+var (
+	accessLog = regexp.MustCompile(`"[A-Z]+ \S+ HTTP/[0-9.]+"`)
+	telling   = regexp.MustCompile(`(?i)wasm|ecds|warn|error`)
+)
 
 // release installs the chart with the seed's values and more of them, and uninstalls it when the test ends.
 func (s *space) release(namespace string, values ...string) *release {
@@ -197,6 +215,9 @@ func (r *release) uninstall() {
 		return
 	}
 	r.gone = true
+	if r.Failed() {
+		r.show()
+	}
 	if err := helm.DeleteContextE(r, context.Background(), r.options, r.name, true); err != nil {
 		r.Error(err)
 	}

@@ -40,7 +40,9 @@ func Start(host, folder string) (*Registry, error) {
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if wanted := r.password.Load(); wanted != nil {
 			if user, password, _ := request.BasicAuth(); user != wanted.user || password != wanted.password {
-				w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+				// Istio 1.29 takes every realm for the URL of a token server, and refuses one that is no public URL
+				// (istio.io/istio/pkg/wasm/imagefetcher.go, validateRealmURL).
+				w.Header().Set("WWW-Authenticate", `Basic realm="https://registry.example"`)
 				http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)
 				return
 			}
