@@ -1,5 +1,6 @@
 // Command wasm-rewrite is the rule author's tool: it checks, tries and explains
-// rules with the engine that runs in the proxies. README.md has the commands.
+// rules with the engine that runs in the proxies. `wasm-rewrite help` has the
+// commands.
 package main
 
 import (

@@ -185,7 +185,15 @@ func (t *tester) workload(ctx context.Context, in *input.Input, w input.Workload
 		if err != nil {
 			return run, err
 		}
-		if subject, err = t.module.Start(ctx, text, config, rules); err != nil {
+		subject, err = t.module.Start(ctx, text, config, rules)
+		if refused := (*exchange.RefusedError)(nil); errors.As(err, &refused) {
+			for _, reason := range refused.Reasons {
+				run.Refusals = append(run.Refusals, lint.Finding{Input: in.Name, Workload: w.Name,
+					Reason: "the filter refuses what this tool takes: " + reason, Severity: lint.SeverityError, Check: lint.Invalid})
+			}
+			return run, nil
+		}
+		if err != nil {
 			return run, err
 		}
 	}

@@ -208,17 +208,37 @@ func (m *Module) Close(ctx context.Context) error { return m.module.Close(ctx) }
 
 // Start puts a configuration in force in the filter: text, which config and
 // rules are for the engine; they tell what the counters mean. The filter decides
-// samples without `by` at random: see [WithoutRandom].
+// samples without `by` at random: see [WithoutRandom]. The error is a
+// *RefusedError where the filter refuses the configuration.
 func (m *Module) Start(ctx context.Context, text []byte, config *rewrite.Config, rules *rewrite.Rules) (Subject, error) {
 	vm, err := m.module.New(ctx, host.Options{})
 	if err != nil {
 		return nil, err
 	}
 	plugin, err := vm.Start(ctx, "wasm-rewrite", text)
+	if refused := (*host.RefusedError)(nil); errors.As(err, &refused) {
+		err = refusal(refused)
+	}
 	if err != nil {
 		return nil, errors.Join(err, vm.Close(ctx))
 	}
 	return &module{config: config, rules: rules, vm: vm, plugin: plugin, before: vm.Metrics()}, nil
+}
+
+// RefusedError tells that the filter refuses a configuration that the engine of
+// this tool takes: it is of another version.
+type RefusedError struct{ Reasons []string }
+
+func (e *RefusedError) Error() string {
+	return "the filter refuses the configuration: " + strings.Join(e.Reasons, "; ")
+}
+
+func refusal(from *host.RefusedError) *RefusedError {
+	e := &RefusedError{}
+	for _, l := range from.Logs {
+		e.Reasons = append(e.Reasons, strings.TrimPrefix(l.Message, "wasm-rewrite: configuration refused: "))
+	}
+	return e
 }
 
 // WithoutRandom leaves out of a configuration the samples that are decided at

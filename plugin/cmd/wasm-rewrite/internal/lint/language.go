@@ -39,9 +39,18 @@ var (
 	paramSubject = subject{0, func(rune) bool { return true }}
 )
 
-// maxWork bounds an analysis: states times instructions. Beyond it nothing is
-// known, and nothing is reported.
-const maxWork = 400_000
+// Work is counted in instructions that are looked at. Beyond these bounds
+// nothing is known, and nothing is reported.
+const (
+	maxWork = 400_000   // of one question
+	allOfIt = 4_000_000 // of all questions about one configuration
+)
+
+// budget is the work that is left.
+type budget struct {
+	left int
+	cut  bool // a question was left without an answer
+}
 
 // beginning and end stand for what is before and after a text.
 const (
@@ -168,7 +177,7 @@ func bit(b bool) byte {
 // without gives a shortest text of the subject that is in l and not in other;
 // found is false where there is none, known is false where that was too much
 // work to find out. The zero language as other is the empty one.
-func (l language) without(other language, of subject) (text string, found, known bool) {
+func (l language) without(other language, of subject, work *budget) (text string, found, known bool) {
 	type node struct {
 		l, other scan
 		before   rune
@@ -180,12 +189,16 @@ func (l language) without(other language, of subject) (text string, found, known
 	if other.prog != nil {
 		size += len(other.prog.Inst)
 	}
-	if len(runes) == 0 || len(runes)*size > maxWork {
+	limit := min(maxWork, work.left)
+	if len(runes) == 0 || len(runes)*size > limit {
+		work.cut = true
 		return "", false, false
 	}
 	nodes := []node{{before: beginning, up: -1}}
 	seen := map[string]bool{}
-	for i, work := 0, 0; i < len(nodes); i++ {
+	spent := len(runes) * size
+	defer func() { work.left -= spent }()
+	for i := 0; i < len(nodes); i++ {
 		n := nodes[i]
 		if of.first == 0 || i > 0 {
 			if l.advance(n.l, n.before, end).matched && !other.advance(n.other, n.before, end).matched {
@@ -204,7 +217,8 @@ func (l language) without(other language, of subject) (text string, found, known
 			if i == 0 && of.first != 0 && r != of.first {
 				continue
 			}
-			if work += len(n.l.at) + len(n.other.at) + 2; work > maxWork {
+			if spent += len(n.l.at) + len(n.other.at) + 2; spent > limit {
+				work.cut = true
 				return "", false, false
 			}
 			to := node{l.advance(n.l, n.before, r), other.advance(n.other, n.before, r), r, i, r}
@@ -232,12 +246,12 @@ func key(l, other scan, before rune) string {
 }
 
 // shortest gives a shortest text of the subject that is in l.
-func (l language) shortest(of subject) (text string, found, known bool) {
-	return l.without(language{}, of)
+func (l language) shortest(of subject, work *budget) (text string, found, known bool) {
+	return l.without(language{}, of, work)
 }
 
 // within tells whether every text of the subject that is in l is in other too.
-func (l language) within(other language, of subject) bool {
-	_, found, known := l.without(other, of)
+func (l language) within(other language, of subject, work *budget) bool {
+	_, found, known := l.without(other, of, work)
 	return known && !found
 }

@@ -41,6 +41,7 @@ const (
 	ConfigShown  Check = "config-shown"
 	Phase        Check = "phase"
 	Module       Check = "module"
+	Unknown      Check = "unknown"
 )
 
 // Checks are all checks with what they report, for help.
@@ -63,6 +64,7 @@ var Checks = []struct {
 	{Switched, SeverityInfo, "a pattern that is disabled, or in shadow, or samples nothing"},
 	{Phase, SeverityInfo, "which path an AuthorizationPolicy sees"},
 	{Module, SeverityInfo, "values that name no module"},
+	{Unknown, SeverityInfo, "regexes that were too much to compare"},
 }
 
 // Finding is one thing that lint has found.
@@ -122,6 +124,7 @@ type linter struct {
 	config   *rewrite.Config
 	rules    *rewrite.Rules
 	patterns []pattern
+	work     budget
 	findings []Finding
 }
 
@@ -137,7 +140,7 @@ func faults(w input.Workload) (findings []Finding) {
 }
 
 func workload(w input.Workload) []Finding {
-	l := &linter{workload: w, findings: faults(w)}
+	l := &linter{workload: w, findings: faults(w), work: budget{left: allOfIt}}
 	var err error
 	if l.rules, err = rewrite.Load(w.Config); err != nil {
 		return l.findings
@@ -151,6 +154,10 @@ func workload(w input.Workload) []Finding {
 	}
 	l.top()
 	l.phase()
+	if l.work.cut {
+		l.find(Unknown, SeverityInfo, "patterns", "", "these regexes are too much to compare all of them with each other: patterns that can never match or be reached may have been missed",
+			"use prefix or exact where they do, and smaller repeat counts")
+	}
 	return l.findings
 }
 

@@ -61,6 +61,11 @@ func (p *pattern) requests() (list []request) {
 		}
 	}
 	paths := []string{"/", "/a/b"}
+	for _, c := range p.conditions() {
+		if !c.known && !c.not {
+			return nil
+		}
+	}
 	if p.path != nil {
 		paths = []string{p.path.example}
 		for _, more := range []string{"/a/b", "a/b", "1"} {

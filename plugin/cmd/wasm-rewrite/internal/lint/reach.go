@@ -34,6 +34,7 @@ type condition struct {
 	re      *regexp.Regexp
 	of      subject
 	example string // a shortest text that fits
+	known   bool   // example is one
 	empty   bool   // no text fits
 }
 
@@ -113,8 +114,8 @@ func (l *linter) condition(at string, of subject, ignoreCase bool, w written) co
 	if c.lang, err = newLanguage(expr); err != nil {
 		return c
 	}
-	example, found, known := c.lang.shortest(of)
-	c.example, c.empty = example, known && !found
+	example, found, known := c.lang.shortest(of, &l.work)
+	c.example, c.known, c.empty = example, known && found, known && !found
 	return c
 }
 
@@ -178,7 +179,7 @@ func (l *linter) reachable(j int) bool {
 			return true
 		}
 		a := &l.patterns[i]
-		if !a.stops || !a.covers(p) {
+		if !a.stops || !a.covers(p, &l.work) {
 			continue
 		}
 		reason := fmt.Sprintf("never reached: patterns[%d] (%s) takes every request that would match", i, a.name)
@@ -241,7 +242,7 @@ func (c *condition) instead() string {
 
 // covers tells whether a matches every request that b matches. Where it is not
 // known, it does not.
-func (a *pattern) covers(b *pattern) bool {
+func (a *pattern) covers(b *pattern, work *budget) bool {
 	if a.Match.Scheme != "" && a.Match.Scheme != b.Match.Scheme {
 		return false
 	}
@@ -255,14 +256,14 @@ func (a *pattern) covers(b *pattern) bool {
 			}
 		}
 	}
-	return valuesCover(a.headers, b.headers) && valuesCover(a.query, b.query) &&
-		covers(a.path, b.path, pathSubject) && covers(a.host, b.host, hostSubject)
+	return valuesCover(a.headers, b.headers, work) && valuesCover(a.query, b.query, work) &&
+		covers(a.path, b.path, pathSubject, work) && covers(a.host, b.host, hostSubject, work)
 }
 
 var everything = func() language { l, _ := newLanguage(``); return l }()
 
 // covers tells whether a holds wherever b does.
-func covers(a, b *condition, of subject) bool {
+func covers(a, b *condition, of subject, work *budget) bool {
 	switch {
 	case a == nil:
 		return true
@@ -273,17 +274,17 @@ func covers(a, b *condition, of subject) bool {
 		if of.first != 0 {
 			example = string(of.first)
 		}
-		return a.re.MatchString(example) && everything.within(a.lang, of)
-	case !a.re.MatchString(b.example):
+		return a.re.MatchString(example) && everything.within(a.lang, of, work)
+	case !b.known || !a.re.MatchString(b.example):
 		return false
 	case b.key == "exact" && !strings.Contains(b.re.String(), "(?i)"):
 		return true
 	}
-	return b.lang.prog != nil && b.lang.within(a.lang, of)
+	return b.lang.prog != nil && b.lang.within(a.lang, of, work)
 }
 
 // valuesCover tells whether each of a's conditions follows from one of b's.
-func valuesCover(as, bs []condition) bool {
+func valuesCover(as, bs []condition, work *budget) bool {
 	for i := range as {
 		a := &as[i]
 		follows := slices.ContainsFunc(bs, func(b condition) bool {
@@ -294,9 +295,9 @@ func valuesCover(as, bs []condition) bool {
 				return true
 			case a.not:
 				// Nothing fits a's matcher if nothing fits a wider one of b's.
-				return b.key == "present" || a.key != "present" && covers(&b, a, a.of)
+				return b.key == "present" || a.key != "present" && covers(&b, a, a.of, work)
 			}
-			return a.key == "present" || b.key != "present" && covers(a, &b, a.of)
+			return a.key == "present" || b.key != "present" && covers(a, &b, a.of, work)
 		})
 		if !follows {
 			return false
