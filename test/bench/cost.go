@@ -77,9 +77,9 @@ func (b *bench) costs(ctx context.Context, rounds int) ([]costs, error) {
 		i++
 		k := costs{
 			Name:         c.name,
-			Load:         quartiles(over(load[i], load[noFilter])),
-			Memory:       quartiles(over(memory[i], memory[noFilter])),
-			WorkerMemory: quartiles(over(worker[i], worker[noFilter])),
+			Load:         extremes(over(load[i], load[noFilter])),
+			Memory:       extremes(over(memory[i], memory[noFilter])),
+			WorkerMemory: extremes(over(worker[i], worker[noFilter])),
 		}
 		if c.module != "" {
 			var err error
@@ -88,7 +88,7 @@ func (b *bench) costs(ctx context.Context, rounds int) ([]costs, error) {
 			}
 		}
 		if one[i] != nil && c.name != empty {
-			x, y := quartiles(over(one[i], one[emptyFilter])), quartiles(over(thousand[i], thousand[emptyFilter]))
+			x, y := extremes(over(one[i], one[emptyFilter])), extremes(over(thousand[i], thousand[emptyFilter]))
 			k.Configure, k.ConfigureMany = &x, &y
 		}
 		list = append(list, k)

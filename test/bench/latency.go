@@ -59,7 +59,7 @@ func (b *bench) latency(ctx context.Context, s scenario, each time.Duration) ([]
 	for i, t := range s.targets {
 		var l [3]spread
 		for j, values := range rounds[i] {
-			l[j] = spread{median(values), slices.Min(values), slices.Max(values)}
+			l[j] = extremes(values)
 		}
 		list = append(list, latencies{t.label, l[0], l[1], l[2]})
 	}

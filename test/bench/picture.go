@@ -88,12 +88,12 @@ func (r *report) bars(s *scenarioResult) string {
 	for _, x := range rows {
 		most = max(most, x.Over.High)
 	}
-	const left, top, height, right = 210.0, 64.0, 26.0, 70.0
+	const left, top, height, right = 225.0, 64.0, 26.0, 70.0
 	p := &picture{width: 760, height: top + height*float64(len(rows)) + 62}
 	bottom := p.height - 58
 	at := func(v float64) float64 { return left + max(v, 0)/most*(p.width-left-right) }
 	p.text(16, 24, "head", "CPU time a request, over no filter")
-	p.text(16, 44, "small", "%s; bars: median, whiskers: quartiles of %d rounds", s.Title, s.Rounds)
+	p.text(16, 44, "small", "%s; median of %d rounds, whiskers: 95 %% sure", s.Title, s.Rounds)
 	for v := 0.0; v <= most; v += step(most) {
 		p.line(at(v), top, at(v), bottom, "grid")
 		p.text(at(v), bottom+16, "middle", "%g µs", v)
@@ -133,19 +133,25 @@ func (r *report) curves(s *scenarioResult) string {
 	x := func(n int) float64 {
 		return left + math.Log10(float64(n))/math.Log10(float64(counts[len(counts)-1]))*(p.width-left-right)
 	}
+	var grid []float64
+	for decade := math.Floor(math.Log10(least)); decade <= math.Ceil(math.Log10(most)); decade++ {
+		for _, n := range []float64{1, 2, 5} {
+			grid = append(grid, n*math.Pow(10, decade))
+		}
+	}
+	first, _ := slices.BinarySearch(grid, least)
+	last, _ := slices.BinarySearch(grid, most)
+	grid = grid[max(first-1, 0):min(last+1, len(grid))]
+	least, most = grid[0], grid[len(grid)-1]
 	low, high := math.Log10(least), math.Log10(most)
 	y := func(v float64) float64 {
 		return bottom - (math.Log10(max(v, least))-low)/(high-low)*(bottom-top)
 	}
 	p.text(16, 24, "head", "CPU time a request, over no filter, by number of patterns")
-	p.text(16, 44, "small", "a third each exact, prefix and regex; solid: the last one matches, dashed: none does; whiskers: quartiles")
-	for decade := math.Floor(low); decade <= high; decade++ {
-		for _, n := range []float64{1, 2, 5} {
-			if v := n * math.Pow(10, decade); v >= least && v <= most {
-				p.line(left, y(v), p.width-right, y(v), "grid")
-				p.text(left-8, y(v)+4, "small right", "%g µs", v)
-			}
-		}
+	p.text(16, 44, "small", "a third each exact, prefix and regex; solid: the last one matches, dashed: none does; whiskers: 95 %% sure")
+	for _, v := range grid {
+		p.line(left, y(v), p.width-right, y(v), "grid")
+		p.text(left-8, y(v)+4, "small right", "%g µs", v)
 	}
 	for _, n := range counts {
 		p.text(x(n), bottom+18, "middle", "%d", n)
@@ -154,16 +160,22 @@ func (r *report) curves(s *scenarioResult) string {
 		color := colors[i%len(colors)]
 		for _, matches := range []bool{true, false} {
 			var path strings.Builder
+			// So that whiskers do not hide each other.
+			aside := float64(i)*3 - 6
+			if !matches {
+				aside += 1.5
+			}
 			command := "M"
 			for _, n := range counts {
 				one := s.row(name, n, matches)
 				if one == nil {
 					continue
 				}
-				fmt.Fprintf(&path, "%s%.1f %.1f", command, x(n), y(one.Over.Median))
+				at := x(n) + aside
+				fmt.Fprintf(&path, "%s%.1f %.1f", command, at, y(one.Over.Median))
 				command = "L"
-				fmt.Fprintf(p, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", x(n), y(one.Over.Median), color)
-				fmt.Fprintf(p, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", x(n), y(one.Over.Low), x(n), y(one.Over.High), color)
+				fmt.Fprintf(p, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", at, y(one.Over.Median), color)
+				fmt.Fprintf(p, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", at, y(one.Over.Low), at, y(one.Over.High), color)
 			}
 			dash := ""
 			if !matches {

@@ -72,12 +72,12 @@ func conclude(s scenario, samples [][]float64, batch int) scenarioResult {
 	}
 	r := scenarioResult{
 		Name: s.name, Title: s.title, Connections: s.connections, Rounds: len(base), Batch: batch,
-		NoFilter: quartiles(base), Noise: quartiles(over(samples[1], samples[0])),
+		NoFilter: sure(base), Noise: sure(over(samples[1], samples[0])),
 	}
 	for i, t := range s.targets[2:] {
 		rounds := over(samples[i+2], base)
 		r.Rows = append(r.Rows, row{
-			Name: t.contender.name, Label: t.label, Patterns: t.patterns, Matches: t.matches, Over: quartiles(rounds), rounds: rounds,
+			Name: t.contender.name, Label: t.label, Patterns: t.patterns, Matches: t.matches, Over: sure(rounds), rounds: rounds,
 		})
 	}
 	for i := range r.Rows {
@@ -173,7 +173,7 @@ func (r *report) markdown() string {
 	p("`%s`, begun %s on %s, %d cores, Linux %s, load average %.1f before; %s, one worker.\n\n",
 		r.Command, r.Began.Format("2006-01-02 15:04 MST"), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load, r.Machine.Envoy)
 	p("CPU time of all of Envoy's threads a request, in µs over a listener without a filter, measured side by side in shuffled rounds: " +
-		"the median of the rounds and, in brackets, its quartiles; a ratio is in brackets with what 95 in 100 ratios are when the rounds are drawn anew.\n")
+		"the median of the rounds. In brackets is between what 95 of 100 medians (or ratios of them) lie when the rounds are drawn anew; to count as lost or won, it takes 998 of 1,000.\n")
 	title := map[string]string{lost: "Where wasm-rewrite loses", even: "Too close to tell in this run", won: "Where it wins"}
 	for _, result := range []string{lost, even, won} {
 		p("\n## %s\n\n", title[result])
@@ -211,7 +211,7 @@ func (r *report) markdown() string {
 		b.WriteString(t.markdown())
 	}
 	if r.Costs != nil {
-		p("\n## Beside requests\n\nOver an Envoy without a filter; taking a configuration: CPU with one worker, over the same for the empty filter.\n\n")
+		p("\n## Beside requests\n\nOver an Envoy without a filter; taking a configuration: CPU with one worker, over the same for the empty filter. Medians, with the lowest and the highest.\n\n")
 		t := table{{"", "module, KB (gzip)", "CPU to load, ms", "memory, MiB", "each further worker, MiB", "1 pattern taken, ms", "1,000 taken, ms"}}
 		for _, k := range r.Costs {
 			size, one, many := "", "", ""

@@ -6,7 +6,9 @@ import (
 	"slices"
 )
 
-// spread is a median with the quartiles around it.
+// spread is a median and how sure it is: of rounds, between what 95 of 100
+// medians lie when the rounds are drawn anew; of a few repetitions, the lowest
+// and the highest.
 type spread struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`
@@ -27,9 +29,42 @@ func median(values []float64) float64 {
 	return quantile(sorted, 0.5)
 }
 
-func quartiles(values []float64) spread {
-	sorted := slices.Sorted(slices.Values(values))
-	return spread{quantile(sorted, 0.5), quantile(sorted, 0.25), quantile(sorted, 0.75)}
+// extremes are for a few repetitions.
+func extremes(values []float64) spread {
+	return spread{median(values), slices.Min(values), slices.Max(values)}
+}
+
+// drawings is how often rounds are drawn anew.
+const drawings = 1000
+
+// sure is for many rounds.
+func sure(values []float64) spread {
+	m := draw(values)[0]
+	return middle(m, m, median(values), 0.95, func(a, _ float64) float64 { return a })
+}
+
+// draw gives the medians of lists that are paired, a round being drawn for all
+// of them at once, for each drawing.
+func draw(lists ...[]float64) [][]float64 {
+	random := rand.New(rand.NewPCG(1, 2))
+	medians := make([][]float64, len(lists))
+	picked := make([][]float64, len(lists))
+	for i := range lists {
+		medians[i] = make([]float64, drawings)
+		picked[i] = make([]float64, len(lists[0]))
+	}
+	for d := range drawings {
+		for j := range lists[0] {
+			k := random.IntN(len(lists[0]))
+			for i, list := range lists {
+				picked[i][j] = list[k]
+			}
+		}
+		for i := range lists {
+			medians[i][d] = median(picked[i])
+		}
+	}
+	return medians
 }
 
 // over is by how much values lie above base, round by round.
@@ -43,49 +78,40 @@ func over(values, base []float64) []float64 {
 
 // comparison of what two contenders take over no filter.
 type comparison struct {
-	// Ratio of the medians, and Difference in µs; low and high are between what 95 of 100 of them lie when the
-	// rounds are drawn anew. Where the other takes nearly nothing, a ratio says nothing: it is nil.
+	// Ratio of the medians, and Difference in µs. Where the other takes nearly nothing, a ratio says nothing: nil.
 	Ratio      *spread `json:"ratio,omitempty"`
 	Difference spread  `json:"difference_us"`
 
-	medians [2][]float64 // of each draw
+	medians [][]float64
 }
 
-const drawings = 1000
-
-// compare a with b, which are paired: a round is drawn for both.
+// compare a with b, which are paired.
 func compare(a, b []float64) comparison {
-	random := rand.New(rand.NewPCG(1, 2))
-	x, y := make([]float64, drawings), make([]float64, drawings)
-	c, d := make([]float64, len(a)), make([]float64, len(a))
-	for i := range x {
-		for j := range a {
-			k := random.IntN(len(a))
-			c[j], d[j] = a[k], b[k]
-		}
-		x[i], y[i] = median(c), median(d)
-	}
-	result := comparison{medians: [2][]float64{x, y}, Difference: middle(x, y, median(a)-median(b), func(a, b float64) float64 { return a - b })}
+	medians := draw(a, b)
+	x, y := medians[0], medians[1]
+	result := comparison{medians: medians, Difference: middle(x, y, median(a)-median(b), 0.95, func(a, b float64) float64 { return a - b })}
 	if quantile(slices.Sorted(slices.Values(y)), 0.025) > 1 {
-		r := middle(x, y, median(a)/median(b), func(a, b float64) float64 { return a / b })
+		r := middle(x, y, median(a)/median(b), 0.95, func(a, b float64) float64 { return a / b })
 		result.Ratio = &r
 	}
 	return result
 }
 
-// middle is a value with what 95 of 100 draws give for it.
-func middle(x, y []float64, value float64, of func(a, b float64) float64) spread {
+// middle is a value with what a share of the draws gives for it, the extremes
+// left out.
+func middle(x, y []float64, value, share float64, of func(a, b float64) float64) spread {
 	draws := make([]float64, len(x))
 	for i := range x {
 		draws[i] = of(x[i], y[i])
 	}
 	slices.Sort(draws)
-	return spread{value, quantile(draws, 0.025), quantile(draws, 0.975)}
+	return spread{value, quantile(draws, (1-share)/2), quantile(draws, (1+share)/2)}
 }
 
 // weigh tells whether a is above most times b, below it, or too close to tell.
+// A run makes some 40 comparisons, so it asks for more than 95 of 100 draws.
 func (c comparison) weigh(most float64) string {
-	excess := middle(c.medians[0], c.medians[1], 0, func(a, b float64) float64 { return a - most*b })
+	excess := middle(c.medians[0], c.medians[1], 0, 0.998, func(a, b float64) float64 { return a - most*b })
 	switch {
 	case excess.Low > 0:
 		return lost
