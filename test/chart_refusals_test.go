@@ -122,6 +122,11 @@ workloads:
 	}},
 	{"a regex that is too long", chartModule + "workloads: {a: {patterns: [{match: {path: {regex: " + strings.Repeat("a", 1025) + "}}}]}}",
 		[]string{`workload a, pattern pattern-0: patterns[0].match.path.regex: "` + strings.Repeat("a", 80) + `": has 1025 bytes, the limit is 1024`}},
+	{"too many patterns, too many bytes", chartModule + "workloads: {a: {vars: {x: " + strings.Repeat("x", 524288) + "}, patterns: [" + strings.Repeat("{},", 4097) + "]}}",
+		[]string{
+			"workload a: the rules: have 536631 bytes with their revision, the limit is 524288; split them over several workloads",
+			"workload a: patterns: there are 4097, the limit is 4096; split them over several workloads",
+		}},
 	{"groups that do not exist", chartModule + `
 workloads:
   a:

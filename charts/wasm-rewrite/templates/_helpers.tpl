@@ -153,7 +153,7 @@ imagePullSecret: {{ . | quote }}
 pluginName: {{ .root.Release.Name }}-{{ .name }}
 failStrategy: {{ .workload.failStrategy }}
 pluginConfig:
-  {{- toYaml $config | nindent 2 }}
+  {{- include "wasm-rewrite.toYaml" $config | nindent 2 }}
 {{- end -}}
 
 {{/*
@@ -175,4 +175,19 @@ A plugin name as it stands in the filter's metrics. In: the name.
 */}}
 {{- define "wasm-rewrite.metricName" -}}
 {{ regexReplaceAll "[^A-Za-z0-9]" . "_" }}
+{{- end -}}
+
+{{/*
+A value as YAML. Helm's toYaml gives nothing at all, and no error, for text with a character that YAML holds in escapes
+only (U+007F to U+009F, U+FEFF, U+FFFE, U+FFFF); such a value is written as JSON with those escapes.
+*/}}
+{{- define "wasm-rewrite.toYaml" -}}
+{{- $yaml := toYaml . -}}
+{{- if not $yaml -}}
+{{- $yaml = toRawJson . -}}
+{{- range $code := concat (untilStep 127 160 1) (list 65279 65534 65535) -}}
+{{- $yaml = replace (printf "%c" $code) (printf "\\u%04x" $code) $yaml -}}
+{{- end -}}
+{{- end -}}
+{{- $yaml -}}
 {{- end -}}

@@ -261,6 +261,15 @@ Checks the rules of one merged workload. In: problems, name, workload.
 {{- $problems := .problems -}}
 {{- $vars := .workload.vars | default dict -}}
 {{- $seen := dict -}}
+{{- $config := dict -}}
+{{- include "wasm-rewrite.pluginConfig" (dict "workload" .workload "into" $config) -}}
+{{- $bytes := len (toRawJson $config) -}}
+{{- if gt $bytes 524288 -}}
+{{- include "wasm-rewrite.refuse" (list $problems (printf "workload %s: " .name) "the rules" nil (printf "have %d bytes with their revision, the limit is 524288; split them over several workloads" $bytes)) -}}
+{{- end -}}
+{{- if gt (len (.workload.patterns | default list)) 4096 -}}
+{{- include "wasm-rewrite.refuse" (list $problems (printf "workload %s: " .name) "patterns" nil (printf "there are %d, the limit is 4096; split them over several workloads" (len .workload.patterns))) -}}
+{{- end -}}
 {{- range $i, $pattern := .workload.patterns -}}
 {{- $path := printf "patterns[%d]" $i -}}
 {{- $name := $pattern.name | default (printf "pattern-%d" $i) -}}
