@@ -15,13 +15,6 @@ const root = "../../../../.."
 // TestRenderIsHelms renders environments and values as the tool does, and with
 // `helm template`: the configurations are the same, whatever the values are.
 func TestRenderIsHelms(t *testing.T) {
-	helm, err := filepath.Abs(filepath.Join(root, "build/bin/helm"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(helm); errors.Is(err, fs.ErrNotExist) {
-		t.Fatal("there is no build/bin/helm: `make helm` makes it")
-	}
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"common.yaml":          "defaults: {phase: AUTHN, vars: {a: x, b: y, gone: z}, labels: {team: one}}\ncommonLabels: {app.kubernetes.io/component: ours}\n",
@@ -63,7 +56,7 @@ func TestRenderIsHelms(t *testing.T) {
 			if got.Refusals != nil {
 				t.Fatalf("refused: %+v", got.Refusals)
 			}
-			command := exec.Command(helm, args...)
+			command := exec.Command(helm(t), args...)
 			manifest, err := command.Output()
 			if err != nil {
 				t.Fatalf("helm: %v\n%s", err, err.(*exec.ExitError).Stderr)
@@ -87,6 +80,43 @@ func TestRenderIsHelms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPackagedChart renders with the chart as it is published.
+func TestPackagedChart(t *testing.T) {
+	dir := t.TempDir()
+	values := filepath.Join(dir, "values.yaml")
+	if err := os.WriteFile(values, []byte("workloads: {a: {selector: {app: a}, patterns: [{match: {path: {exact: /a}}, rewrite: {path: /b}}]}}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	chart := filepath.Join(root, "charts/wasm-rewrite")
+	out, err := exec.Command(helm(t), "package", chart, "--destination", dir, "--version", "1.2.3").CombinedOutput()
+	if err != nil {
+		t.Fatalf("helm: %v\n%s", err, out)
+	}
+	want, err := Read(values, Options{Chart: chart})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(values, Options{Chart: filepath.Join(dir, "wasm-rewrite-1.2.3.tgz")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Workloads) != 1 || !reflect.DeepEqual(got, want) {
+		t.Errorf("the package gives\n%s\nthe folder\n%s", show(got), show(want))
+	}
+}
+
+func helm(t *testing.T) string {
+	t.Helper()
+	file, err := filepath.Abs(filepath.Join(root, "build/bin/helm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		t.Fatal("there is no build/bin/helm: `make helm` makes it")
+	}
+	return file
 }
 
 func show(in *Input) (text string) {

@@ -65,6 +65,9 @@ func (l *linter) prepare() {
 			p.host = &c
 		}
 		p.headers = l.values(p.at+".match.headers", m.Headers, valueSubject)
+		for i := range p.headers {
+			p.headers[i].name = strings.ToLower(p.headers[i].name)
+		}
 		p.query = l.values(p.at+".match.query", m.Query, paramSubject)
 		enforced := (p.Mode == "" || p.Mode == "enforce") && p.Sample == nil && m.Response == nil
 		p.stops = enforced && p.Then != "next"
@@ -124,9 +127,6 @@ func (l *linter) values(at string, list []rewrite.ValueMatch, of subject) (condi
 		c := l.condition(fmt.Sprintf("%s[%d]", at, i), of, m.IgnoreCase,
 			written{exact: m.Exact, prefix: m.Prefix, suffix: m.Suffix, contains: m.Contains, regex: m.Regex, present: m.Present})
 		c.name, c.not = m.Name, m.Not
-		if of.first == valueSubject.first && strings.Contains(at, "headers") {
-			c.name = strings.ToLower(m.Name)
-		}
 		if m.Present != nil {
 			c.not = *m.Present == m.Not
 		}
