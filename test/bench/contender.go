@@ -56,7 +56,7 @@ var contenders = []contender{
 		}},
 	{name: empty, module: "empty.wasm", build: wasm, does: nothing,
 		about: "does nothing; the same SDK and toolchain as wasm-rewrite, trimmed as it is"},
-	{name: ours, module: "plugin.wasm", build: wasm, about: "this project"},
+	{name: ours, module: "plugin.wasm", build: wasm, about: "this project, trimmed"},
 	{name: sdkStreams, module: "sdk.wasm", build: wasm,
 		about: "the same rules, but the SDK keeps the streams and copies what the host hands over"},
 	{name: lua, about: "the same work by hand in Envoy's Lua filter",
