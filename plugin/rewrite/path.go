@@ -51,10 +51,11 @@ func (s *Stream) retarget(p *pattern, vals []val) (now target, tooLong bool) {
 // replacePath gives the new path. It ends early, with tooLong, where the path
 // grows beyond what may leave the filter.
 func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool) {
-	e, was := p.newPath, s.path
+	// A path that is longer and stays as it is may stay.
+	e, was, limit := p.newPath, s.path, max(maxTarget, len(s.path))
 	first := found{was, s.loc}
 	if e.how == replaceWhole {
-		x := s.expand(&e.path, vals, first, encodePath, maxTarget)
+		x := s.expand(&e.path, vals, first, encodePath, limit)
 		return x.text, x.long
 	}
 	start := len(s.arena)
@@ -77,11 +78,11 @@ func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool)
 		s.expandInto(&e.path, vals, first, encodePath)
 		s.arena = append(s.arena, was[s.loc[1]:]...)
 	case replaceAll:
-		if _, fits := s.replaceEach(p.path.find, &e.path, was, s.loc, vals, encodePath, maxTarget); !fits {
+		if _, fits := s.replaceEach(p.path.find, &e.path, was, s.loc, vals, encodePath, limit); !fits {
 			return "", true
 		}
 	}
-	return s.since(start), len(s.arena)-start > maxTarget
+	return s.since(start), len(s.arena)-start > limit
 }
 
 // replaceEach appends text to the arena with every match of a regex replaced.
