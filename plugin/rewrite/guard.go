@@ -163,7 +163,7 @@ func oneOf(path string, i int, a, b byte) int {
 
 // validHost tells whether s is a name, IPv4 or [IPv6] address with an optional port.
 func validHost(s string) bool {
-	if s == "" || len(s) > maxHost {
+	if len(s) > maxHost {
 		return false
 	}
 	name, port := splitPort(s)
@@ -237,7 +237,7 @@ func fits(groups int, gap bool) bool { return groups == 8 && !gap || groups < 8 
 func validIPv4(s string) bool {
 	parts := strings.Split(s, ".")
 	for _, part := range parts {
-		if len(part) > 3 || part == "" {
+		if len(part) > 3 || part == "" || part[0] == '0' && part != "0" {
 			return false
 		}
 		n := 0
@@ -305,7 +305,7 @@ func literalHostReason(t *template) string {
 		return ""
 	}
 	for _, p := range t.pieces {
-		for i := 0; p.kind == pieceText && i < len(p.text); i++ {
+		for i := 0; i < len(p.text); i++ {
 			if c := p.text[i]; !isAlnum(c) && !strings.ContainsRune("._-:[]", rune(c)) {
 				return reason
 			}
