@@ -222,7 +222,7 @@ func validName(s string) bool {
 			return false
 		}
 	}
-	return s != "" && len(s) <= 63
+	return len(s) <= 63
 }
 
 func (c *compiler) startPattern() {
@@ -378,7 +378,7 @@ func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc sco
 	switch {
 	case replace == "first" && (m == nil || m.Regex == nil):
 		c.add(at.key("replace"), `"first"`, "needs match.path.regex")
-	case replace == "whole" || m == nil || m.Exact != nil:
+	case replace == "whole" || m == nil:
 	case m.Prefix != nil:
 		e.how = replacePrefix
 	case replace == "first":
@@ -418,10 +418,7 @@ func splitTokens(tokens []token) (path, query []token, found bool) {
 		if !found {
 			continue
 		}
-		path = slices.Clone(tokens[:i])
-		if before != "" {
-			path = append(path, token{text: before})
-		}
+		path = append(slices.Clone(tokens[:i]), token{text: before})
 		if after != "" {
 			query = append(query, token{text: after})
 		}
@@ -439,7 +436,6 @@ func (c *compiler) host(at *place, text string, sc scope) *template {
 }
 
 func (c *compiler) headerValue(at *place, text string, sc scope) template {
-	sc.encoding = encodeNone
 	t := c.template(at, text, sc)
 	for _, p := range t.pieces {
 		if p.kind == pieceText && !t.config && hasControl(p.text) {

@@ -83,7 +83,6 @@ func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
 		return name
 	}
 	e.glob = e.name
-	e.ops = []operation{}
 	e.pairs(opRename, "rename", q.Rename)
 	e.remove("remove", q.Remove)
 	if q.Keep != nil {
@@ -290,7 +289,7 @@ func (s *Stream) apply(l *fieldList, op *operation, vals []val) bool {
 		})
 	case opKeep:
 		l.drop(func(f *field) bool {
-			return !slices.ContainsFunc(op.names, func(name string) bool { return f.name != "" && globMatch(name, f.name) })
+			return !slices.ContainsFunc(op.names, func(name string) bool { return globMatch(name, f.name) })
 		})
 	case opCopy, opRename:
 		return s.move(l, op)
@@ -343,7 +342,7 @@ func (s *Stream) move(l *fieldList, op *operation) bool {
 
 // replaceValues replaces every match in each value of a field.
 func (s *Stream) replaceValues(l *fieldList, op *operation, vals []val) bool {
-	start := len(s.edited)
+	s.edited = s.edited[:0]
 	valued := !op.values[0].refs
 	for i := range l.items {
 		f := &l.items[i]
@@ -358,24 +357,21 @@ func (s *Stream) replaceValues(l *fieldList, op *operation, vals []val) bool {
 		some, fits := s.replaceEach(op.find, &op.values[0], f.value, loc, vals, l.encoding(), maxValue)
 		value := s.since(at)
 		if !fits || !l.isQuery && hasControl(value) {
-			s.edited = s.edited[:start]
 			return false
 		}
 		valued = valued || some
 		s.edited = append(s.edited, edited{i, value})
 	}
 	if !valued {
-		s.edited = s.edited[:start]
 		return true
 	}
 	// Only now that every value may be written is any of them.
-	for _, e := range s.edited[start:] {
+	for _, e := range s.edited {
 		if f := &l.items[e.index]; f.value != e.value {
 			s.assign(l, f, e.value)
 			l.touch(f.name)
 		}
 	}
-	s.edited = s.edited[:start]
 	return true
 }
 

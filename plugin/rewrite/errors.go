@@ -116,11 +116,8 @@ const unknownRank = 1 << 30
 // key is the place of a key of the object at p.
 func (p *place) key(name string) *place {
 	at := &place{up: p, isKey: true, name: name, index: unknownRank}
-	if p.shape == nil {
-		return at
-	}
 	if p.shape.named {
-		at.index, at.shape = 0, p.shape.elem
+		at.shape = p.shape.elem
 		return at
 	}
 	for i, k := range p.shape.keys {
@@ -134,15 +131,11 @@ func (p *place) key(name string) *place {
 
 // item is the place of an element of the list at p.
 func (p *place) item(i int) *place {
-	at := &place{up: p, index: i}
-	if p.shape != nil {
-		at.shape = p.shape.elem
-	}
-	return at
+	return &place{up: p, index: i, shape: p.shape.elem}
 }
 
 func (p *place) String() string {
-	if p == nil || p.up == nil {
+	if p.up == nil {
 		return ""
 	}
 	up := p.up.String()

@@ -153,7 +153,7 @@ func (p *jsonParser) object(depth int) value {
 		return v
 	}
 	var seen map[string]bool
-	for p.reason == "" {
+	for {
 		if p.peek() != '"' {
 			p.fail("a key in double quotes is expected here")
 			break
@@ -213,7 +213,7 @@ func (p *jsonParser) array(depth int) value {
 		p.pos++
 		return v
 	}
-	for p.reason == "" {
+	for {
 		v.list = append(v.list, p.value(depth+1))
 		if p.reason != "" || p.end(']') {
 			break
@@ -314,7 +314,7 @@ func (p *jsonParser) str() string {
 }
 
 func (p *jsonParser) valid(s string, start int) {
-	if p.reason == "" && !utf8.ValidString(s) {
+	if !utf8.ValidString(s) {
 		p.pos = start
 		p.fail("a string that is not valid UTF-8")
 	}
@@ -324,7 +324,7 @@ func (p *jsonParser) escape(buf []byte) []byte {
 	const from, to = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
 	p.pos++
 	c := p.peek()
-	if i := strings.IndexByte(from, c); i >= 0 && p.pos < len(p.text) {
+	if i := strings.IndexByte(from, c); i >= 0 {
 		p.pos++
 		return append(buf, to[i])
 	}

@@ -385,7 +385,7 @@ func (s *Stream) paramHolds(m *valueMatcher) bool {
 	for rest := s.query; rest != ""; {
 		var name, value string
 		name, value, rest = nextParam(rest)
-		if s.decode(name) == m.name && name != "" && m.holds(s.decode(value), s.captures) {
+		if s.decode(name) == m.name && m.holds(s.decode(value), s.captures) {
 			return m.want
 		}
 	}

@@ -389,9 +389,7 @@ func (d *decoder) sample(at *place, v value) *Sample {
 	d.object(at, v, func(key string, at *place, v value) {
 		switch key {
 		case "percent":
-			if v.kind == kindNumber {
-				s.Percent, _ = strconv.ParseFloat(v.text, 64)
-			}
+			s.Percent, _ = strconv.ParseFloat(v.text, 64)
 			if v.kind != kindNumber || s.Percent < 0 || s.Percent > 100 {
 				d.add(at, v.String(), "want a number from 0 to 100")
 			}

@@ -30,7 +30,7 @@ func (s *Stream) param(name string) (string, bool) {
 	for rest := s.query; rest != ""; {
 		var n, v string
 		n, v, rest = nextParam(rest)
-		if n != "" && s.decode(n) == name {
+		if s.decode(n) == name {
 			return s.decode(v), true
 		}
 	}

@@ -80,7 +80,7 @@ func regexReason(err error, expr string) string {
 	if !ok {
 		return err.Error()
 	}
-	if e.Expr == "" || e.Expr == expr || e.Code == syntax.ErrMissingParen {
+	if e.Expr == "" || e.Expr == expr {
 		return e.Code.String()
 	}
 	return e.Code.String() + ": " + e.Expr

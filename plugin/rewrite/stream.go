@@ -288,7 +288,6 @@ func (s *Stream) try(i int, p *pattern) (stop bool) {
 		s.count(i, Unsafe)
 		s.trace(i, false, "unsafe", unsafe)
 		if s.rules.keepUnsafe {
-			s.out.Answer = nil
 			return false
 		}
 		s.answer = Answer{Status: 400}
@@ -372,7 +371,7 @@ func (s *Stream) location(r *redirect, vals []val, to target) (location, unsafe 
 		return "", "the host is not valid"
 	}
 	name, port := splitPort(host)
-	if r.scheme != "" || r.port != 0 {
+	if r.scheme != "" {
 		port = ""
 	}
 	if r.port != 0 {

@@ -424,7 +424,7 @@ func (s *Stream) expand(t *template, vals []val, own found, enc encoding, limit 
 	}
 	start := len(s.arena)
 	valued := s.expandInto(t, vals, own, enc)
-	return expansion{text: s.since(start), none: t.refs && !valued, long: len(s.arena)-start > limit}
+	return expansion{text: s.since(start), none: !valued, long: len(s.arena)-start > limit}
 }
 
 // expandInto appends a template to the arena and tells whether one of its
