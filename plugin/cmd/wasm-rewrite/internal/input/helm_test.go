@@ -1,6 +1,7 @@
 package input
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -56,13 +57,14 @@ func TestRenderIsHelms(t *testing.T) {
 			if got.Refusals != nil {
 				t.Fatalf("refused: %+v", got.Refusals)
 			}
+			var manifest, messages bytes.Buffer
 			command := exec.Command(helm(t), args...)
-			manifest, err := command.Output()
-			if err != nil {
-				t.Fatalf("helm: %v\n%s", err, err.(*exec.ExitError).Stderr)
+			command.Stdout, command.Stderr = &manifest, &messages
+			if err := command.Run(); err != nil {
+				t.Fatalf("helm: %v\n%s", err, &messages)
 			}
 			file := filepath.Join(t.TempDir(), "manifest.yaml")
-			if err := os.WriteFile(file, manifest, 0o644); err != nil {
+			if err := os.WriteFile(file, manifest.Bytes(), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			want, err := Read(file, Options{})

@@ -4,6 +4,7 @@
 package lint
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -163,8 +164,8 @@ func workload(w input.Workload) []Finding {
 
 // refusals gives the engine's errors as findings.
 func refusals(err error) (findings []Finding) {
-	list, ok := err.(rewrite.Errors)
-	if !ok {
+	var list rewrite.Errors
+	if !errors.As(err, &list) {
 		return []Finding{{Reason: err.Error(), Severity: SeverityError, Check: Invalid}}
 	}
 	for _, e := range list {

@@ -240,24 +240,24 @@ func (c *condition) instead() string {
 	return "correct it, or remove the pattern"
 }
 
-// covers tells whether a matches every request that b matches. Where it is not
+// covers tells whether p matches every request that b matches. Where it is not
 // known, it does not.
-func (a *pattern) covers(b *pattern, work *budget) bool {
-	if a.Match.Scheme != "" && a.Match.Scheme != b.Match.Scheme {
+func (p *pattern) covers(b *pattern, work *budget) bool {
+	if p.Match.Scheme != "" && p.Match.Scheme != b.Match.Scheme {
 		return false
 	}
-	if a.Match.Methods != nil {
+	if p.Match.Methods != nil {
 		if b.Match.Methods == nil {
 			return false
 		}
 		for _, m := range b.Match.Methods {
-			if !slices.Contains(a.Match.Methods, m) {
+			if !slices.Contains(p.Match.Methods, m) {
 				return false
 			}
 		}
 	}
-	return valuesCover(a.headers, b.headers, work) && valuesCover(a.query, b.query, work) &&
-		covers(a.path, b.path, pathSubject, work) && covers(a.host, b.host, hostSubject, work)
+	return valuesCover(p.headers, b.headers, work) && valuesCover(p.query, b.query, work) &&
+		covers(p.path, b.path, pathSubject, work) && covers(p.host, b.host, hostSubject, work)
 }
 
 var everything = func() language { l, _ := newLanguage(``); return l }()

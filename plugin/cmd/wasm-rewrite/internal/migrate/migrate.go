@@ -4,6 +4,7 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -300,16 +301,15 @@ func (m *migration) pattern(e entry, names map[string]int) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := rewrite.Load(config); err != nil {
-		if list, ok := err.(rewrite.Errors); ok {
-			for _, one := range list {
-				m.left = append(m.left, Left{e.object, e.path, strings.TrimPrefix(one.Error(), "patterns[0].")})
-			}
-			return nil, nil
+	_, err = rewrite.Load(config)
+	var faults rewrite.Errors
+	if errors.As(err, &faults) {
+		for _, one := range faults {
+			m.left = append(m.left, Left{e.object, e.path, strings.TrimPrefix(one.Error(), "patterns[0].")})
 		}
-		return nil, err
+		return nil, nil
 	}
-	return p, nil
+	return p, err
 }
 
 // literal writes text so that it holds no reference.

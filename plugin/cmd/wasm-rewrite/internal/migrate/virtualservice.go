@@ -14,12 +14,11 @@ import (
 // header rules of a VirtualService. Where it sends requests stays with it.
 func (m *migration) virtualService(o *istio.VirtualService) {
 	spec := &o.Spec
-	name := "gateway"
+	name := "mesh"
 	if len(spec.Gateways) > 0 {
 		name = spec.Gateways[0][strings.LastIndexByte(spec.Gateways[0], '/')+1:]
 	} else {
 		m.leave("spec.gateways", "the VirtualService is of the mesh: name the Pods whose sidecars run the rules under selector, and traffic: [{mode: CLIENT}] for their clients' side")
-		name = "mesh"
 	}
 	if slices.Contains(spec.Gateways, "mesh") {
 		m.leave("spec.gateways", "mesh among the gateways: the rules are carried over for the gateway only")
