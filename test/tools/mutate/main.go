@@ -1,10 +1,10 @@
-// Mutate changes a package in one place at a time and tells which changes no
-// test notices: a condition that always or never holds, a limit that is off by
-// one, an operator that is another one, a statement that is left out, a text
-// that is empty. All changes are compiled into one test binary, which then runs
-// once for each of them.
+// Mutate changes the rule engine in one place at a time and tells which changes
+// no test notices: a condition that always or never holds, a limit that is off
+// by one, an operator that is another one, a statement that is left out, a text
+// that is empty. All changes are compiled into one test binary, in which the
+// case table runs on each of them; what survives that meets the other tests.
 //
-//	mutate [-run regexp] [-only file.go] [-all] package-folder survivors-file
+//	mutate [-only file.go] [-other=false] package-folder survivors-file
 //
 // The survivors file lists the changes that make no difference a test could
 // see, each below the reason why:
@@ -44,21 +44,20 @@ import (
 )
 
 func main() {
-	run := flag.String("run", "^TestCases$", "the tests that run first; all others run on what survives them")
 	only := flag.String("only", "", "mutate this file alone, and compare with no list")
-	all := flag.Bool("all", true, "run the other tests on what survives the first")
+	other := flag.Bool("other", true, "run the other tests on what survives the case table")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		fmt.Fprintln(os.Stderr, "usage: mutate [flags] package-folder survivors-file")
 		os.Exit(2)
 	}
-	if err := mutate(flag.Arg(0), flag.Arg(1), *run, *only, *all); err != nil {
+	if err := mutate(flag.Arg(0), flag.Arg(1), *only, *other); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func mutate(dir, list, run, only string, all bool) error {
+func mutate(dir, list, only string, other bool) error {
 	known, err := readList(list)
 	if err != nil {
 		return err
@@ -77,26 +76,17 @@ func mutate(dir, list, run, only string, all bool) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the mutants: %w\n%s", err, out)
 	}
-	first := []string{"-test.failfast", "-test.run", run}
-	start := time.Now()
-	if out, killed := try(binary, dir, first, -1, time.Minute); killed {
+	if out, killed := try(binary, dir, nil, 0, 5*time.Minute); killed {
 		return fmt.Errorf("the tests fail without a mutation:\n%s", out)
 	}
-	limit := max(5*time.Second, 20*time.Since(start))
-	survivors := each(m.mutants, func(id int) bool {
-		_, killed := try(binary, dir, first, id, limit)
-		return !killed
-	})
-	fmt.Printf("%d mutants, %d survive %s\n", len(m.mutants), len(survivors), run)
-	if all && len(survivors) > 0 {
-		rest := []string{"-test.failfast", "-test.skip", run}
-		start := time.Now()
-		if out, killed := try(binary, dir, rest, -1, 5*time.Minute); killed {
-			return fmt.Errorf("the tests fail without a mutation:\n%s", out)
-		}
-		limit := max(20*time.Second, 5*time.Since(start))
+	survivors, err := onTable(m.mutants, binary, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d mutants, %d survive the case table\n", len(m.mutants), len(survivors))
+	if other {
 		survivors = each(survivors, func(id int) bool {
-			_, killed := try(binary, dir, rest, id, limit)
+			_, killed := try(binary, dir, []string{"-test.skip", "^TestManyPatternsCompileQuickly$"}, id, 2*time.Minute)
 			return !killed
 		})
 		fmt.Printf("%d survive all tests\n", len(survivors))
@@ -164,6 +154,77 @@ func readList(file string) (map[string]bool, error) {
 	return known, nil
 }
 
+// onTable gives the mutants that the case table does not notice. Processes take
+// them in turn; one that hangs or dies has found a mutant that is noticed.
+func onTable(mutants []mutant, binary, dir string) (survivors []mutant, err error) {
+	var (
+		wait   sync.WaitGroup
+		lock   sync.Mutex
+		killed = map[int]bool{}
+	)
+	share := (len(mutants) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	for part := range slices.Chunk(mutants, max(1, share)) {
+		wait.Go(func() {
+			for len(part) > 0 {
+				done, dead, failure := stretch(part, binary, dir)
+				lock.Lock()
+				for _, id := range dead {
+					killed[id] = true
+				}
+				err = errors.Join(err, failure)
+				lock.Unlock()
+				if failure != nil {
+					return
+				}
+				part = part[done:]
+			}
+		})
+	}
+	wait.Wait()
+	return slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return killed[m.id] }), err
+}
+
+// stretch runs one process over as many mutants as it stands.
+func stretch(part []mutant, binary, dir string) (done int, killed []int, err error) {
+	var ids []string
+	for _, m := range part {
+		ids = append(ids, strconv.Itoa(m.id))
+	}
+	cmd := exec.Command("sh", "-c", limits, "sh", binary, "-test.run", "^TestMutants$", "-test.timeout", "0")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "MUTANTS="+strings.Join(ids, ","), "GOMAXPROCS=2")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, nil, err
+	}
+	// The first answer comes after a run without a mutation.
+	watchdog := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		word, id, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "ready":
+		case "killed", "survived":
+			if n, err := strconv.Atoi(id); err == nil && word == "killed" {
+				killed = append(killed, n)
+			}
+			done++
+		default:
+			continue
+		}
+		watchdog.Reset(10 * time.Second)
+	}
+	watchdog.Stop()
+	_ = cmd.Wait()
+	if done < len(part) {
+		killed = append(killed, part[done].id)
+		done++
+	}
+	return done, killed, nil
+}
+
 // each runs the test on all mutants, on all processors, and gives those for which it holds.
 func each(mutants []mutant, test func(id int) bool) (kept []mutant) {
 	next, mark := make(chan int), make([]bool, len(mutants))
@@ -188,12 +249,15 @@ func each(mutants []mutant, test func(id int) bool) (kept []mutant) {
 	return kept
 }
 
-// try runs the tests with one mutation, or with none for -1. An endless loop is
-// as good as a failure, and memory is bounded.
+// limits bounds the memory of what an endless loop appends to.
+const limits = `ulimit -v 8000000; exec "$@"`
+
+// try runs tests with one mutation, or with none for 0. An endless loop is as
+// good as a failure.
 func try(binary, dir string, args []string, id int, limit time.Duration) (out []byte, killed bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", `ulimit -v 4000000; exec "$@"`, "sh", binary}, args...)...)
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", limits, "sh", binary, "-test.failfast"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "GOMAXPROCS=1")
 	cmd.WaitDelay = time.Second
@@ -207,28 +271,103 @@ const helpers = `package %s
 
 import ("os"; "strconv")
 
-var mutantID = func() int { n, _ := strconv.Atoi(os.Getenv("MUTANT")); return n }()
+// MutantID is the mutant that is in force; below 0, MutantReached notes which ones could be.
+var MutantID = func() int { n, _ := strconv.Atoi(os.Getenv("MUTANT")); return n }()
+
+var MutantReached [1 << 16]bool
+
+func mutantIs(id int) bool {
+	if MutantID < 0 {
+		MutantReached[id] = true
+	}
+	return MutantID == id
+}
 
 type mutantNumber interface{ ~int|~int8|~int16|~int32|~int64|~uint|~uint8|~uint16|~uint32|~uint64|~float32|~float64 }
 type mutantInteger interface{ ~int|~int8|~int16|~int32|~int64|~uint|~uint8|~uint16|~uint32|~uint64 }
 
-func mutantIs(id int) bool { return mutantID == id }
-func mutantText[T ~string](id int, s T) T { if mutantID == id { return "" }; return s }
-func mutantOneMore[T mutantNumber](id int, n T) T { if mutantID == id { return n + 1 }; return n }
-func mutantLess[T mutantNumber](id int, a, b T) bool { if mutantID == id { return a <= b }; return a < b }
-func mutantLessEqual[T mutantNumber](id int, a, b T) bool { if mutantID == id { return a < b }; return a <= b }
-func mutantMore[T mutantNumber](id int, a, b T) bool { if mutantID == id { return a >= b }; return a > b }
-func mutantMoreEqual[T mutantNumber](id int, a, b T) bool { if mutantID == id { return a > b }; return a >= b }
-func mutantPlus[T mutantNumber](id int, a, b T) T { if mutantID == id { return a - b }; return a + b }
-func mutantMinus[T mutantNumber](id int, a, b T) T { if mutantID == id { return a + b }; return a - b }
-func mutantTimes[T mutantNumber](id int, a, b T) T { if mutantID == id { return a + b }; return a * b }
-func mutantOver[T mutantNumber](id int, a, b T) T { if mutantID == id { return a * b }; return a / b }
-func mutantRest[T mutantInteger](id int, a, b T) T { if mutantID == id { return a / b }; return a %% b }
-func mutantAnd[T mutantInteger](id int, a, b T) T { if mutantID == id { return a | b }; return a & b }
-func mutantOr[T mutantInteger](id int, a, b T) T { if mutantID == id { return a & b }; return a | b }
-func mutantXor[T mutantInteger](id int, a, b T) T { if mutantID == id { return a | b }; return a ^ b }
-func mutantLeft[T, U mutantInteger](id int, a T, b U) T { if mutantID == id { return a >> b }; return a << b }
-func mutantRight[T, U mutantInteger](id int, a T, b U) T { if mutantID == id { return a << b }; return a >> b }
+func mutantText[T ~string](id int, s T) T { if mutantIs(id) { return "" }; return s }
+func mutantOneMore[T mutantNumber](id int, n T) T { if mutantIs(id) { return n + 1 }; return n }
+func mutantLess[T mutantNumber](id int, a, b T) bool { if mutantIs(id) { return a <= b }; return a < b }
+func mutantLessEqual[T mutantNumber](id int, a, b T) bool { if mutantIs(id) { return a < b }; return a <= b }
+func mutantMore[T mutantNumber](id int, a, b T) bool { if mutantIs(id) { return a >= b }; return a > b }
+func mutantMoreEqual[T mutantNumber](id int, a, b T) bool { if mutantIs(id) { return a > b }; return a >= b }
+func mutantPlus[T mutantNumber](id int, a, b T) T { if mutantIs(id) { return a - b }; return a + b }
+func mutantMinus[T mutantNumber](id int, a, b T) T { if mutantIs(id) { return a + b }; return a - b }
+func mutantTimes[T mutantNumber](id int, a, b T) T { if mutantIs(id) { return a + b }; return a * b }
+func mutantOver[T mutantNumber](id int, a, b T) T { if mutantIs(id) { return a * b }; return a / b }
+func mutantRest[T mutantInteger](id int, a, b T) T { if mutantIs(id) { return a / b }; return a %% b }
+func mutantAnd[T mutantInteger](id int, a, b T) T { if mutantIs(id) { return a | b }; return a & b }
+func mutantOr[T mutantInteger](id int, a, b T) T { if mutantIs(id) { return a & b }; return a | b }
+func mutantXor[T mutantInteger](id int, a, b T) T { if mutantIs(id) { return a | b }; return a ^ b }
+func mutantLeft[T, U mutantInteger](id int, a T, b U) T { if mutantIs(id) { return a >> b }; return a << b }
+func mutantRight[T, U mutantInteger](id int, a T, b U) T { if mutantIs(id) { return a << b }; return a >> b }
+`
+
+// table runs the case table on mutants, in one process. A package variable has
+// its value before: its mutants come to the other tests, where each has a process.
+const table = `package %[1]s_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"%[2]s"
+	"%[2]s/rewritetest"
+)
+
+func TestMutants(t *testing.T) {
+	list := os.Getenv("MUTANTS")
+	if list == "" {
+		return
+	}
+	cases, err := rewritetest.Load("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reached := map[int][]int{}
+	for i, c := range cases {
+		clear(%[1]s.MutantReached[:])
+		%[1]s.MutantID = -1
+		if noticed(c) {
+			t.Fatal("the case table fails without a mutation: " + c.Name)
+		}
+		for id, is := range %[1]s.MutantReached {
+			if is {
+				reached[id] = append(reached[id], i)
+			}
+		}
+	}
+	fmt.Println("ready")
+	for text := range strings.SplitSeq(list, ",") {
+		id, _ := strconv.Atoi(text)
+		%[1]s.MutantID = id
+		if slices.ContainsFunc(reached[id], func(i int) bool { return noticed(cases[i]) }) {
+			fmt.Println("killed", id)
+		} else {
+			fmt.Println("survived", id)
+		}
+	}
+}
+
+func noticed(c rewritetest.Case) (noticed bool) {
+	defer func() { noticed = noticed || recover() != nil }()
+	subject, errors := rewritetest.Native(nil, c.Config)
+	if c.Errors != nil || errors != nil {
+		return !slices.Equal(errors, c.Errors)
+	}
+	for _, x := range c.Exchanges {
+		seen, err := subject.Exchange(x)
+		if err != nil || len(x.Differences(seen)) > 0 {
+			return true
+		}
+	}
+	return false
+}
 `
 
 // operators says how a binary operator is mutated.
@@ -269,6 +408,11 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 	if err != nil {
 		return nil, err
 	}
+	out, err := exec.Command("go", "list", "./"+filepath.ToSlash(dir)).Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	importPath := strings.TrimSpace(string(out))
 	m := &mutator{fset: token.NewFileSet(), seen: map[string]int{}, info: &types.Info{
 		Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{},
 	}}
@@ -306,6 +450,9 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 		}
 	}
 	if err := put("zz_mutants.go", fmt.Appendf(nil, helpers, pkg.Name)); err != nil {
+		return nil, err
+	}
+	if err := put("zz_mutants_test.go", fmt.Appendf(nil, table, pkg.Name, importPath)); err != nil {
 		return nil, err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
