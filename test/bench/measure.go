@@ -108,7 +108,7 @@ func (b *bench) run(ctx context.Context, s scenario) ([][]float64, int, error) {
 		return nil, 0, err
 	}
 	samples := make([][]float64, len(s.targets))
-	batch := max(b.batch, 4*s.connections)
+	batch := max(b.batch, s.connections)
 	err = func() error {
 		end := time.Now().Add(s.during)
 		for round := 0; round < b.maxRounds && (round < b.minRounds || time.Now().Before(end)); round++ {

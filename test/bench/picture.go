@@ -119,12 +119,12 @@ func (r *report) bars(s *scenarioResult) string {
 func (r *report) curves(s *scenarioResult) string {
 	colors := []string{"#0969da", "#bc4c00", "#1a7f37", "#8250df", "#59636e"}
 	var names []string
-	least, most := math.Inf(1), 0.0
+	least, most := math.Inf(1), 0.0 // the noise is some µs: nothing is drawn below 1
 	for _, x := range s.Rows {
 		if !slices.Contains(names, x.Name) {
 			names = append(names, x.Name)
 		}
-		most, least = max(most, x.Over.High), min(least, max(x.Over.Low, 0.5))
+		most, least = max(most, x.Over.High), min(least, max(x.Over.Low, 1))
 	}
 	const left, top, right = 70.0, 64.0, 40.0
 	p := &picture{width: 760, height: 430}
@@ -139,9 +139,12 @@ func (r *report) curves(s *scenarioResult) string {
 			grid = append(grid, n*math.Pow(10, decade))
 		}
 	}
-	first, _ := slices.BinarySearch(grid, least)
+	first, exactly := slices.BinarySearch(grid, least)
+	if !exactly {
+		first--
+	}
 	last, _ := slices.BinarySearch(grid, most)
-	grid = grid[max(first-1, 0):min(last+1, len(grid))]
+	grid = grid[first:min(last+1, len(grid))]
 	least, most = grid[0], grid[len(grid)-1]
 	low, high := math.Log10(least), math.Log10(most)
 	y := func(v float64) float64 {
@@ -149,9 +152,13 @@ func (r *report) curves(s *scenarioResult) string {
 	}
 	p.text(16, 24, "head", "CPU time a request, over no filter, by number of patterns")
 	p.text(16, 44, "small", "a third each exact, prefix and regex; solid: the last one matches, dashed: none does; whiskers: 95 %% sure")
-	for _, v := range grid {
+	for i, v := range grid {
 		p.line(left, y(v), p.width-right, y(v), "grid")
-		p.text(left-8, y(v)+4, "small right", "%g µs", v)
+		label := "%g µs"
+		if i == 0 {
+			label = "≤ %g µs"
+		}
+		p.text(left-8, y(v)+4, "small right", label, v)
 	}
 	for _, n := range counts {
 		p.text(x(n), bottom+18, "middle", "%d", n)

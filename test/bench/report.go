@@ -49,6 +49,8 @@ type scenarioResult struct {
 	NoFilter spread `json:"no_filter"`
 	Noise    spread `json:"noise"`
 	Rows     []row  `json:"rows"`
+
+	short string
 }
 
 type row struct {
@@ -71,7 +73,7 @@ func conclude(s scenario, samples [][]float64, batch int) scenarioResult {
 		base[i] = (samples[0][i] + samples[1][i]) / 2
 	}
 	r := scenarioResult{
-		Name: s.name, Title: s.title, Connections: s.connections, Rounds: len(base), Batch: batch,
+		Name: s.name, short: s.short, Title: s.title, Connections: s.connections, Rounds: len(base), Batch: batch,
 		NoFilter: sure(base), Noise: sure(over(samples[1], samples[0])),
 	}
 	for i, t := range s.targets[2:] {
@@ -137,13 +139,13 @@ func (r *report) judge() {
 			one, most := s.row(ours, 1, matches), s.row(ours, counts[len(counts)-1], matches)
 			if one != nil && most != nil {
 				c := compare(most.rounds, one.rounds)
-				add(c.weigh(mostForMany), "%s: %d patterns cost %s 1, %s; the goal is %.1f", s.Title, most.Patterns, c, which(matches), mostForMany)
+				add(c.weigh(mostForMany), "%s: %d cost %s 1, %s; the goal is %.1f", s.short, most.Patterns, c, which(matches), mostForMany)
 			}
 		}
 		for _, x := range s.Rows {
-			where := s.Title
+			where := s.short
 			if x.Patterns > 0 {
-				where = fmt.Sprintf("%s, %d, %s", s.Title, x.Patterns, which(x.Matches))
+				where = fmt.Sprintf("%s, %d, %s", s.short, x.Patterns, which(x.Matches))
 			}
 			if most, ok := goals[[2]string{s.Name, x.Name}]; ok {
 				add(x.Ours.weigh(most), "%s: %s %s; the goal is %.1f", where, x.Ours, x.Name, most)

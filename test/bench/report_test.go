@@ -50,7 +50,7 @@ func TestWhatIsLostComesFirst(t *testing.T) {
 	if !strings.Contains(parts[3], "of Rust; the goal is 0.7") || !strings.Contains(parts[3], "of the seed; the goal is 0.6") {
 		t.Errorf("what is won lacks Rust or the seed:\n%s", parts[3])
 	}
-	if !strings.Contains(parts[3], "1000 patterns cost 1.0") {
+	if !strings.Contains(parts[3], "mixed patterns: 1000 cost 1.0") {
 		t.Errorf("what is won lacks the many patterns:\n%s", parts[3])
 	}
 }

@@ -10,6 +10,7 @@ import (
 // scenario is what is measured side by side, in one Envoy.
 type scenario struct {
 	name  string // a key in the results
+	short string // its name within a sentence
 	title string
 	// connections are kept busy, each with one request at a time.
 	connections int
@@ -74,11 +75,13 @@ func side(names []string, w work, r request, becomes string) []target {
 
 func seedScenario(names []string, connections int, during time.Duration) scenario {
 	s := scenario{
-		name: "seed", title: "The seed's: one regex on the path, five response headers", connections: connections, during: during,
+		name: "seed", short: "the seed's scenario", title: "The seed's scenario: one regex on the path, five response headers", connections: connections, during: during,
 		targets: side(names, seedWork, request{"/banana/418", browser}, "/status/418"),
 	}
 	if connections != 8 {
-		s.name, s.title = fmt.Sprintf("seed-%d", connections), fmt.Sprintf("%s; %d connections", s.title, connections)
+		s.name = fmt.Sprintf("seed-%d", connections)
+		s.short = fmt.Sprintf("%s with %d connections", s.short, connections)
+		s.title = fmt.Sprintf("%s; %d connections", s.title, connections)
 	}
 	return s
 }
@@ -87,7 +90,7 @@ func noMatchScenario(during time.Duration) scenario {
 	w := work{patterns: seedWork.patterns}
 	r := request{"/apple/418", browser}
 	return scenario{
-		name: "no-match", title: "No pattern matches, nothing to do: one regex on the path", connections: 8, during: during,
+		name: "no-match", short: "no match", title: "No pattern matches, nothing to do: one regex on the path", connections: 8, during: during,
 		targets: side(general, w, r, r.path),
 	}
 }
@@ -102,7 +105,7 @@ func headersScenario(during time.Duration) scenario {
 	}
 	r := request{"/apple/418", append([][2]string{{"x-debug", "1"}, {"x-env", "test"}}, browser...)}
 	return scenario{
-		name: "headers", title: "Five header operations, no pattern", connections: 8, during: during,
+		name: "headers", short: "five header operations", title: "Five header operations, no pattern", connections: 8, during: during,
 		targets: side(general, w, r, r.path),
 	}
 }
@@ -113,7 +116,7 @@ func fortyScenario(during time.Duration) scenario {
 		r.headers = append(r.headers, [2]string{"x-header-" + strconv.Itoa(i), "the value of header " + strconv.Itoa(i)})
 	}
 	return scenario{
-		name: "forty", title: "The seed's, a request of 40 headers", connections: 8, during: during,
+		name: "forty", short: "a request of 40 headers", title: "The seed's scenario, a request of 40 headers", connections: 8, during: during,
 		targets: side(general, seedWork, r, "/status/418"),
 	}
 }
@@ -121,7 +124,7 @@ func fortyScenario(during time.Duration) scenario {
 // manyScenario: cost against the number of patterns of a kind.
 func manyScenario(kind string, names []string, counts []int, during time.Duration) scenario {
 	s := scenario{
-		name: "many-" + kind, title: "Number of patterns, " + kind, connections: 8, during: during,
+		name: "many-" + kind, short: kind + " patterns", title: "Number of patterns: " + kind, connections: 8, during: during,
 		targets: side([]string{baseline, baselineAgain}, work{}, request{"/nothing/418", browser}, "/nothing/418"),
 	}
 	for _, name := range names {
