@@ -143,7 +143,9 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 	counts := map[string]int{}
 	request := headerMap(x.Request.List())
 	out := n.stream.Request(request)
-	n.count(counts, out.Counts)
+	if err := n.count(counts, out.Counts); err != nil {
+		return seen, err
+	}
 	request.write(out.Edits)
 	response := x.Response
 	if out.Answer != nil {
@@ -154,7 +156,9 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 	}
 	list := append(headerMap{{Name: ":status", Value: response.Start}}, response.Headers...)
 	out = n.stream.Response(list)
-	n.count(counts, out.Counts)
+	if err := n.count(counts, out.Counts); err != nil {
+		return seen, err
+	}
 	list.write(out.Edits)
 	seen.Client = list.message(response.Body)
 	seen.Counts = []string{}
@@ -165,14 +169,19 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 	return seen, nil
 }
 
-func (n *native) count(counts map[string]int, list []rewrite.Count) {
+// count adds up counters; one that the rules call impossible has no metric in a proxy.
+func (n *native) count(counts map[string]int, list []rewrite.Count) error {
 	for _, c := range list {
 		pattern := "top_level"
 		if c.Pattern != rewrite.TopLevel {
 			pattern = n.rules.PatternName(c.Pattern)
+			if !n.rules.Possible(c.Pattern, c.Result) {
+				return fmt.Errorf("%s counts %s, which is not possible", pattern, c.Result)
+			}
 		}
 		counts[pattern+" "+c.Result.String()]++
 	}
+	return nil
 }
 
 // headerMap is a header list as an engine's source.
