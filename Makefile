@@ -148,3 +148,13 @@ build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard plugin/cmd/wasm-rewrit
 	@plugin/toolchain/go.sh
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./plugin/cmd/wasm-rewrite
 	@touch $@
+
+# Tests that take their time: make mutate, make fuzz FUZZTIME=10m
+
+.PHONY: mutate fuzz
+mutate: ## changes to the rule engine that no test notices
+	@go run ./test/tools/mutate plugin/rewrite plugin/rewrite/testdata/survivors.txt
+
+FUZZTIME ?= 1m
+fuzz: ## the fuzz targets of the rule engine; FUZZTIME=10m for each
+	@for target in $$(go test -list '^Fuzz' ./plugin/rewrite | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./plugin/rewrite; done
