@@ -262,35 +262,42 @@ func (l *fieldList) dropName(name string, i int) {
 	l.items = kept
 }
 
-// drop removes the fields for which the condition holds.
-func (l *fieldList) drop(if_ func(f *field) bool) {
+// filter removes what remove names, or what keep does not. A function as its
+// condition would cost an allocation for each operation.
+func (l *fieldList) filter(op *operation) {
 	kept := l.items[:0]
 	for i := range l.items {
-		if if_(&l.items[i]) {
-			l.touch(l.items[i].name)
+		if f := &l.items[i]; op.removes(f.name) && (l.isQuery || !isUntouchable(f.name) && f.name != forwardedProto) {
+			l.touch(f.name)
 		} else {
-			kept = append(kept, l.items[i])
+			kept = append(kept, *f)
 		}
 	}
 	l.items = kept
+}
+
+func (op *operation) removes(name string) bool {
+	if op.kind == opRemove {
+		return globMatch(op.name, name)
+	}
+	for _, glob := range op.names {
+		if globMatch(glob, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // apply runs one operation. It is false where a value is too long or may not
 // stand in a header, in which case nothing was changed.
 func (s *Stream) apply(l *fieldList, op *operation, vals []val) bool {
 	switch op.kind {
-	case opRemove:
+	case opRemove, opKeep:
 		if l.blind {
 			l.clear(op.name)
-			break
+		} else {
+			l.filter(op)
 		}
-		l.drop(func(f *field) bool {
-			return globMatch(op.name, f.name) && (l.isQuery || !isUntouchable(f.name) && f.name != forwardedProto)
-		})
-	case opKeep:
-		l.drop(func(f *field) bool {
-			return !slices.ContainsFunc(op.names, func(name string) bool { return globMatch(name, f.name) })
-		})
 	case opCopy, opRename:
 		return s.move(l, op)
 	case opReplace:
