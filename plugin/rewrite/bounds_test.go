@@ -99,6 +99,29 @@ func TestManyPatternsCompileQuickly(t *testing.T) {
 	}
 }
 
+// A configuration with a great many faults is refused as quickly.
+func TestManyFaultsAreFoundQuickly(t *testing.T) {
+	var vars, references []string
+	for i := range 5000 {
+		vars = append(vars, fmt.Sprintf(`"variable%d": 1`, i))
+		references = append(references, fmt.Sprintf(`"x-%d": "${var.varible%d}"`, i, i))
+	}
+	for name, config := range map[string]string{
+		"of form":    `{"headers": {"request": {"remove": [` + strings.Repeat("1,", 30_000) + `1]}}}`,
+		"of meaning": `{"vars": {` + strings.Join(vars, ",") + `}, "headers": {"request": {"set": {` + strings.Join(references, ",") + `}}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			if _, err := rewrite.Load([]byte(config)); err == nil {
+				t.Fatal("it is taken")
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
 // Where a read fails the request or response goes on as it is, whatever the
 // rules are and whichever read it was.
 func TestFailedReadsChangeNothing(t *testing.T) {

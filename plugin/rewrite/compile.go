@@ -124,11 +124,13 @@ type compiler struct {
 	captures   int
 	broken     bool // a regex is missing or wrong, so its groups are not known
 
+	hints int // how many vars were compared with all others
+
 	locSize int // of the largest match of a simple regex
 }
 
 func compile(config *Config, f *faults) *Rules {
-	f.parsed = len(f.list)
+	f.settle()
 	c := &compiler{faults: f, config: config}
 	at := &place{shape: configShape}
 	r := &Rules{revision: config.Revision, keepUnsafe: config.OnUnsafe == "keep"}

@@ -45,8 +45,20 @@ func (e Errors) Error() string {
 
 // faults collects errors while a configuration is parsed and compiled.
 type faults struct {
-	list   Errors
-	parsed int // how many of them are of form
+	list      Errors
+	misreadAt map[string]bool // the places of those of form
+	misreadIn map[string]bool // these places and all around them
+}
+
+// settle ends the parsing: the faults so far are of form.
+func (f *faults) settle() {
+	f.misreadAt, f.misreadIn = map[string]bool{}, map[string]bool{}
+	for _, e := range f.list {
+		f.misreadAt[e.Path] = true
+		for p := e.at; p != nil; p = p.up {
+			f.misreadIn[p.String()] = true
+		}
+	}
 }
 
 // add collects one fault. What is said of a place whose form is wrong already
@@ -59,8 +71,11 @@ func (f *faults) add(at *place, value, reason string) {
 
 // misread tells whether a fault of form has been found at a place or around it.
 func (f *faults) misread(at *place) bool {
-	for _, first := range f.list[:f.parsed] {
-		if first.at.holds(at) {
+	if len(f.misreadAt) == 0 {
+		return false
+	}
+	for p := at; p != nil; p = p.up {
+		if f.misreadAt[p.String()] {
 			return true
 		}
 	}
@@ -70,12 +85,9 @@ func (f *faults) misread(at *place) bool {
 // missing collects that nothing useful stands at a place, unless something
 // there could not be read.
 func (f *faults) missing(at *place, reason string) {
-	for _, first := range f.list[:f.parsed] {
-		if at.holds(first.at) {
-			return
-		}
+	if !f.misreadIn[at.String()] {
+		f.add(at, "", reason)
 	}
-	f.add(at, "", reason)
 }
 
 // err gives the collected faults in order, or nil.
@@ -166,14 +178,6 @@ func (p *place) depth() int {
 		n++
 	}
 	return n
-}
-
-// holds tells whether q is p or a place inside it.
-func (p *place) holds(q *place) bool {
-	for i := q.depth() - p.depth(); i > 0; i-- {
-		q = q.up
-	}
-	return p.compare(q) == 0
 }
 
 // compare orders two places as the rule language lists them.

@@ -173,6 +173,8 @@ func (c *compiler) tokenize(s string) (tokens []token, reasons []string) {
 	return tokens, reasons
 }
 
+const maxHints = 100
+
 // variable gives the text of ${var.NAME}.
 func (c *compiler) variable(name, fallback string, deflt bool) (text, reason string) {
 	v, ok := c.config.Vars[name]
@@ -185,6 +187,10 @@ func (c *compiler) variable(name, fallback string, deflt bool) (text, reason str
 		return v.Text, ""
 	}
 	reason = "there is no vars." + name
+	// Each comparison takes as long as there are vars, and nobody reads so many.
+	if c.hints++; c.hints > maxHints {
+		return "", reason
+	}
 	known := make([]string, 0, len(c.config.Vars))
 	for k := range c.config.Vars {
 		known = append(known, k)
