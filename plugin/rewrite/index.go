@@ -14,7 +14,7 @@ import (
 // path so far, and regexes that hold literal text somewhere, by the hash of
 // three bytes of it.
 type index struct {
-	always  []int32 // patterns whose path says nothing, or nothing of use
+	always  []int // patterns whose path says nothing, or nothing of use
 	begins  hashed
 	holds   hashed
 	lengths []bool // at which lengths of the path begins has anything
@@ -31,7 +31,7 @@ type hashed struct {
 
 type hashedPattern struct {
 	hash    uint32
-	pattern int32
+	pattern int
 }
 
 const gram = 3
@@ -54,7 +54,7 @@ func newIndex(patterns []pattern) *index {
 		switch m := p.path; {
 		case p.mode == disabled:
 		case m == nil || m.fold:
-			x.always = append(x.always, int32(i))
+			x.always = append(x.always, i)
 		case m.op != opRegex:
 			x.begin(m.text, i)
 		case m.find.anchored && m.find.literal != "":
@@ -62,7 +62,7 @@ func newIndex(patterns []pattern) *index {
 		case !m.find.anchored && len(m.find.literal) >= gram:
 			x.hold(m.find.literal, i, common)
 		default:
-			x.always = append(x.always, int32(i))
+			x.always = append(x.always, i)
 		}
 	}
 	x.begins.sort()
@@ -93,7 +93,7 @@ func (x *index) hold(text string, pattern int, common map[string]int) {
 
 // candidates appends the patterns that may match a path, in order, but for
 // those of always.
-func (x *index) candidates(path string, dst []int32) []int32 {
+func (x *index) candidates(path string, dst []int) []int {
 	first := len(dst)
 	if len(x.lengths) > 0 && x.lengths[0] {
 		dst = x.begins.find(hash(""), dst)
@@ -117,7 +117,7 @@ func (x *index) candidates(path string, dst []int32) []int32 {
 
 func (h *hashed) add(hash uint32, pattern int) {
 	h.filter[hash>>5%uint32(len(h.filter))] |= 1 << (hash & 31)
-	h.list = append(h.list, hashedPattern{hash, int32(pattern)})
+	h.list = append(h.list, hashedPattern{hash, pattern})
 }
 
 func (h *hashed) sort() {
@@ -126,7 +126,7 @@ func (h *hashed) sort() {
 	})
 }
 
-func (h *hashed) find(hash uint32, dst []int32) []int32 {
+func (h *hashed) find(hash uint32, dst []int) []int {
 	if h.filter[hash>>5%uint32(len(h.filter))]&(1<<(hash&31)) == 0 {
 		return dst
 	}

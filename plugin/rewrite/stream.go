@@ -113,7 +113,7 @@ type Stream struct {
 	edited []edited
 	params fieldList
 	// The patterns that may match the current path, where the rules have an index.
-	candidates []int32
+	candidates []int
 	acted      []byte // value of the pattern header
 	locBuf     []int  // for loc
 	ownBuf     []int  // for the matches that are being replaced
@@ -223,8 +223,8 @@ func (s *Stream) next(i int) int {
 }
 
 // firstFrom gives the first number of an ordered list that is at least i.
-func firstFrom(list []int32, i int) int {
-	at, _ := slices.BinarySearch(list, int32(i))
+func firstFrom(list []int, i int) int {
+	at, _ := slices.BinarySearch(list, i)
 	if at == len(list) {
 		return math.MaxInt32
 	}
