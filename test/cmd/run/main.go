@@ -113,7 +113,7 @@ func serve(ctx context.Context, o options) (err error) {
 		return err
 	}
 	if len(reasons) > 0 {
-		return fmt.Errorf("RULES=%s: the filter refuses this configuration:\n  %s", o.rules, strings.Join(reasons, "\n  "))
+		return fmt.Errorf("RULES=%s: the filter does not start with it:\n  %s", o.rules, strings.Join(reasons, "\n  "))
 	}
 	show(ctx, o, proxy, plugins)
 	log.open.Store(true)

@@ -297,18 +297,26 @@ func (e *Envoy) discovery(ctx context.Context) (map[string]discovery, error) {
 // rejected is what Envoy logs of a rejected configuration, last.
 const rejected = "Filesystem config update rejected: "
 
-// reasons are what the filters wrote at level critical, and what Envoy says of a rejected configuration.
+// reasons are what the filters wrote at level critical; if they wrote nothing, what Envoy itself says of Wasm and of the
+// rejected configuration.
 func reasons(log string) []string {
-	var list []string
+	var filters, envoy []string
 	for line := range strings.Lines(log) {
 		line = strings.TrimSpace(line)
-		if _, message, ok := strings.Cut(line, "] wasm log "); ok && strings.Contains(line, "[critical]") {
-			list = append(list, message)
-		} else if _, message, ok := strings.Cut(line, rejected); ok {
-			list = append(list, message)
+		if _, message, ok := strings.Cut(line, "] wasm log "); ok {
+			if strings.Contains(line, "[critical]") {
+				filters = append(filters, message)
+			}
+		} else if strings.Contains(line, "][wasm] ") || strings.Contains(line, "config update rejected") {
+			_, message, _ := strings.Cut(line, ".cc:")
+			_, message, _ = strings.Cut(message, "] ")
+			envoy = append(envoy, message)
 		}
 	}
-	return list
+	if len(filters) > 0 {
+		return filters
+	}
+	return envoy
 }
 
 // Admin asks the admin interface, such as GET /stats or POST /logging?level=info, and returns the body of a 200.
