@@ -54,7 +54,7 @@ clean: ## remove what was made
 ##@ Prove
 
 .PHONY: test
-test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
+test: build/plugin.wasm $(addprefix build/bin/,helm helm4 httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
 	go test -timeout 5m ./plugin/... ./charts/... ./test/internal/...
 	go test -timeout 8m ./test
 	@$(MAKE) size
@@ -94,10 +94,11 @@ build/tinygo/bin/tinygo: plugin/toolchain/go.mod plugin/toolchain/tinygo.sh
 build/bin/helm: package := helm.sh/helm/v3/cmd/helm
 build/bin/httpbin: package := github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin
 build/bin/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+build/bin/helm4: package := helm.sh/helm/v4/cmd/helm
 build/bin/helm-docs: package := github.com/norwoodj/helm-docs/cmd/helm-docs
 build/bin/helm-schema: package := github.com/losisin/helm-values-schema-json/v2
 
-$(addprefix build/bin/,helm httpbin golangci-lint helm-docs helm-schema): build/bin/%: test/tools/%/go.mod
+$(addprefix build/bin/,helm helm4 httpbin golangci-lint helm-docs helm-schema): build/bin/%: test/tools/%/go.mod
 	@plugin/toolchain/go.sh
 	@echo "$*: building it, once"
 	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)

@@ -257,7 +257,7 @@ func TestChartSchemaRefuses(t *testing.T) {
 		{"patterns for everybody", "defaults: {patterns: []}", "at '/defaults': additional properties 'patterns' not allowed"},
 		{"a place for everybody", "defaults: {selector: {app: x}}", "at '/defaults': additional properties 'selector' not allowed"},
 		{"a number for a string", "workloads: {a: {headers: {response: {set: {x: 5}}}}}", "at '/workloads/a/headers/response/set/x': got number, want"},
-		{"a word that is none", "workloads: {a: {patterns: [{then: stpo}]}}", "at '/workloads/a/patterns/0/then': value must be one of 'stop', 'next', <nil>"},
+		{"a word that is none", "workloads: {a: {patterns: [{then: end}]}}", "at '/workloads/a/patterns/0/then': value must be one of 'stop', 'next', <nil>"},
 		{"a port out of range", "workloads: {a: {patterns: [{redirect: {port: 70000}}]}}", "at '/workloads/a/patterns/0/redirect/port': maximum: got 70,000, want 65,535"},
 		{"a null in a list", "workloads: {a: {patterns: [null]}}", "at '/workloads/a/patterns/0': got null, want object"},
 		{"another delivery", "delivery: Wasm", "at '/delivery': value must be one of 'WasmPlugin', 'TrafficExtension', 'EnvoyFilter'"},

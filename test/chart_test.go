@@ -66,8 +66,7 @@ func renderChart(t *testing.T, values ...string) (string, error) {
 		}
 	})
 	options := &helm.Options{Logger: logger.Discard, KubectlOptions: k8s.NewKubectlOptions("", "", chartNamespace)}
-	// helm takes a comma for the end of a file's name, and t.TempDir may have one.
-	folder, err := os.MkdirTemp("", "chart")
+	folder, err := os.MkdirTemp("", "chart") //nolint:usetesting // helm takes a comma for the end of a file's name, and t.TempDir may have one
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +230,7 @@ func TestChartRendersItsExamplesAsBefore(t *testing.T) {
 	for _, file := range ciValues(t) {
 		name := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
 		t.Run(name, func(t *testing.T) {
-			got := mustRenderChart(t, readFile(t, file))
+			got := mustRenderChart(t, readFile(t, file)) + "\n"
 			golden := filepath.Join("testdata", "chart", name+".yaml")
 			if *updateGolden {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -255,6 +254,24 @@ func TestChartRendersItsExamplesAsBefore(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Argo CD renders with Helm 4 from 3.5 on.
+func TestChartRendersAlikeInHelm3And4(t *testing.T) {
+	programs := []string{made.Helm(t), made.File(t, "build/bin/helm4")}
+	for _, file := range append(ciValues(t), os.DevNull) {
+		var manifests []string
+		for _, program := range programs {
+			manifest, err := exec.Command(program, "template", chartRelease, chartDir, "--namespace", chartNamespace, "--values", file).Output()
+			if err != nil {
+				t.Fatalf("%s, %s: %v", program, file, err)
+			}
+			manifests = append(manifests, string(manifest))
+		}
+		if diff := cmp.Diff(manifests[0], manifests[1]); diff != "" {
+			t.Errorf("%s (-3 +4):\n%s", file, diff)
+		}
 	}
 }
 
@@ -630,12 +647,11 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 
 func TestChartIsLintedAndPacked(t *testing.T) {
 	program := made.Helm(t)
-	run := func(args ...string) string {
+	run := func(args ...string) {
 		output, err := exec.Command(program, args...).CombinedOutput()
 		if err != nil {
 			t.Errorf("helm %s: %v\n%s", strings.Join(args, " "), err, output)
 		}
-		return string(output)
 	}
 	for _, file := range append(ciValues(t), os.DevNull) {
 		run("lint", "--strict", chartDir, "--values", file)

@@ -96,7 +96,7 @@ func uncommented(values []byte) ([]byte, error) {
 	line, after, _ := strings.Cut(after, "\n")
 	between, block, found2 := strings.Cut("\n"+after, example)
 	if !found || !found2 || strings.TrimSpace(between) != "" {
-		return nil, errors.New("values.yaml wants workloads: {} and behind it a commented example that begins with # workloads:")
+		return nil, errors.New("values.yaml wants workloads: {} and behind it a commented example under # workloads: alone")
 	}
 	out := []string{before, "workloads:" + line}
 	for _, line := range strings.Split(strings.TrimSuffix(block, "\n"), "\n") {
