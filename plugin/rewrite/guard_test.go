@@ -11,7 +11,7 @@ func TestIPv6(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	parts := []string{":", "::", "0", "1", "ffff", "00ab", "12345", "192.0.2.1", "255", ".", "256", "01", "g", "a.b"}
 	valid := 0
-	for range 200_000 {
+	for range 30_000 {
 		text := ""
 		for range random.IntN(18) {
 			if text != "" && random.IntN(3) > 0 {
@@ -28,7 +28,7 @@ func TestIPv6(t *testing.T) {
 			t.Fatalf("%q is an address: %t, want %t", text, got, want)
 		}
 	}
-	if valid < 100 {
+	if valid < 30 {
 		t.Errorf("only %d of the texts are addresses", valid)
 	}
 }
