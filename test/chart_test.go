@@ -377,8 +377,8 @@ workloads: {a: {labels: {istio.io/rev: canary, team: null}, annotations: {contac
 }
 
 func TestChartWorkloadsStandInTheirNamespaces(t *testing.T) {
-	plugins := wasmPlugins(t, mustRenderChart(t, chartModule, "workloads: {a: {}, b: {namespace: other}, c: {namespace: ''}}"))
-	for _, name := range []string{"shop/demo-a", "other/demo-b", "shop/demo-c"} {
+	plugins := wasmPlugins(t, mustRenderChart(t, chartModule, "workloads: {a: {}, b: {namespace: other}, c: {namespace: ''}, '1': {namespace: '2024'}}"))
+	for _, name := range []string{"shop/demo-a", "other/demo-b", "shop/demo-c", "2024/demo-1"} {
 		if plugins[name] == nil {
 			t.Errorf("there is no %s", name)
 		}
@@ -675,8 +675,10 @@ func TestChartIsLintedAndPacked(t *testing.T) {
 			t.Errorf("%s is not in the package", name)
 		}
 	}
-	if slices.Contains(names, "README.md.gotmpl") {
-		t.Error("README.md.gotmpl is in the package")
+	for _, name := range []string{"README.md.gotmpl", "ci/seed-values.yaml"} {
+		if slices.Contains(names, name) {
+			t.Errorf("%s is in the package", name)
+		}
 	}
 }
 
@@ -707,5 +709,49 @@ func TestChartRendersManyWorkloadsInTime(t *testing.T) {
 	t.Logf("200 workloads of 20 patterns: %v", took)
 	if took > 5*time.Second {
 		t.Errorf("200 workloads of 20 patterns took %v, want less than 5 s", took)
+	}
+}
+
+// A null removes a key of the chart's own values too. What the templates need then is missed by name.
+func TestChartSurvivesNullForEveryKey(t *testing.T) {
+	var values map[string]any
+	if err := yaml.Unmarshal([]byte(readFile(t, filepath.Join(chartDir, "values.yaml"))), &values); err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for key, value := range values {
+		keys = append(keys, key)
+		of, _ := value.(map[string]any)
+		for inner := range of {
+			keys = append(keys, key+"."+inner)
+		}
+	}
+	needed := []string{
+		"delivery", "image", "image.registry", "image.repository", "image.pullPolicy", "module", "module.key", "module.mountPath",
+		"envoyFilter", "envoyFilter.context", "envoyFilter.position", "rootNamespace",
+	}
+	const image = "image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nworkloads: {a: {}}\n"
+	for _, key := range keys {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			outer, inner, nested := strings.Cut(key, ".")
+			null := outer + ": null"
+			if nested {
+				null = outer + ": {" + inner + ": null}"
+			}
+			for _, delivery := range []string{"WasmPlugin", "EnvoyFilter"} {
+				values := []string{image, "delivery: " + delivery, null}
+				if key == "workloads" {
+					values[0] = ""
+				}
+				_, err := renderChart(t, values...)
+				switch missing := "missing property '" + key[strings.LastIndexByte(key, '.')+1:] + "'"; {
+				case err != nil && strings.Contains(err.Error(), missing) && slices.Contains(needed, key):
+				case err != nil && key == "image.digest" && strings.Contains(err.Error(), "image.digest: is missing"):
+				case err != nil || slices.Contains(needed, key):
+					t.Errorf("delivery %s: %v", delivery, err)
+				}
+			}
+		})
 	}
 }

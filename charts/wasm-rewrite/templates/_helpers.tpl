@@ -68,8 +68,8 @@ The revision is 8 hex digits of the SHA-256 of the rest; proxies carry it and sh
 metadata of the object of one workload. In: root, name (the workload's), workload (merged).
 */}}
 {{- define "wasm-rewrite.metadata" -}}
-name: {{ .root.Release.Name }}-{{ .name }}
-namespace: {{ .workload.namespace }}
+name: {{ printf "%s-%s" .root.Release.Name .name | quote }}
+namespace: {{ .workload.namespace | quote }}
 labels:
   {{- $labels := dict "app.kubernetes.io/component" .name "app.kubernetes.io/part-of" .root.Chart.Name -}}
   {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" .workload.labels) -}}
@@ -150,7 +150,7 @@ imagePullSecret: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
-pluginName: {{ .root.Release.Name }}-{{ .name }}
+pluginName: {{ printf "%s-%s" .root.Release.Name .name | quote }}
 failStrategy: {{ .workload.failStrategy }}
 pluginConfig:
   {{- include "wasm-rewrite.toYaml" $config | nindent 2 }}
