@@ -22,7 +22,7 @@ func (r *release) upgrade(values map[string]string) {
 func TestInstallAndUninstallLoseNoRequest(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	image := s.image()
-	traffic := s.startLoad("v1", "/banana/418")
+	traffic := s.startLoad()
 	r := s.release(s.name, onlyV1, image)
 	s.wantSeed("v1")
 	r.uninstall()
@@ -34,7 +34,7 @@ func TestNewRulesLoseNoRequest(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
-	traffic := s.startLoad("v1", "/banana/418")
+	traffic := s.startLoad()
 	for i := range 3 {
 		site := fmt.Sprintf("site-%d", i)
 		r.upgrade(map[string]string{"workloads.httpbin.headers.response.set.site": site})
@@ -55,7 +55,7 @@ func TestARollbackBringsBackTheOldRulesAndLosesNoRequest(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
-	traffic := s.startLoad("v1", "/banana/418")
+	traffic := s.startLoad()
 	r.upgrade(map[string]string{"workloads.httpbin.headers.response.set.site": "elsewhere"})
 	s.eventually("v1", "/banana/418", func(a answer) error {
 		if got := a.Header.Get("Site"); got != "elsewhere" {

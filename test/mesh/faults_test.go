@@ -40,7 +40,7 @@ func TestAProxyKeepsItsRulesWhileIstiodRestarts(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
-	traffic := s.startLoad("v1", "/banana/418")
+	traffic := s.startLoad()
 	istiod := kubectl("istio-system")
 	k8s.RunKubectlContext(s, s.Context(), istiod, "rollout", "restart", "deployment/istiod")
 	k8s.RunKubectlContext(s, s.Context(), istiod, "rollout", "status", "deployment/istiod", "--timeout=90s")
@@ -55,7 +55,7 @@ func TestAProxyKeepsItsRulesWhileTheAPIServerRestarts(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
-	traffic := s.startLoad("v1", "/banana/418")
+	traffic := s.startLoad()
 	if err := bed.Cluster.StopAPIServer(); err != nil {
 		t.Fatal(err)
 	}

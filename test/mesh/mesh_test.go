@@ -108,9 +108,8 @@ type space struct {
 	shown   bool
 }
 
-// newSpace makes a namespace with two httpbins, v1 and v2. v1's Pods get annotations; before runs first in the
-// namespace, for what these refer to.
-func newSpace(t *testing.T, annotations map[string]string, before func(*space)) *space {
+// emptySpace makes a namespace without workloads.
+func emptySpace(t *testing.T) *space {
 	t.Helper()
 	start(t)
 	created, err := bed.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
@@ -128,6 +127,14 @@ func newSpace(t *testing.T, annotations map[string]string, before func(*space)) 
 			t.Error(err)
 		}
 	})
+	return s
+}
+
+// newSpace makes a namespace with two httpbins, v1 and v2. v1's Pods get annotations; before runs first in the
+// namespace, for what these refer to.
+func newSpace(t *testing.T, annotations map[string]string, before func(*space)) *space {
+	t.Helper()
+	s := emptySpace(t)
 	if before != nil {
 		before(s)
 	}
@@ -185,21 +192,33 @@ var (
 // release installs the chart with the seed's values and more of them, and uninstalls it when the test ends.
 func (s *space) release(namespace string, values ...string) *release {
 	s.Helper()
-	r := &release{space: s, name: "seed-" + s.name, options: &helm.Options{
+	return s.install(chart(), helm.Options{
 		KubectlOptions: kubectl(namespace),
-		Logger:         logger.Discard,
 		ValuesFiles:    []string{filepath.Join(chart(), "ci/seed-values.yaml")},
-	}}
-	for i, text := range values {
-		file := filepath.Join(s.TempDir(), fmt.Sprintf("values-%d.yaml", i))
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			s.Fatal(err)
-		}
-		r.options.ValuesFiles = append(r.options.ValuesFiles, file)
+	}, values...)
+}
+
+// install installs a chart with options and more values, and uninstalls it when the test ends.
+func (s *space) install(chart string, options helm.Options, values ...string) *release {
+	s.Helper()
+	options.Logger = logger.Discard
+	r := &release{space: s, name: "seed-" + s.name, options: &options}
+	for _, text := range values {
+		options.ValuesFiles = append(options.ValuesFiles, s.file(text))
 	}
-	helm.InstallContext(s, s.Context(), r.options, chart(), r.name)
+	helm.InstallContext(s, s.Context(), r.options, chart, r.name)
 	s.Cleanup(r.uninstall)
 	return r
+}
+
+// file writes text to a file that lives as long as the test.
+func (s *space) file(text string) string {
+	s.Helper()
+	name := filepath.Join(s.TempDir(), "text.yaml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		s.Fatal(err)
+	}
+	return name
 }
 
 type release struct {
