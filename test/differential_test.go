@@ -140,10 +140,11 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 	}
 }
 
-// unsafePath is what may never leave the filter, told from the rule language's
-// page in the simplest way.
+// unsafePath tells whether a path may not leave the filter where from, a path
+// and query, arrived: the rule language's page in the simplest way.
 func unsafePath(from, to string) bool {
 	segments := func(path string) (n int) {
+		path, _, _ = strings.Cut(path, "?")
 		path = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/").Replace(path)
 		for _, s := range strings.Split(path, "/") {
 			if s, _, _ = strings.Cut(s, ";"); s == "." || s == ".." {
