@@ -22,7 +22,7 @@ import (
 const (
 	exitFine     = 0
 	exitFindings = 1 // findings, failed tests, refused rules
-	exitUsage    = 2 // a wrong command line, or input that cannot be read
+	exitUsage    = 2 // a wrong command line, input that cannot be read, a cluster that cannot be asked
 )
 
 // errFindings ends a command with exitFindings; what was found is on stdout.
@@ -39,7 +39,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	switch err := root.Execute(); {
+	return exitCode(root.Execute(), stderr)
+}
+
+// exitCode is that of an error, which it shows.
+func exitCode(err error, stderr io.Writer) int {
+	switch {
 	case err == nil:
 		return exitFine
 	case errors.Is(err, errFindings):
@@ -68,14 +73,14 @@ each over the ones before. In a manifest, every WasmPlugin, TrafficExtension and
 EnvoyFilter with a Wasm filter is read, but for those whose label
 app.kubernetes.io/name is of another program.
 
-Exit codes: 0 fine, 1 findings or failed tests or refused rules, 2 a wrong
-command line or input that cannot be read.`,
+Exit codes: 0 fine, 1 findings or failed tests or refused rules or rules not in
+force, 2 a wrong command line, or input or a cluster that cannot be read.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       buildVersion(),
 	}
 	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
-	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap())
+	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap(), newStatus())
 	return root
 }
 

@@ -1,0 +1,352 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+	"k8s.io/klog/v2"
+	"k8s.io/streaming/pkg/httpstream"
+)
+
+// kinds are those of the chart's deliveries.
+var kinds = []struct {
+	schema.GroupVersionResource
+	kind string
+}{
+	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "wasmplugins"}, "WasmPlugin"},
+	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "trafficextensions"}, "TrafficExtension"},
+	{schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1alpha3", Resource: "envoyfilters"}, "EnvoyFilter"},
+}
+
+const (
+	container = "istio-proxy"
+	// atOnce is how many proxies are asked at the same time.
+	atOnce = 8
+	// A dump of all listeners of a gateway has some megabytes.
+	maxAnswer = 256 << 20
+	maxLog    = 1 << 20
+	// before is how long before a change the fetch that it needs may begin.
+	before = 2 * time.Minute
+)
+
+// Options say what to ask about.
+type Options struct {
+	Namespace string
+	// Only are releases and workloads; none is all.
+	Only []string
+	// RootNamespace is Istio's: objects in it are of Pods everywhere.
+	RootNamespace string
+	// AdminPort is the proxies'.
+	AdminPort int
+	// Timeout is for the API server, and for each proxy.
+	Timeout time.Duration
+}
+
+// Cluster is a cluster that is asked.
+type Cluster struct {
+	config  *rest.Config
+	objects dynamic.Interface
+	core    corev1client.CoreV1Interface
+	options Options
+}
+
+// Connect makes a Cluster; nothing is asked yet.
+func Connect(config *rest.Config, options Options) (*Cluster, error) {
+	// What fails is in the answers: the library's own lines say it a second time.
+	klog.SetLogger(logr.Discard())
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	core, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Cluster{config: config, objects: objects, core: core, options: options}, nil
+}
+
+// Objects lists the chart's objects in the namespace, all of them and those
+// that Options.Only names.
+func (c *Cluster) Objects(ctx context.Context) (all, named []*Object, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	missing := 0
+	for _, k := range kinds {
+		list, err := c.objects.Resource(k.GroupVersionResource).Namespace(c.options.Namespace).
+			List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"})
+		if apierrors.IsNotFound(err) {
+			missing++
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s of namespace %s: %w", k.kind, c.options.Namespace, explain(ctx, err))
+		}
+		for i := range list.Items {
+			list.Items[i].SetKind(k.kind)
+			all = append(all, ParseObject(&list.Items[i]))
+		}
+	}
+	if missing == len(kinds) {
+		return nil, nil, errors.New("the cluster knows no WasmPlugin, no TrafficExtension and no EnvoyFilter: it has no Istio; see that the context is the one you mean")
+	}
+	for _, o := range all {
+		if len(c.options.Only) == 0 || slices.Contains(c.options.Only, o.Release) || slices.Contains(c.options.Only, o.Workload) {
+			named = append(named, o)
+		}
+	}
+	return all, named, nil
+}
+
+// explain adds what to do.
+func explain(ctx context.Context, err error) error {
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%w; status wants to list wasmplugins, trafficextensions, envoyfilters and pods, to get pods/log, and to create pods/portforward", err)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("the API server did not answer in time; see that it is reachable, or give it more with --timeout: %w", err)
+	}
+	return fmt.Errorf("%w; see that the API server is reachable, and that --kubeconfig and --context are the ones you mean", err)
+}
+
+// pods lists the Pods that an object is of.
+func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	selectors := []string{labels.Set(o.Selector).String()}
+	if len(o.Targets) > 0 {
+		selectors = nil
+		for _, t := range o.Targets {
+			if t.Kind != "Gateway" {
+				return nil, fmt.Errorf("targetRefs of kind %s: which waypoint serves it is not known here; ask `istioctl proxy-config ecds` of the waypoint's Pods", t.Kind)
+			}
+			selectors = append(selectors, "gateway.networking.k8s.io/gateway-name="+t.Name)
+		}
+	}
+	namespace := o.Namespace
+	if namespace == c.options.RootNamespace {
+		namespace = metav1.NamespaceAll
+	}
+	var pods []corev1.Pod
+	for _, selector := range selectors {
+		list, err := c.core.Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+		if err != nil {
+			return nil, explain(ctx, err)
+		}
+		for _, pod := range list.Items {
+			over := pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+			// Without a selector it is whatever has a proxy.
+			if !over && (len(o.Selector) > 0 || hasProxy(&pod)) {
+				pods = append(pods, pod)
+			}
+		}
+	}
+	return pods, nil
+}
+
+func hasProxy(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(c corev1.Container) bool { return c.Name == container })
+}
+
+// Rows says for each object and each of its Pods what is in force, in the
+// objects' order, Pods by name.
+func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
+	type proxy struct {
+		pod     corev1.Pod
+		objects []*Object
+		rows    []Row
+	}
+	proxies := map[string]*proxy{}
+	var order []*proxy
+	var rows []Row
+	for _, o := range objects {
+		pods, err := c.pods(ctx, o)
+		switch {
+		case err != nil:
+			row := o.row()
+			row.State, row.Reason = Unknown, err.Error()
+			rows = append(rows, row)
+		case len(pods) == 0:
+			row := o.row()
+			row.State, row.Reason = NoPods, "no Pod has the labels of the selector"
+			row.Advice = "start the workload, or correct the selector"
+			rows = append(rows, row)
+		}
+		for _, pod := range pods {
+			name := pod.Namespace + "/" + pod.Name
+			if proxies[name] == nil {
+				proxies[name] = &proxy{pod: pod}
+				order = append(order, proxies[name])
+			}
+			proxies[name].objects = append(proxies[name].objects, o)
+		}
+	}
+	var wait sync.WaitGroup
+	free := make(chan struct{}, atOnce)
+	for _, p := range order {
+		wait.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			p.rows = c.ask(ctx, &p.pod, p.objects)
+		})
+	}
+	wait.Wait()
+	for _, p := range order {
+		rows = append(rows, p.rows...)
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		if d := strings.Compare(a.Object, b.Object); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Pod, b.Pod)
+	})
+	return rows
+}
+
+// ask asks one proxy about its objects.
+func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) []Row {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	var answers *Proxy
+	var err error
+	runs := pod.Status.Phase == corev1.PodRunning
+	if runs && hasProxy(pod) {
+		answers, err = c.answers(ctx, pod, objects)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("the proxy did not answer within %s: %w", c.options.Timeout, err)
+		}
+	}
+	var rows []Row
+	for _, o := range objects {
+		row := o.row()
+		switch {
+		case !hasProxy(pod):
+			row.State, row.Reason = NoProxy, "the Pod has no container "+container+", so nothing is rewritten"
+			row.Advice = "label the namespace istio-injection=enabled (or istio.io/rev=…) and restart the workload"
+		case !runs:
+			row.State, row.Reason = NotRunning, "the Pod is "+string(pod.Status.Phase)
+			row.Advice = fmt.Sprintf("kubectl describe pod %s --namespace %s says why", pod.Name, pod.Namespace)
+		case err != nil:
+			row = row.unknown(err)
+		default:
+			row = Judge(o, answers)
+		}
+		row.Pod = pod.Namespace + "/" + pod.Name
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Object) (*Proxy, error) {
+	address, stop, err := c.forward(ctx, pod)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	p := &Proxy{}
+	asked := map[string]*[]byte{
+		"/config_dump?include_eds=off&resource=ecds_filters": &p.Extensions,
+		"/stats?filter=wasm_rewrite":                         &p.Stats,
+	}
+	if slices.ContainsFunc(objects, func(o *Object) bool { return o.Kind == "EnvoyFilter" }) {
+		asked["/config_dump?include_eds=off&resource=dynamic_listeners"] = &p.Listeners
+	}
+	for query, answer := range asked {
+		if *answer, err = get(ctx, "http://"+address+query); err != nil {
+			return nil, err
+		}
+	}
+	options := &corev1.PodLogOptions{Container: container}
+	if last := p.updated(objects); !last.IsZero() {
+		since, limit := metav1.NewTime(last.Add(-before)), int64(maxLog)
+		options.SinceTime, options.LimitBytes = &since, &limit
+		// Without the log the answer stands, only not why.
+		if log, err := c.core.Pods(pod.Namespace).GetLogs(pod.Name, options).DoRaw(ctx); err == nil {
+			p.Log = log
+		}
+	}
+	return p, nil
+}
+
+func get(ctx context.Context, address string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err == nil {
+		defer response.Body.Close()
+		var body []byte
+		// A dump without the resource is a 404 with a sentence.
+		if body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err == nil && (response.StatusCode == http.StatusOK || response.StatusCode == http.StatusNotFound) {
+			return body, nil
+		}
+		if err == nil {
+			err = errors.New(response.Status)
+		}
+	}
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return nil, fmt.Errorf("the proxy's admin port: %s: %w", request.URL.RequestURI(), err)
+}
+
+// forward makes a local address of a proxy's admin port, as istioctl does.
+func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod) (address string, stop func(), err error) {
+	to := c.core.RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
+	transport, upgrader, err := spdy.RoundTripperFor(c.config)
+	if err != nil {
+		return "", nil, err
+	}
+	tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(to, c.config)
+	if err != nil {
+		return "", nil, err
+	}
+	dialer := portforward.NewFallbackDialerForStreaming(tunnel, spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, to), func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	ready := make(chan struct{})
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", c.options.AdminPort)}, ready, io.Discard, io.Discard)
+	if err != nil {
+		cancel()
+		return "", nil, err
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- forwarder.ForwardPorts() }()
+	select {
+	case <-ready:
+		ports, err := forwarder.GetPorts()
+		if err != nil {
+			cancel()
+			return "", nil, err
+		}
+		return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), cancel, nil
+	case err := <-failed:
+		cancel()
+		return "", nil, fmt.Errorf("port-forward: %w", err)
+	case <-ctx.Done():
+		err := ctx.Err()
+		cancel()
+		return "", nil, fmt.Errorf("port-forward: %w", err)
+	}
+}

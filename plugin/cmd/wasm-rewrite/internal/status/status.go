@@ -1,0 +1,438 @@
+// Package status says whether the proxies of a cluster run what the objects of
+// the chart ask for.
+//
+// A proxy's config_dump is what it was told, not what it runs: a configuration
+// that the filter refuses stands there like any other, without an error. What
+// runs is said by the filter itself, in the gauge of its revision.
+package status
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// State is what a proxy does with one object.
+type State string
+
+// The states. All but InForce want a person.
+const (
+	InForce    State = "in force"
+	Refused    State = "refused"         // told, and could not be loaded
+	Outdated   State = "outdated"        // runs rules of another revision, and was told no others
+	DenyAll    State = "deny-all"        // the agent's fallback without a module: 403 to everything
+	AllowAll   State = "allow-all"       // the same with FAIL_OPEN: nothing is rewritten
+	Absent     State = "not there"       // the proxy was told nothing
+	NoProxy    State = "no proxy"        // the Pod has none
+	NoPods     State = "no Pods"         // the object's selector takes none
+	NotRunning State = "not running"     // the Pod is not
+	Unknown    State = "cannot be asked" // the proxy did not answer
+)
+
+// Pair is what an object asks for, and what a proxy has in force; "" is
+// nothing, and a module that goes on beside a refused one, which a proxy does
+// not tell.
+type Pair struct {
+	Asked   string `json:"asked"`
+	InForce string `json:"inForce"`
+}
+
+// Row is one object on one Pod.
+type Row struct {
+	Object   string `json:"object"`   // KIND NAMESPACE/NAME
+	Release  string `json:"release"`  // of the object's labels
+	Workload string `json:"workload"` // of the object's labels
+	Pod      string `json:"pod"`      // NAMESPACE/NAME, or empty
+	State    State  `json:"state"`
+	// Module is the digest in the object's URL, or its sha256. With delivery
+	// EnvoyFilter it is the module's file in the proxy.
+	Module   Pair `json:"module"`
+	Revision Pair `json:"revision"`
+	// Refusal is the last one that the proxy logged, where something is not in force.
+	Refusal string `json:"refusal,omitempty"`
+	// Reason and Advice say what follows and what to do, where something is not in force.
+	Reason string `json:"reason,omitempty"`
+	Advice string `json:"advice,omitempty"`
+}
+
+// Object is what one object of the chart asks for.
+type Object struct {
+	Kind, Namespace, Name string
+	Release, Workload     string
+	Selector              map[string]string
+	Targets               []Target
+	URL                   string
+	Module                string // as in Row
+	Revision              string
+	plugin                string // EnvoyFilter: the filter's name
+}
+
+// Target is one of targetRefs.
+type Target struct{ Kind, Name string }
+
+func (o *Object) String() string { return o.Kind + " " + o.Namespace + "/" + o.Name }
+
+var digest = regexp.MustCompile(`[0-9a-f]{64}`)
+
+const wasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+
+// ParseObject reads a WasmPlugin, TrafficExtension or EnvoyFilter of the chart.
+func ParseObject(u *unstructured.Unstructured) *Object {
+	text := func(fields ...string) string {
+		s, _, _ := unstructured.NestedString(u.Object, fields...)
+		return s
+	}
+	labels := u.GetLabels()
+	o := &Object{
+		Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(),
+		Release: labels["app.kubernetes.io/instance"], Workload: labels["app.kubernetes.io/component"],
+	}
+	if o.Kind == "EnvoyFilter" {
+		o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "workloadSelector", "labels")
+		patches, _, _ := unstructured.NestedSlice(u.Object, "spec", "configPatches")
+		for _, p := range patches {
+			patch, _ := p.(map[string]any)
+			value, _, _ := unstructured.NestedMap(patch, "patch", "value")
+			data, err := json.Marshal(value)
+			if err != nil {
+				continue
+			}
+			var f filter
+			if json.Unmarshal(data, &f) == nil && f.Config.Type == wasmType {
+				o.plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
+			}
+		}
+		return o
+	}
+	o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "selector", "matchLabels")
+	refs, _, _ := unstructured.NestedSlice(u.Object, "spec", "targetRefs")
+	for _, r := range refs {
+		if ref, ok := r.(map[string]any); ok {
+			o.Targets = append(o.Targets, Target{Kind: fmt.Sprint(ref["kind"]), Name: fmt.Sprint(ref["name"])})
+		}
+	}
+	at := []string{"spec"}
+	if o.Kind == "TrafficExtension" {
+		at = append(at, "wasm")
+	}
+	field := func(name ...string) string { return text(append(at[:len(at):len(at)], name...)...) }
+	o.URL, o.Revision = field("url"), field("pluginConfig", "revision")
+	o.Module = field("sha256")
+	if _, after, ok := strings.Cut(o.URL, "@sha256:"); ok && o.Module == "" {
+		o.Module = after
+	}
+	if file, ok := strings.CutPrefix(o.URL, "file://"); ok {
+		o.Module = file
+	}
+	return o
+}
+
+// resource says whether a proxy's extension configuration is this object's.
+// Istio 1.30 gives WasmPlugins the second name, and TrafficExtensions the third.
+func (o *Object) resource(name string) bool {
+	full := o.Namespace + "." + o.Name
+	switch o.Kind {
+	case "WasmPlugin":
+		return name == "extensions.istio.io/wasmplugin/"+full || name == "extensions.istio.io/trafficextension/"+full+"~istio-translated-wasmplugin"
+	case "TrafficExtension":
+		return name == "extensions.istio.io/trafficextension/"+full
+	}
+	return false
+}
+
+// filter is the part of a filter's configuration that matters here, in the
+// JSON of Envoy's admin port and of EnvoyFilter.
+type filter struct {
+	Name   string `json:"name"`
+	Config struct {
+		Type        string          `json:"@type"`
+		Rules       json.RawMessage `json:"rules"`
+		StatsPrefix string          `json:"rules_stat_prefix"`
+		Config      struct {
+			Name string `json:"name"`
+			VM   struct {
+				Code struct {
+					Local struct {
+						Filename string `json:"filename"`
+					} `json:"local"`
+				} `json:"code"`
+			} `json:"vm_config"`
+			Configuration struct {
+				Value any `json:"value"`
+			} `json:"configuration"`
+		} `json:"config"`
+	} `json:"typed_config"`
+}
+
+func (f *filter) revision() string {
+	var c struct {
+		Revision string `json:"revision"`
+	}
+	switch value := f.Config.Config.Configuration.Value.(type) {
+	case string:
+		_ = json.Unmarshal([]byte(value), &c) // what is no JSON has no revision
+	case map[string]any:
+		c.Revision, _ = value["revision"].(string)
+	}
+	return c.Revision
+}
+
+// Proxy is what one proxy answered.
+type Proxy struct {
+	Extensions []byte // /config_dump?resource=ecds_filters
+	Listeners  []byte // /config_dump?resource=dynamic_listeners; only for EnvoyFilter
+	Stats      []byte // /stats?filter=wasm_rewrite
+	Log        []byte // of container istio-proxy, from before what it was told last
+}
+
+// told is what a proxy was told about an object last.
+type told struct {
+	*filter
+	updated time.Time
+	failure string
+}
+
+// updated says when a proxy was told last about any of the objects; zero is never.
+func (p *Proxy) updated(objects []*Object) time.Time {
+	var last time.Time
+	for _, o := range objects {
+		if t, err := p.told(o); err == nil && t.updated.After(last) {
+			last = t.updated
+		}
+	}
+	return last
+}
+
+func (p *Proxy) told(o *Object) (told, error) {
+	if o.Kind == "EnvoyFilter" {
+		return p.toldByListener(o)
+	}
+	var dump struct {
+		Configs []struct {
+			Filter  filter    `json:"ecds_filter"`
+			Updated time.Time `json:"last_updated"`
+			Error   struct {
+				Details string `json:"details"`
+			} `json:"error_state"`
+		} `json:"configs"`
+	}
+	// A proxy without any says so in a sentence.
+	if text := strings.TrimSpace(string(p.Extensions)); text == "" || strings.HasSuffix(text, "not found in config dump") {
+		return told{}, nil
+	}
+	if err := json.Unmarshal(p.Extensions, &dump); err != nil {
+		return told{}, fmt.Errorf("its config_dump is no such JSON as Envoy's: %w", err)
+	}
+	for _, c := range dump.Configs {
+		if o.resource(c.Filter.Name) {
+			return told{&c.Filter, c.Updated, c.Error.Details}, nil
+		}
+	}
+	return told{}, nil
+}
+
+func (p *Proxy) toldByListener(o *Object) (told, error) {
+	var dump struct {
+		Configs []struct {
+			Active struct {
+				Listener json.RawMessage `json:"listener"`
+				Updated  time.Time       `json:"last_updated"`
+			} `json:"active_state"`
+			Error struct {
+				Failed  json.RawMessage `json:"failed_configuration"`
+				Tried   time.Time       `json:"last_update_attempt"`
+				Details string          `json:"details"`
+			} `json:"error_state"`
+		} `json:"configs"`
+	}
+	if err := json.Unmarshal(p.Listeners, &dump); err != nil {
+		return told{}, fmt.Errorf("its config_dump is no such JSON as Envoy's: %w", err)
+	}
+	var found told
+	for _, c := range dump.Configs {
+		// The refused one is what the proxy was told last.
+		for _, listener := range []json.RawMessage{c.Error.Failed, c.Active.Listener} {
+			if f := findFilter(listener, o.plugin); f != nil {
+				if found.filter == nil || c.Error.Details != "" {
+					found = told{f, c.Active.Updated, c.Error.Details}
+					if c.Error.Tried.After(found.updated) {
+						found.updated = c.Error.Tried
+					}
+				}
+				break
+			}
+		}
+	}
+	return found, nil
+}
+
+// findFilter looks for the Wasm filter of a plugin anywhere in a listener.
+func findFilter(listener json.RawMessage, plugin string) *filter {
+	var tree any
+	if len(listener) == 0 || json.Unmarshal(listener, &tree) != nil {
+		return nil
+	}
+	var find func(any) *filter
+	find = func(v any) *filter {
+		switch v := v.(type) {
+		case map[string]any:
+			if config, ok := v["typed_config"].(map[string]any); ok && config["@type"] == wasmType {
+				var f filter
+				if data, err := json.Marshal(v); err == nil && json.Unmarshal(data, &f) == nil && f.Config.Config.Name == plugin {
+					return &f
+				}
+			}
+			for _, child := range v {
+				if f := find(child); f != nil {
+					return f
+				}
+			}
+		case []any:
+			for _, child := range v {
+				if f := find(child); f != nil {
+					return f
+				}
+			}
+		}
+		return nil
+	}
+	return find(tree)
+}
+
+var notInMetrics = regexp.MustCompile(`[^A-Za-z0-9]`)
+
+// gauge reads the revision that a plugin shows; loaded says whether the plugin
+// shows anything at all.
+func (p *Proxy) gauge(plugin string) (revision string, loaded bool) {
+	prefix := "wasmcustom.wasm_rewrite." + notInMetrics.ReplaceAllString(plugin, "_") + "."
+	for line := range strings.Lines(string(p.Stats)) {
+		rest, ok := strings.CutPrefix(line, prefix)
+		if !ok {
+			continue
+		}
+		loaded = true
+		if number, ok := strings.CutPrefix(rest, "revision: "); ok {
+			if n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 32); err == nil {
+				revision = fmt.Sprintf("%08x", n)
+			}
+		}
+	}
+	return revision, loaded
+}
+
+var (
+	timestamp = regexp.MustCompile(`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	ofThread  = regexp.MustCompile(`\s+thread=\d+$`)
+)
+
+// refusal is the last one in the log that is about an object.
+func (p *Proxy) refusal(o *Object, plugin string) (text string, at time.Time) {
+	root := plugin
+	if o.Kind != "EnvoyFilter" {
+		root = o.Name // the chart names the plugin as the object
+	}
+	ofFilter := regexp.MustCompile(`wasm log ` + regexp.QuoteMeta(root) + `[^:]*: wasm-rewrite: (configuration refused: .*)`)
+	for line := range strings.Lines(string(p.Log)) {
+		line = ofThread.ReplaceAllString(strings.TrimRight(line, "\r\n"), "")
+		when, _ := time.Parse(time.RFC3339Nano, timestamp.FindString(line))
+		said := ""
+		if m := ofFilter.FindStringSubmatch(line); m != nil {
+			said = m[1]
+		} else if _, after, ok := strings.Cut(line, "error in converting the wasm config to local: "); ok && o.URL != "" && strings.Contains(after, o.URL) {
+			said = after
+		} else if _, after, ok := strings.Cut(line, "rejected: "); ok && strings.HasSuffix(after, "Unable to create Wasm plugin "+plugin) {
+			// What the filter said itself says more, and comes a moment before.
+			if text == "" || when.Sub(at) > time.Second {
+				said = after
+			}
+		}
+		if said != "" {
+			text, at = said, when
+		}
+	}
+	return text, at
+}
+
+// Judge says what a proxy does with an object.
+func Judge(o *Object, p *Proxy) Row {
+	row := o.row()
+	t, err := p.told(o)
+	if err != nil {
+		return row.unknown(err)
+	}
+	plugin := o.plugin
+	if plugin == "" {
+		plugin = o.Namespace + "." + o.Name
+	}
+	if t.filter == nil {
+		row.State = Absent
+		row.Reason = "the proxy was told nothing of this object, so it rewrites nothing"
+		row.Advice = "see that istiod is up, that the Pod's labels are the selector's, and that the object's istio.io/rev label, if any, is this proxy's"
+		if o.Kind == "EnvoyFilter" {
+			row.Advice += "; envoyFilter.context has to be of this kind of proxy"
+		}
+		return row
+	}
+	refusal, at := p.refusal(o, plugin)
+	if t.failure != "" && refusal == "" {
+		refusal = t.failure
+	}
+	if t.Config.Type != wasmType {
+		row.Refusal = refusal
+		if len(t.Config.Rules) == 0 {
+			row.State, row.Reason = AllowAll, "the agent could not fetch the module and put its allow-all filter there: nothing is rewritten"
+		} else {
+			row.State, row.Reason = DenyAll, "the agent could not fetch the module and put its deny-all filter there: every request is answered 403"
+		}
+		row.Advice = "name an image that is there, and a pull secret that may read it; the agent asks again when the object changes or the Pod restarts"
+		return row
+	}
+	module := t.module(o)
+	revision, loaded := p.gauge(plugin)
+	row.Revision.InForce = revision
+	toldRevision := t.revision()
+	refused := t.failure != "" || refusal != "" && !at.Before(t.updated)
+	switch {
+	case loaded && !refused && revision == toldRevision && revision == o.Revision && (o.Module == "" || module == o.Module):
+		row.State, row.Module.InForce = InForce, module
+	case !loaded:
+		row.State, row.Refusal = Refused, refusal
+		row.Reason = "the filter could not be loaded and the proxy has none of before: every request is answered 500"
+		row.Advice = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
+	case refused || revision != toldRevision:
+		row.State, row.Refusal = Refused, refusal
+		row.Reason = "the proxy refused what it was told last, and goes on with what it had"
+		row.Advice = "correct the rules: `wasm-rewrite lint` finds what the filter refuses; a Pod that starts with them answers 500 to everything"
+	default:
+		row.State, row.Module.InForce = Outdated, module
+		row.Reason = "the proxy goes on with what it was told before"
+		row.Advice = "wait a moment and ask again; if it stays so, see that istiod is up and that the proxy is connected to it"
+	}
+	return row
+}
+
+// module is the digest of the module that a proxy was told to load: the agent
+// names the files that it fetched so.
+func (t told) module(o *Object) string {
+	file := t.Config.Config.VM.Code.Local.Filename
+	if name := strings.TrimSuffix(path.Base(file), ".wasm"); o.Kind != "EnvoyFilter" && digest.MatchString(name) && len(name) == 64 {
+		return name
+	}
+	return file
+}
+
+func (o *Object) row() Row {
+	return Row{Object: o.String(), Release: o.Release, Workload: o.Workload, Module: Pair{Asked: o.Module}, Revision: Pair{Asked: o.Revision}}
+}
+
+func (r Row) unknown(err error) Row {
+	r.State, r.Reason = Unknown, err.Error()
+	r.Advice = "see that the Pod is ready, that you may create pods/portforward, and that the admin port is --proxy-admin-port; --timeout gives a slow proxy more time"
+	return r
+}
