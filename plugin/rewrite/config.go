@@ -98,26 +98,39 @@ type PathMatch struct {
 
 // HostMatch is exactly one of Exact, Prefix, Suffix and Regex.
 type HostMatch struct {
-	Exact      *string `json:"exact,omitempty"`
-	Prefix     *string `json:"prefix,omitempty"`
-	Suffix     *string `json:"suffix,omitempty"`
-	Regex      *string `json:"regex,omitempty"`
-	IgnoreCase bool    `json:"ignoreCase,omitempty"`
+	// The whole host.
+	Exact *string `json:"exact,omitempty"`
+	// The host's beginning.
+	Prefix *string `json:"prefix,omitempty"`
+	// The host's end, for example .example.com.
+	Suffix *string `json:"suffix,omitempty"`
+	// RE2, found anywhere in the host; anchor with ^ and $.
+	Regex *string `json:"regex,omitempty"`
+	// Letters in a regex match without regard to case; the others always do.
+	// Default: false.
+	IgnoreCase bool `json:"ignoreCase,omitempty"`
 }
 
 // ValueMatch is a condition on a header or query parameter: a name and exactly
 // one of Exact, Prefix, Suffix, Contains, Regex and Present. Where the name
 // stands more than once, one value that fits is enough.
 type ValueMatch struct {
-	Name     string  `json:"name"`
-	Exact    *string `json:"exact,omitempty"`
-	Prefix   *string `json:"prefix,omitempty"`
-	Suffix   *string `json:"suffix,omitempty"`
+	// The header's or parameter's name. Required.
+	Name string `json:"name"`
+	// The whole value.
+	Exact *string `json:"exact,omitempty"`
+	// The value's beginning.
+	Prefix *string `json:"prefix,omitempty"`
+	// The value's end.
+	Suffix *string `json:"suffix,omitempty"`
+	// Text anywhere in the value.
 	Contains *string `json:"contains,omitempty"`
-	Regex    *string `json:"regex,omitempty"`
+	// RE2, found anywhere in the value; anchor with ^ and $.
+	Regex *string `json:"regex,omitempty"`
 	// true: there is one; false: there is none.
-	Present    *bool `json:"present,omitempty"`
-	IgnoreCase bool  `json:"ignoreCase,omitempty"`
+	Present *bool `json:"present,omitempty"`
+	// Letters match without regard to case. Default: false.
+	IgnoreCase bool `json:"ignoreCase,omitempty"`
 	// Inverts the whole condition. Default: false.
 	Not bool `json:"not,omitempty"`
 }
@@ -196,7 +209,9 @@ type Respond struct {
 
 // Headers are the operations on request and response headers.
 type Headers struct {
-	Request  HeaderEdits `json:"request,omitzero"`
+	// What the upstream sees.
+	Request HeaderEdits `json:"request,omitzero"`
+	// What the client sees.
 	Response HeaderEdits `json:"response,omitzero"`
 }
 
@@ -215,9 +230,12 @@ type HeaderEdits struct {
 
 // Replace replaces every match of a regex in each value of a header or query parameter.
 type Replace struct {
-	Name        string `json:"name"`
-	Regex       string `json:"regex"`
-	Replacement string `json:"replacement"` // may be empty; numbers belong to this entry's regex
+	// The header's or parameter's name. Required.
+	Name string `json:"name"`
+	// RE2, found anywhere in the value. Required.
+	Regex string `json:"regex"`
+	// May be empty; numbers belong to this entry's regex. Required.
+	Replacement string `json:"replacement"`
 }
 
 // Strings is one string or a list of them.
@@ -234,7 +252,9 @@ type Sample struct {
 
 // SampleBy is exactly one of Header and Cookie, by name.
 type SampleBy struct {
+	// A request header's name.
 	Header string `json:"header,omitempty"`
+	// A cookie's name.
 	Cookie string `json:"cookie,omitempty"`
 }
 
