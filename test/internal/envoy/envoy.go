@@ -319,6 +319,9 @@ func reasons(log string) []string {
 	return envoy
 }
 
+// AdminAddress is the IP:port of the admin interface.
+func (e *Envoy) AdminAddress() string { return strings.TrimPrefix(e.admin, "http://") }
+
 // Admin asks the admin interface, such as GET /stats or POST /logging?level=info, and returns the body of a 200.
 func (e *Envoy) Admin(ctx context.Context, method, path string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, e.admin+path, nil)
