@@ -104,6 +104,10 @@ $(addprefix build/bin/,helm helm4 httpbin golangci-lint helm-docs helm-schema): 
 	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
 	@touch $@
 
+build/bin/prometheus: test/tools/prometheus/install.sh
+	@test/tools/prometheus/install.sh $@
+	@touch -h $@
+
 build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* test/internal/process/*.go test/internal/upstream/*.go) go.mod
 	@plugin/toolchain/go.sh
 	@go build -o $@ ./test/cmd/run
