@@ -206,8 +206,9 @@ func (s *space) install(chart string, options helm.Options, values ...string) *r
 	for _, text := range values {
 		options.ValuesFiles = append(options.ValuesFiles, s.file(text))
 	}
-	helm.InstallContext(s, s.Context(), r.options, chart, r.name)
+	// An install that failed leaves a release too.
 	s.Cleanup(r.uninstall)
+	helm.InstallContext(s, s.Context(), r.options, chart, r.name)
 	return r
 }
 
@@ -237,7 +238,9 @@ func (r *release) uninstall() {
 	if r.Failed() {
 		r.show()
 	}
-	if err := helm.DeleteContextE(r, context.Background(), r.options, r.name, true); err != nil {
+	options := *r.options
+	options.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found"}}
+	if err := helm.DeleteContextE(r, context.Background(), &options, r.name, true); err != nil {
 		r.Error(err)
 	}
 }
