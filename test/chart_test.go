@@ -589,8 +589,8 @@ func TestChartNotes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			fmt.Sprintf("wasmplugin front/demo-web-1: wasmcustom.wasm_rewrite.demo_web_1.revision: %d\n", number),
-			"wasmplugin shop/demo-other: ", "2 workloads installed", "stats?filter=wasm_rewrite",
+			fmt.Sprintf("wasmplugin front/demo-web-1: wasmcustom.wasm_rewrite.front_demo_web_1.revision: %d\n", number),
+			"wasmplugin shop/demo-other: ", "2 workloads installed", "wasm-rewrite status --namespace shop demo\n", "stats?filter=wasm_rewrite",
 		} {
 			if !strings.Contains(notes, want) {
 				t.Errorf("%q is not in the notes:\n%s", want, notes)
