@@ -136,6 +136,15 @@ func loadCase(file string) (c Case, err error) {
 			return c, fmt.Errorf("section %s: %w", section.Name, err)
 		}
 	}
+	for _, x := range c.Exchanges {
+		for _, m := range []*Message{&x.Request, &x.Upstream, &x.Response, &x.Client} {
+			for _, h := range m.Headers {
+				if !c.Native() && strings.Trim(h.Value, " \t") != h.Value {
+					return c, fmt.Errorf("%s: %q: HTTP/1.1 carries no space at the ends of a value", h.Name, h.Value)
+				}
+			}
+		}
+	}
 	if configs != 1 || (c.Errors == nil) == (c.Exchanges == nil) {
 		return c, fmt.Errorf("wants one configuration, and either an error or requests")
 	}
