@@ -228,7 +228,7 @@ func firstFrom(list []int, i int) int {
 	if at == len(list) {
 		return math.MaxInt32
 	}
-	return int(list[at])
+	return list[at]
 }
 
 // await decides the request's side of a pattern on the response.
