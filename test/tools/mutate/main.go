@@ -2,9 +2,9 @@
 // no test notices: a condition that always or never holds, a limit that is off
 // by one, an operator that is another one, a statement that is left out, a text
 // that is empty. All changes are compiled into one test binary, in which the
-// case table runs on each of them; what survives that meets the other tests.
+// case table and the tests run on each of them.
 //
-//	mutate [-only file.go] [-other=false] package-folder survivors-file
+//	mutate [-only file.go] package-folder survivors-file
 //
 // The survivors file lists the changes that make no difference a test could
 // see, each below the reason why:
@@ -45,19 +45,18 @@ import (
 
 func main() {
 	only := flag.String("only", "", "mutate this file alone, and compare with no list")
-	other := flag.Bool("other", true, "run the other tests on what survives the case table")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		fmt.Fprintln(os.Stderr, "usage: mutate [flags] package-folder survivors-file")
 		os.Exit(2)
 	}
-	if err := mutate(flag.Arg(0), flag.Arg(1), *only, *other); err != nil {
+	if err := mutate(flag.Arg(0), flag.Arg(1), *only); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func mutate(dir, list, only string, other bool) error {
+func mutate(dir, list, only string) error {
 	known, err := readList(list)
 	if err != nil {
 		return err
@@ -79,20 +78,16 @@ func mutate(dir, list, only string, other bool) error {
 	if out, killed := try(binary, dir, nil, 0, 5*time.Minute); killed {
 		return fmt.Errorf("the tests fail without a mutation:\n%s", out)
 	}
-	survivors, err := onTable(m.mutants, binary, dir)
+	survivors, err := inOneProcess(m.mutants, binary, dir)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d mutants, %d survive the case table\n", len(m.mutants), len(survivors))
-	if other {
-		// One is about time, one does at length what FuzzApply's seeds do.
-		skip := []string{"-test.skip", "^(TestManyPatternsCompileQuickly|TestAnyRulesOnAnyRequest)$"}
-		survivors = each(survivors, func(id int) bool {
-			_, killed := try(binary, dir, skip, id, 2*time.Minute)
-			return !killed
-		})
-		fmt.Printf("%d survive all tests\n", len(survivors))
-	}
+	fmt.Printf("%d mutants, %d survive the case table and the tests\n", len(m.mutants), len(survivors))
+	survivors = each(survivors, func(id int) bool {
+		_, killed := try(binary, dir, []string{"-test.run", "^(TestCases|FuzzJSON|FuzzSimple)$"}, id, time.Minute)
+		return !killed
+	})
+	fmt.Printf("%d survive the fuzz targets\n", len(survivors))
 	return compare(survivors, known, list, only != "")
 }
 
@@ -156,9 +151,10 @@ func readList(file string) (map[string]bool, error) {
 	return known, nil
 }
 
-// onTable gives the mutants that the case table does not notice. Processes take
-// them in turn; one that hangs or dies has found a mutant that is noticed.
-func onTable(mutants []mutant, binary, dir string) (survivors []mutant, err error) {
+// inOneProcess gives the mutants that neither the case table nor a test notices.
+// A process for each processor takes them in turn; one that hangs or dies has
+// found a mutant that is noticed.
+func inOneProcess(mutants []mutant, binary, dir string) (survivors []mutant, err error) {
 	var (
 		wait   sync.WaitGroup
 		lock   sync.Mutex
@@ -203,7 +199,7 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 		return 0, nil, err
 	}
 	// The first answer comes after a run without a mutation.
-	watchdog := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	watchdog := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		word, id, _ := strings.Cut(lines.Text(), " ")
 		switch word {
@@ -216,7 +212,7 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 		default:
 			continue
 		}
-		watchdog.Reset(10 * time.Second)
+		watchdog.Reset(30 * time.Second)
 	}
 	watchdog.Stop()
 	_ = cmd.Wait()
@@ -306,9 +302,17 @@ func mutantLeft[T, U mutantInteger](id int, a T, b U) T { if mutantIs(id) { retu
 func mutantRight[T, U mutantInteger](id int, a T, b U) T { if mutantIs(id) { return a << b }; return a >> b }
 `
 
-// table runs the case table on mutants, in one process. A package variable has
-// its value before: its mutants come to the other tests, where each has a process.
-const table = `package %[1]s_test
+// internalTests hands the tests that are inside the package to the one that runs the mutants.
+const internalTests = `package %s
+
+import "testing"
+
+var MutantTests = []testing.InternalTest{%s}
+`
+
+// runner runs the case table and then the tests on mutants, in one process. A
+// package variable has its value before: its mutants get a process of their own.
+const runner = `package %[1]s_test
 
 import (
 	"fmt"
@@ -317,6 +321,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"%[2]s"
 	"%[2]s/rewritetest"
@@ -344,16 +349,31 @@ func TestMutants(t *testing.T) {
 			}
 		}
 	}
+	tests := append(%[1]s.MutantTests, []testing.InternalTest{%[3]s}...)
+	took := map[string]time.Duration{}
+	for _, test := range tests {
+		start := time.Now()
+		%[1]s.MutantID = 0
+		if fails(test) {
+			t.Fatal(test.Name + " fails without a mutation")
+		}
+		took[test.Name] = time.Since(start)
+	}
+	slices.SortStableFunc(tests, func(a, b testing.InternalTest) int { return int(took[a.Name] - took[b.Name]) })
 	fmt.Println("ready")
 	for text := range strings.SplitSeq(list, ",") {
 		id, _ := strconv.Atoi(text)
 		%[1]s.MutantID = id
-		if slices.ContainsFunc(reached[id], func(i int) bool { return noticed(cases[i]) }) {
+		if slices.ContainsFunc(reached[id], func(i int) bool { return noticed(cases[i]) }) || slices.ContainsFunc(tests, fails) {
 			fmt.Println("killed", id)
 		} else {
 			fmt.Println("survived", id)
 		}
 	}
+}
+
+func fails(test testing.InternalTest) bool {
+	return !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{test})
 }
 
 func noticed(c rewritetest.Case) (noticed bool) {
@@ -371,6 +391,26 @@ func noticed(c rewritetest.Case) (noticed bool) {
 	return false
 }
 `
+
+// slow are tests of how long something takes, and of what the table shows faster.
+var slow = []string{"TestCases", "TestManyPatternsCompileQuickly", "TestManyFaultsAreFoundQuickly", "TestAnyRulesOnAnyRequest"}
+
+// tests lists the tests in files as elements of a []testing.InternalTest.
+func tests(dir string, files []string) (string, error) {
+	var list strings.Builder
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			return "", err
+		}
+		for _, decl := range file.Decls {
+			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") && !slices.Contains(slow, f.Name.Name) {
+				fmt.Fprintf(&list, "{Name: %q, F: %s}, ", f.Name.Name, f.Name.Name)
+			}
+		}
+	}
+	return list.String(), nil
+}
 
 // operators says how a binary operator is mutated.
 var operators = map[token.Token]struct{ helper, instead string }{
@@ -454,7 +494,18 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 	if err := put("zz_mutants.go", fmt.Appendf(nil, helpers, pkg.Name)); err != nil {
 		return nil, err
 	}
-	if err := put("zz_mutants_test.go", fmt.Appendf(nil, table, pkg.Name, importPath)); err != nil {
+	inside, err := tests(dir, pkg.TestGoFiles)
+	if err != nil {
+		return nil, err
+	}
+	if err := put("zz_mutants_inside_test.go", fmt.Appendf(nil, internalTests, pkg.Name, inside)); err != nil {
+		return nil, err
+	}
+	outside, err := tests(dir, pkg.XTestGoFiles)
+	if err != nil {
+		return nil, err
+	}
+	if err := put("zz_mutants_test.go", fmt.Appendf(nil, runner, pkg.Name, importPath, outside)); err != nil {
 		return nil, err
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
