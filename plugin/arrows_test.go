@@ -22,7 +22,7 @@ func TestImportArrows(t *testing.T) {
 			own := strings.HasPrefix(imported, module)
 			sdk := strings.HasPrefix(imported, "github.com/tetratelabs/proxy-wasm-go-sdk")
 			standard := !strings.Contains(imported, ".")
-			ok := true
+			var ok bool
 			switch strings.TrimPrefix(p.ImportPath, module+"/plugin") {
 			case "":
 				ok = standard || sdk || imported == module+"/plugin/filter"

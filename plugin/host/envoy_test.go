@@ -568,11 +568,11 @@ func runEnvoy(t *testing.T, envoy string, wasm []byte, exchanges []exchange) ([]
 	}
 	exited := make(chan struct{})
 	go func() {
-		cmd.Wait()
+		_ = cmd.Wait()
 		close(exited)
 	}()
 	defer func() {
-		cmd.Process.Kill()
+		_ = cmd.Process.Kill()
 		<-exited
 		if t.Failed() {
 			if b, err := os.ReadFile(logPath); err == nil {
@@ -634,7 +634,7 @@ const separator = "\x1e\x1d\x1e"
 // serve reads one request and answers it.
 func serve(conn net.Conn, requests chan<- string, responses <-chan string) {
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	var head []byte
 	r := bufio.NewReader(conn)
 	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
@@ -645,7 +645,7 @@ func serve(conn net.Conn, requests chan<- string, responses <-chan string) {
 		head = append(head, c)
 	}
 	requests <- string(head)
-	io.WriteString(conn, <-responses)
+	_, _ = io.WriteString(conn, <-responses)
 }
 
 // talk sends raw bytes and returns all that comes back.
@@ -656,7 +656,7 @@ func talk(t *testing.T, address, request string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}

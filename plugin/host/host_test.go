@@ -213,7 +213,7 @@ func TestAPluginEndsWithItsLastExchange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := before.Exchange(ctx, request, func(m Message) Message {
+	result, err := before.Exchange(ctx, request, func(_ Message) Message {
 		after, err := vm.Start(ctx, "after", nil)
 		if err != nil {
 			t.Fatal(err)

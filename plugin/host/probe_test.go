@@ -110,15 +110,14 @@ func (g *program) show(name string, args ...any) *program {
 
 // show4 and show8 make a call that writes a number to the results area, its last
 // argument, and log its bytes.
-func (g *program) show4(name string, args ...any) *program { return g.showNumber(4, name, args) }
-func (g *program) show8(name string, args ...any) *program { return g.showNumber(8, name, args) }
+func (g *program) show4(name string, args ...any) { g.showNumber(4, name, args) }
+func (g *program) show8(name string, args ...any) { g.showNumber(8, name, args) }
 
-func (g *program) showNumber(size int, name string, args []any) *program {
+func (g *program) showNumber(size int, name string, args []any) {
 	g.store(resultsAt, 0).store(resultsAt+4, 0)
 	g.call(name, append(slices.Clone(args), resultsAt)...)
 	g.call("proxy_log", 2, resultsAt, size)
 	g.digits--
-	return g
 }
 
 func (g *program) store(at, v int) *program {

@@ -32,16 +32,16 @@ func show(out *rewrite.Outcome) {
 }
 
 // request shows what rules make of a request with a path and more headers.
-func request(config, path string, more ...rewrite.Header) (*rewrite.Stream, error) {
+func request(config, path string, more ...rewrite.Header) *rewrite.Stream {
 	rules, err := rewrite.Load([]byte(config))
 	if err != nil {
-		return nil, err
+		panic(err)
 	}
 	stream := rules.NewStream()
 	show(stream.Request(append(headers{
 		{Name: ":authority", Value: "blue.example.com"}, {Name: ":path", Value: path}, {Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"},
 	}, more...)))
-	return stream, nil
+	return stream
 }
 
 // A configuration is read once; each request and its response pass a stream.
@@ -132,7 +132,7 @@ func ExampleRespond() {
 // Header operations run in the order copy, rename, remove, replace, set,
 // overwrite, default, add, on the request and on the response.
 func ExampleHeaders() {
-	stream, _ := request(`{"headers": {
+	stream := request(`{"headers": {
 		"request": {"copy": {"x-user": "x-owner"}, "remove": ["x-debug-*"], "set": {"x-method": "${method}"}, "default": {"x-env": "live"}},
 		"response": {"replace": [{"name": "location", "regex": "^http://internal", "replacement": "https://${host}"}]}
 	}}`, "/", rewrite.Header{Name: "x-user", Value: "alice"}, rewrite.Header{Name: "x-debug-level", Value: "3"})
@@ -147,7 +147,7 @@ func ExampleHeaders() {
 
 // A pattern on the response matches its status and headers.
 func ExampleResponseMatch() {
-	stream, _ := request(`{"patterns": [{
+	stream := request(`{"patterns": [{
 		"match": {"path": {"prefix": "/api"}, "response": {"status": [404, "5xx"]}},
 		"headers": {"response": {"remove": ["x-powered-by"], "set": {"x-failed": "${path} ${response.status}"}}}
 	}]}`, "/api/users")

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"errors"
 	"regexp"
 	"regexp/syntax"
 	"strconv"
@@ -76,8 +77,8 @@ func nesting(expr string) (deepest int) {
 }
 
 func regexReason(err error, expr string) string {
-	e, ok := err.(*syntax.Error)
-	if !ok {
+	var e *syntax.Error
+	if !errors.As(err, &e) {
 		return err.Error()
 	}
 	if e.Expr == "" || e.Expr == expr {

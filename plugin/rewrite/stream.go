@@ -453,9 +453,10 @@ func (s *Stream) own(name string, value []byte) {
 		s.out.Edits = append(s.out.Edits, Edit{EditSet, name, text})
 		return
 	}
-	found, ok := s.list.has(name), true
+	found := s.list.has(name)
 	if !found && !s.loaded {
-		_, found, ok = s.src.Header(name)
+		_, there, ok := s.src.Header(name)
+		found = there
 		s.failed = s.failed || !ok
 	}
 	for i := range s.arrived {
@@ -617,17 +618,18 @@ func (s *Stream) unchanged(name string) (same int, changed bool) {
 
 // readTarget reads the path, with as few host calls as the rules allow.
 func (s *Stream) readTarget() bool {
-	path, found, ok := "", false, true
+	path := ""
 	if s.rules.wantsAll {
 		s.load()
 		path, _ = s.get(":path")
-		ok = !s.failed
-	} else if path, found, ok = s.src.Header(":path"); !found {
-		path = ""
+	} else if value, found, ok := s.src.Header(":path"); !ok {
+		s.failed = true
+	} else if found {
+		path = value
 	}
 	s.target.path, s.target.query, s.target.hasQuery = strings.Cut(path, "?")
 	s.received = s.target
-	return ok
+	return !s.failed
 }
 
 // load reads all headers, once a pass.
