@@ -145,7 +145,7 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 func unsafePath(from, to string) bool {
 	segments := func(path string) (n int) {
 		path, _, _ = strings.Cut(path, "?")
-		path = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/").Replace(path)
+		path = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/", `\`, "/").Replace(path)
 		for _, s := range strings.Split(path, "/") {
 			if s, _, _ = strings.Cut(s, ";"); s == "." || s == ".." {
 				n++

@@ -163,6 +163,7 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 			"--admin-address-path", adminFile,
 			"--concurrency", strconv.Itoa(c.Workers),
 			"--log-level", c.LogLevel,
+			"--file-flush-interval-msec", "100", // access logs
 			"--disable-hot-restart", // several Envoys on one machine must not look for each other
 		},
 		Log: c.Log,
