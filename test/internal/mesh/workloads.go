@@ -16,7 +16,7 @@ type Workloads struct {
 	Annotations map[string]string
 }
 
-//go:embed workloads.yaml
+//go:embed workloads.yaml.tmpl
 var workloadsText string
 
 var workloadsTemplate = template.Must(template.New("workloads.yaml").Parse(workloadsText))

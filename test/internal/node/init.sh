@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Process 1 of a node. $1 is the node's folder.
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
