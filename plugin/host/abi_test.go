@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,13 +29,9 @@ var pluginExports = []string{
 func compiledPlugin(t *testing.T) wazero.CompiledModule {
 	t.Helper()
 	ctx := context.Background()
-	wasm, err := os.ReadFile("../../build/plugin.wasm")
-	if err != nil {
-		t.Fatalf("%v: run make build", err)
-	}
 	runtime := wazero.NewRuntime(ctx)
 	t.Cleanup(func() { runtime.Close(ctx) })
-	module, err := runtime.CompileModule(ctx, wasm)
+	module, err := runtime.CompileModule(ctx, pluginBytes(t))
 	if err != nil {
 		t.Fatal(err)
 	}

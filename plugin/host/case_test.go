@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,19 +19,7 @@ func TestCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wasm, err := os.ReadFile(filepath.FromSlash("../../build/plugin.wasm"))
-	if err != nil {
-		t.Fatalf("%v: run make build", err)
-	}
-	module, err := Compile(t.Context(), wasm, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { module.Close(context.Background()) })
-	vm, err := module.New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	vm := pluginVM(t)
 	cases = slices.DeleteFunc(cases, func(c rewritetest.Case) bool { return c.Native() })
 	rewritetest.RunCases(t, cases, func(t *testing.T, c rewritetest.Case) (rewritetest.Subject, []string) {
 		plugin, err := vm.Start(t.Context(), c.Name, c.Config)

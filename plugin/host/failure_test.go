@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,20 +20,6 @@ const everyCall = `{"revision": "1a2b3c4d", "patterns": [
 
 var failingRequests = []string{"/a/1?q=2", "/gone", "/old", "/nothing"}
 
-func failingModule(t *testing.T) *Module {
-	t.Helper()
-	wasm, err := os.ReadFile(filepath.FromSlash("../../build/plugin.wasm"))
-	if err != nil {
-		t.Fatalf("%v: run make build", err)
-	}
-	module, err := Compile(t.Context(), wasm, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { module.Close(context.Background()) })
-	return module
-}
-
 func failingRequest(path string) Message {
 	return Message{Headers: []Header{
 		{":authority", "example.com"}, {":path", path}, {":method", "GET"}, {":scheme", "http"}, {"x-user", "anne"}, {"x-remove", "1"},
@@ -49,7 +33,7 @@ func upstreamOK(Message) Message {
 // Every call of every function fails in turn, with every status that a host may
 // give: the module never traps, and every request gets an answer.
 func TestNoFailingHostCallTrapsTheModule(t *testing.T) {
-	module := failingModule(t)
+	module := pluginModule(t)
 	calls := map[string]int{} // function → how often an undisturbed run calls it
 	run := func(fail func(call string, n int) Status) error {
 		vm, err := module.New(t.Context(), Options{Fail: func(call string, n int) Status {
@@ -111,7 +95,7 @@ func TestNoFailingHostCallTrapsTheModule(t *testing.T) {
 // What rules.md promises of a failed read, write and answer; each is counted,
 // and warned about once.
 func TestFailingHostCallsAreCountedAndWarnedAboutOnce(t *testing.T) {
-	module := failingModule(t)
+	module := pluginModule(t)
 	for _, c := range []struct {
 		call, path string
 		at         int               // the call of an exchange that fails; 0: all

@@ -1,14 +1,11 @@
-package host_test
+package host
 
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/host"
 )
 
 // The deepest regexes that the engine takes fit the stack that the module has.
@@ -50,23 +47,4 @@ func TestThousandPatterns(t *testing.T) {
 	if best > time.Second {
 		t.Errorf("took %v", best)
 	}
-}
-
-func pluginVM(t *testing.T) *host.VM {
-	t.Helper()
-	ctx := context.Background()
-	wasm, err := os.ReadFile("../../build/plugin.wasm")
-	if err != nil {
-		t.Fatalf("%v: run make build", err)
-	}
-	module, err := host.Compile(ctx, wasm, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	vm, err := module.New(ctx, host.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { module.Close(ctx) })
-	return vm
 }
