@@ -198,12 +198,15 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 	if err := cmd.Start(); err != nil {
 		return 0, nil, err
 	}
-	// The first answer comes after a run without a mutation.
-	watchdog := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	// The first answer comes after a run without a mutation, the others soon.
+	watchdog := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		word, id, _ := strings.Cut(lines.Text(), " ")
 		switch word {
 		case "ready":
+		case "tests":
+			watchdog.Reset(time.Minute)
+			continue
 		case "killed", "survived":
 			if n, err := strconv.Atoi(id); err == nil && word == "killed" {
 				killed = append(killed, n)
@@ -212,7 +215,7 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 		default:
 			continue
 		}
-		watchdog.Reset(30 * time.Second)
+		watchdog.Reset(8 * time.Second)
 	}
 	watchdog.Stop()
 	_ = cmd.Wait()
@@ -364,7 +367,12 @@ func TestMutants(t *testing.T) {
 	for text := range strings.SplitSeq(list, ",") {
 		id, _ := strconv.Atoi(text)
 		%[1]s.MutantID = id
-		if slices.ContainsFunc(reached[id], func(i int) bool { return noticed(cases[i]) }) || slices.ContainsFunc(tests, fails) {
+		killed := slices.ContainsFunc(reached[id], func(i int) bool { return noticed(cases[i]) })
+		if !killed {
+			fmt.Println("tests", id)
+			killed = slices.ContainsFunc(tests, fails)
+		}
+		if killed {
 			fmt.Println("killed", id)
 		} else {
 			fmt.Println("survived", id)
