@@ -20,7 +20,7 @@ PORT ?= 0
 ##@ Use
 
 .PHONY: run
-run: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## Envoy with the filter in front of httpbin; RULES=values.yaml TRY=/path PORT=8080 ENVOY_VERSION=1.39.3 ENVOY=path
+run: build/plugin.wasm build/bin/run build/bin/helm build/bin/httpbin $(ENVOY) ## Envoy with the filter in front of httpbin; RULES=values.yaml TRY=/path PORT=8080 ENVOY_VERSION=1.39.3 ENVOY=path
 	@exec build/bin/run -port '$(PORT)' -path '$(TRY)' -rules '$(RULES)' -envoy '$(ENVOY)' -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
 
 .PHONY: size
@@ -54,7 +54,7 @@ clean: ## remove what was made
 ##@ Prove
 
 .PHONY: test
-test: build/plugin.wasm $(addprefix build/bin/,helm helm4 httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
+test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
 	go test -timeout 5m ./plugin/... ./charts/... ./test/internal/...
 	go test -timeout 8m ./test
 	@$(MAKE) size
@@ -89,19 +89,27 @@ build/tinygo/bin/tinygo: plugin/toolchain/go.mod plugin/toolchain/tinygo.sh
 	@plugin/toolchain/tinygo.sh build/tinygo
 	@touch $@
 
-# The tools. Each comes from a go.mod of its own and is remade when that file changes.
+# The tools. Each comes from a go.mod of its own and is remade when that file changes; but helm is the one whose packages
+# the command line and the tests import, built as go builds those, so that they are compiled once.
 
-build/bin/helm: package := helm.sh/helm/v3/cmd/helm
+build/bin/helm: go.mod
+	@plugin/toolchain/go.sh
+	@echo "helm: building it, once"
+	@go build -o $@ helm.sh/helm/v3/cmd/helm
+	@touch $@
+
 build/bin/httpbin: package := github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin
+# In the mesh it runs in an image of its own, without a C library.
+build/bin/httpbin: export CGO_ENABLED := 0
 build/bin/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 build/bin/helm4: package := helm.sh/helm/v4/cmd/helm
 build/bin/helm-docs: package := github.com/norwoodj/helm-docs/cmd/helm-docs
 build/bin/helm-schema: package := github.com/losisin/helm-values-schema-json/v2
 
-$(addprefix build/bin/,helm helm4 httpbin golangci-lint helm-docs helm-schema): build/bin/%: test/tools/%/go.mod
+$(addprefix build/bin/,helm4 httpbin golangci-lint helm-docs helm-schema): build/bin/%: test/tools/%/go.mod
 	@plugin/toolchain/go.sh
 	@echo "$*: building it, once"
-	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
+	@cd test/tools/$* && go build -ldflags '-s -w' -o ../../../$@ $(package)
 	@touch $@
 
 build/bin/prometheus: test/tools/prometheus/install.sh

@@ -257,24 +257,6 @@ func TestChartRendersItsExamplesAsBefore(t *testing.T) {
 	}
 }
 
-// Argo CD renders with Helm 4 from 3.5 on.
-func TestChartRendersAlikeInHelm3And4(t *testing.T) {
-	programs := []string{made.Helm(t), made.File(t, "build/bin/helm4")}
-	for _, file := range append(ciValues(t), os.DevNull) {
-		var manifests []string
-		for _, program := range programs {
-			manifest, err := exec.Command(program, "template", chartRelease, chartDir, "--namespace", chartNamespace, "--values", file).Output()
-			if err != nil {
-				t.Fatalf("%s, %s: %v", program, file, err)
-			}
-			manifests = append(manifests, string(manifest))
-		}
-		if diff := cmp.Diff(manifests[0], manifests[1]); diff != "" {
-			t.Errorf("%s (-3 +4):\n%s", file, diff)
-		}
-	}
-}
-
 func TestChartSeedExampleIsShort(t *testing.T) {
 	if lines := strings.Count(readFile(t, filepath.Join(chartDir, "ci", "seed-values.yaml")), "\n"); lines > 15 {
 		t.Errorf("the seed's example has %d lines of values, want at most 15", lines)

@@ -5,7 +5,7 @@ MESH_ENVOY := build/envoy/$(MESH_ENVOY_VERSION)/envoy
 
 kubernetes_tools := $(addprefix build/bin/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 istio_tools := $(addprefix build/bin/,pilot-discovery pilot-agent)
-mesh_tools := $(kubernetes_tools) $(istio_tools) $(addprefix build/bin/,coredns pause helm httpbin) build/istio/charts/base/Chart.yaml $(MESH_ENVOY)
+mesh_tools := $(kubernetes_tools) $(istio_tools) $(addprefix build/bin/,coredns pause helm helm4 httpbin) build/istio/charts/base/Chart.yaml $(MESH_ENVOY)
 
 kubernetes_version := $(shell sed -n "s|^[a-z\t ]*k8s.io/kubernetes ||p" test/tools/kubernetes/go.mod)
 # Istio's module has no release tags: the comment says which release the commit is.
