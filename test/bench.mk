@@ -14,6 +14,11 @@ bench-quick bench-normal bench-full: bench-%: build/bin/bench $(bench_modules) $
 bench-quick: ## the seed's scenario, no match, 1,000 patterns (2 minutes)
 bench-full: ## every combination (an hour)
 
+.PHONY: soak
+SOAK ?= 10000000
+soak: build/bin/bench build/bench/modules/plugin.wasm $(ENVOY) ## ten million requests of mixed rules: memory, p99.9, pauses (a quarter of an hour)
+	@exec build/bin/bench -soak test/testdata/soak.json -requests $(SOAK) -command 'make soak SOAK=$(SOAK)' -envoy '$(ENVOY)' -modules build/bench/modules -out build/bench
+
 build/bin/bench: $(wildcard test/bench/*.go test/internal/envoy/* test/internal/process/*.go) go.mod
 	@plugin/toolchain/go.sh
 	@go build -o $@ ./test/bench

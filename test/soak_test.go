@@ -1,6 +1,7 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -15,16 +16,24 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"
 )
 
-// soakRules use a regex, captures, references of both sides, and edits that
-// need all headers: everything that asks the host for memory.
-const soakRules = `{"vars": {"domain": "example.com"}, "patterns": [
-	{"name": "numbers", "match": {"path": {"regex": "^/banana/([0-9]+)"}, "host": {"regex": "^([a-z]+)\\.${var.domain}$"}},
-	 "rewrite": {"path": "/status/$1", "query": {"set": {"u": "${header.x-user}"}, "remove": ["v"]}},
-	 "headers": {"request": {"set": {"x-path": "${path}"}, "add": {"x-a": "${query.v}"}, "remove": ["x-b*"]}, "response": {"set": {"x-number": "$1", "x-user": "${header.x-user}"}}}},
-	{"name": "moved", "match": {"path": {"prefix": "/old"}}, "redirect": {"path": "/new"}},
-	{"name": "gone", "match": {"path": {"exact": "/gone"}}, "respond": {"status": 410, "body": "gone"}},
-	{"name": "errors", "match": {"response": {"status": ["5xx"]}}, "headers": {"response": {"remove": ["x-upstream*"]}}}
-], "headers": {"response": {"set": {"configdata": "${config}"}}}, "patternHeader": "x-wasm-rewrite"}`
+// mixed is what a soak sends: rules with a regex, captures, references of both
+// sides, and edits that need all headers, so everything that asks the host for
+// memory. `make soak` sends the same.
+func mixed(t *testing.T) (m struct {
+	Configuration json.RawMessage
+	Host          string
+	Headers       map[string]string
+	Requests      []struct {
+		Path   string
+		Status int
+	}
+}) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(readFile(t, "testdata/soak.json")), &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
 
 // Envoy's memory stays what it is. A module that exports malloc, which Envoy
 // prefers and never frees, makes it grow by 110 MiB here.
@@ -35,6 +44,11 @@ func TestSoak(t *testing.T) {
 		connections = 8
 		limit       = 4 << 20
 	)
+	mixed := mixed(t)
+	headers := []rewrite.Header{{Name: ":authority", Value: mixed.Host}}
+	for name, value := range mixed.Headers {
+		headers = append(headers, rewrite.Header{Name: name, Value: value})
+	}
 	upstream, err := wire.Listen(func(request wire.Message, _ []byte) wire.Message {
 		status := "200"
 		if strings.HasPrefix(request.Target, "/error") {
@@ -47,13 +61,9 @@ func TestSoak(t *testing.T) {
 	}
 	t.Cleanup(func() { upstream.Close() })
 	proxy := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: []envoy.Listener{
-		{Name: "soak", Filters: []envoy.Filter{plugin(t, "soak", soakRules)}, Upstream: upstream.Address},
+		{Name: "soak", Filters: []envoy.Filter{plugin(t, "soak", string(mixed.Configuration))}, Upstream: upstream.Address},
 	}})
 
-	paths := []struct{ path, status string }{
-		{"/banana/418?v=2&w=1", "200"}, {"/banana/7", "200"}, {"/old/shoes?a=b", "302"}, {"/gone", "410"},
-		{"/error/" + strings.Repeat("x", 1000), "500"}, {"/nothing?v=" + strings.Repeat("y", 200), "200"},
-	}
 	var memory int64 // at request number warm
 	var sent atomic.Int64
 	run := func(from, to int64) {
@@ -68,12 +78,10 @@ func TestSoak(t *testing.T) {
 				}
 				defer c.Close()
 				for n := sent.Add(1); n <= to && !t.Failed(); n = sent.Add(1) {
-					p := paths[n%int64(len(paths))]
-					response, err := c.Exchange(wire.Message{Start: "GET", Target: p.path, Headers: []rewrite.Header{
-						{Name: ":authority", Value: "shop.example.com"}, {Name: "x-user", Value: "anne"}, {Name: "x-b1", Value: "1"}, {Name: "x-b2", Value: "2"},
-					}})
-					if err != nil || response.Start != p.status {
-						t.Errorf("request %d, %.40s: status %q, want %s: %v", n, p.path, response.Start, p.status, err)
+					r := mixed.Requests[n%int64(len(mixed.Requests))]
+					response, err := c.Exchange(wire.Message{Start: "GET", Target: r.Path, Headers: headers})
+					if err != nil || response.Start != strconv.Itoa(r.Status) {
+						t.Errorf("request %d, %.40s: status %q, want %d: %v", n, r.Path, response.Start, r.Status, err)
 					}
 				}
 			})

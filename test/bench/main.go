@@ -77,9 +77,18 @@ func main() {
 	flag.StringVar(&b.out, "out", "", "folder for the results")
 	flag.StringVar(&name, "profile", "", "quick, normal or full")
 	flag.StringVar(&command, "command", "", "what to name as the command in the results")
+	soakFile := flag.String("soak", "", "rules and requests of a soak, instead of a profile")
+	requests := flag.Int("requests", 10_000_000, "how many a soak sends")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *soakFile != "" {
+		if err := b.soak(ctx, *soakFile, *requests, command); err != nil {
+			fmt.Fprintln(os.Stderr, "soak:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	p, ok := profiles()[name]
 	if !ok {
 		fmt.Fprintf(os.Stderr, "-profile %q: want quick, normal or full\n", name)

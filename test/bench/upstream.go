@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 
@@ -16,7 +17,7 @@ type seen struct {
 	Headers map[string][]string
 }
 
-// serveUpstream answers every request at once. It stands in this process: it
+// serveUpstream answers every request at once, with 500 below /error. It stands in this process: it
 // shall take as little of the machine as it can.
 func serveUpstream() (address string, stop func() error, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -26,6 +27,9 @@ func serveUpstream() (address string, stop func() error, err error) {
 	server := &fasthttp.Server{Name: "upstream", Handler: func(ctx *fasthttp.RequestCtx) {
 		ctx.Response.Header.Set("x-powered-by", "upstream")
 		if len(ctx.Request.Header.Peek(checkHeader)) == 0 {
+			if bytes.HasPrefix(ctx.Path(), []byte("/error")) {
+				ctx.SetStatusCode(fasthttp.StatusInternalServerError)
+			}
 			ctx.SetBodyString("ok\n")
 			return
 		}

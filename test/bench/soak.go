@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
+)
+
+// soakConnections are kept busy, each with one request at a time.
+const soakConnections = 8
+
+// soakWindows is in how many pieces the picture cuts a soak.
+const soakWindows = 100
+
+// mixture is the rules of a soak and the requests that go through them in turn.
+type mixture struct {
+	Configuration json.RawMessage   `json:"configuration"`
+	Host          string            `json:"host"`
+	Headers       map[string]string `json:"headers"`
+	Requests      []struct {
+		Path   string `json:"path"`
+		Status int    `json:"status"`
+	} `json:"requests"`
+}
+
+// soak is what a long run showed.
+type soak struct {
+	Command     string    `json:"command"`
+	Began       time.Time `json:"began"`
+	Machine     machine   `json:"machine"`
+	Requests    int       `json:"requests"`
+	Connections int       `json:"connections"`
+	Windows     []window  `json:"windows"`
+}
+
+// window is one piece of a soak.
+type window struct {
+	Requests  int     `json:"requests"`   // in it
+	PerSecond float64 `json:"per_second"` // answered
+	Memory    float64 `json:"memory_mib"` // that Envoy holds at its end
+	P50       float64 `json:"p50_ms"`
+	P999      float64 `json:"p999_ms"`
+	// Longest bounds from above whatever stops the worker, the module's garbage collector among it.
+	Longest float64 `json:"longest_ms"`
+}
+
+// soak sends a number of requests through one worker of Envoy; each answer must
+// have the status that the rules give it.
+func (b *bench) soak(ctx context.Context, file string, requests int, command string) (err error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var m mixture
+	if err := json.Unmarshal(data, &m); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	address, stop, err := serveUpstream()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	filter := envoy.Wasm(envoy.Plugin{
+		Name: "soak", PluginName: "soak", Module: filepath.Join(b.modules, find(ours).module), Configuration: string(m.Configuration),
+	})
+	proxy, err := envoy.Start(ctx, envoy.Config{Binary: b.envoy, Listeners: []envoy.Listener{{Name: "soak", Upstream: address, Filters: []envoy.Filter{filter}}}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, proxy.Stop()) }()
+	s := soak{Command: command, Began: time.Now().UTC().Truncate(time.Second), Machine: b.machine(), Requests: requests, Connections: soakConnections}
+	client := &fasthttp.HostClient{
+		Addr: fmt.Sprintf("127.0.0.1:%d", proxy.Port("soak")), MaxConns: soakConnections, MaxIdleConnDuration: time.Hour,
+		NoDefaultUserAgentHeader: true, DisablePathNormalizing: true, ReadTimeout: 10 * time.Second, MaxIdemponentCallAttempts: 1,
+	}
+	for sent := 0; sent < requests; {
+		n := min(max(1, requests/soakWindows), requests-sent)
+		began := time.Now()
+		took, err := m.send(ctx, client, n)
+		if err != nil {
+			return fmt.Errorf("after %d requests: %w", sent, err)
+		}
+		during := time.Since(began)
+		memory, err := resident(proxy.Pid())
+		if err != nil {
+			return err
+		}
+		slices.Sort(took)
+		s.Windows = append(s.Windows, window{
+			Requests: n, PerSecond: float64(n) / during.Seconds(), Memory: memory,
+			P50: quantile(took, 0.5), P999: quantile(took, 0.999), Longest: took[len(took)-1],
+		})
+		sent += n
+		fmt.Fprintf(os.Stderr, "\r%d of %d requests", sent, requests)
+	}
+	fmt.Fprintln(os.Stderr)
+	return s.write(b.out)
+}
+
+// send gives how long each of n requests took, in ms.
+func (m *mixture) send(ctx context.Context, client *fasthttp.HostClient, n int) ([]float64, error) {
+	took := make([]float64, n)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	failed := make(chan error, soakConnections)
+	for range soakConnections {
+		group.Go(func() {
+			request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+			defer fasthttp.ReleaseRequest(request)
+			defer fasthttp.ReleaseResponse(response)
+			for name, value := range m.Headers {
+				request.Header.Set(name, value)
+			}
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				r := m.Requests[i%len(m.Requests)]
+				request.SetRequestURI("http://" + client.Addr + r.Path)
+				request.Header.SetHost(m.Host)
+				began := time.Now()
+				if err := client.Do(request, response); err != nil {
+					failed <- fmt.Errorf("%.40s: %w", r.Path, err)
+					return
+				}
+				took[i] = time.Since(began).Seconds() * 1000
+				if response.StatusCode() != r.Status {
+					failed <- fmt.Errorf("%.40s: status %d, want %d", r.Path, response.StatusCode(), r.Status)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	close(failed)
+	if err := <-failed; err != nil {
+		return nil, err
+	}
+	return took, ctx.Err()
+}
+
+// column is one figure of all windows.
+func (s *soak) column(of func(window) float64) []float64 {
+	var list []float64
+	for _, w := range s.Windows {
+		list = append(list, of(w))
+	}
+	return list
+}
+
+func (s *soak) markdown() string {
+	first, last := s.Windows[0], s.Windows[len(s.Windows)-1]
+	// Caches and pools fill in the first windows.
+	settled := s.Windows[min(len(s.Windows)-1, len(s.Windows)/20)]
+	p999 := extremes(s.column(func(w window) float64 { return w.P999 }))
+	return table{
+		{"", ""},
+		{"requests", fmt.Sprintf("%d over %d connections, %.0f a second", s.Requests, s.Connections, median(s.column(func(w window) float64 { return w.PerSecond })))},
+		{"Envoy's memory", fmt.Sprintf("%.1f MiB after the first %d, %.1f MiB after 5 %%, %.1f MiB at the end", first.Memory, first.Requests, settled.Memory, last.Memory)},
+		{"p50", fmt.Sprintf("%.2f ms", median(s.column(func(w window) float64 { return w.P50 })))},
+		{"p99.9", fmt.Sprintf("%.2f ms (%.2f to %.2f by window)", p999.Median, p999.Low, p999.High)},
+		{"longest request", fmt.Sprintf("%.1f ms: no pause, of the collector or another, was longer", slices.Max(s.column(func(w window) float64 { return w.Longest })))},
+		{"measured", s.under() + "; " + s.Command},
+	}.markdown()
+}
+
+func (s *soak) under() string {
+	r := report{Machine: s.Machine, Began: s.Began}
+	return r.under()
+}
+
+// picture draws memory, p99.9 and the longest request over the run.
+func (s *soak) picture() string {
+	const left, right, top, height, gap = 70.0, 24.0, 64.0, 110.0, 44.0
+	panels := []struct {
+		title, unit string
+		values      []float64
+	}{
+		{"Envoy's memory", "MiB", s.column(func(w window) float64 { return w.Memory })},
+		{"p99.9 of each window", "ms", s.column(func(w window) float64 { return w.P999 })},
+		{"the longest request of each window: no collector's pause was longer", "ms", s.column(func(w window) float64 { return w.Longest })},
+	}
+	p := &picture{width: 760, height: top + float64(len(panels))*(height+gap) + 40}
+	p.text(16, 24, "head", "%.3g million requests of mixed rules through one worker", float64(s.Requests)/1e6)
+	p.text(16, 44, "small", "%s", s.under())
+	x := func(i int) float64 {
+		return left + float64(i)/math.Max(1, float64(len(s.Windows)-1))*(p.width-left-right)
+	}
+	for n, panel := range panels {
+		above := top + float64(n)*(height+gap)
+		most := slices.Max(panel.values)
+		y := func(v float64) float64 { return above + height - v/most*(height-20) }
+		p.text(left, above+6, "", "%s", panel.title)
+		for v := 0.0; v <= most; v += 2 * step(most) {
+			p.line(left, y(v), p.width-right, y(v), "grid")
+			p.text(left-8, y(v)+4, "small right", "%g %s", math.Round(v*1000)/1000, panel.unit)
+		}
+		var path strings.Builder
+		for i, v := range panel.values {
+			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x(i), y(v))
+		}
+		fmt.Fprintf(p, `<path d="%s" stroke="#0969da"/>`+"\n", path.String())
+	}
+	p.text(left, p.height-34, "small", "request 1")
+	p.text(p.width-right, p.height-34, "small right", "request %d", s.Requests)
+	p.text(16, p.height-12, "small", "%s", s.Command)
+	return p.svg("A long run")
+}
+
+// write prints the table and leaves it, the JSON and the picture in a folder.
+func (s *soak) write(folder string) error {
+	data, err := json.MarshalIndent(s, "", "\t")
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string]string{"soak.md": s.markdown(), "soak.json": string(data) + "\n", "soak.svg": s.picture()} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Print(s.markdown())
+	return err
+}
