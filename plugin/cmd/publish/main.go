@@ -1,14 +1,14 @@
-// Command publish makes the filter's image and pushes it: one manifest, whose one layer holds plugin.wasm, as Istio
-// wants it. The same module and the same flags give the same digest, wherever and whenever it runs.
+// Command publish makes an image and pushes it: the filter's, one manifest whose one layer holds plugin.wasm, as Istio
+// wants it; or, with -program, that of the command line. The same files and the same flags give the same digest,
+// wherever and whenever it runs.
 //
 //	publish [flags] REGISTRY/REPOSITORY
 //
-// It prints the image's digest. Credentials are those of `docker login`.
+// It prints the image's digest. With -sbom the image gets two referrers: the bill of materials and SLSA provenance.
+// Credentials are those of `docker login`.
 package main
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -20,13 +20,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
-	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/gzip" // pinned by go.mod; the standard library's output changes with the Go that compiles it
 )
+
+const source = "https://github.com/wasm-rewrite/wasm-rewrite"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -39,12 +37,27 @@ func main() {
 	}
 }
 
+// artifact is what remote pushes: an image, or an index of them.
+type artifact interface {
+	remote.Taggable
+	partial.Describable
+}
+
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("publish", flag.ContinueOnError)
 	module := flags.String("module", "build/plugin.wasm", "the filter, a `file`")
+	var programs []string
+	flags.Func("program", "instead of the filter, the command line, a static `file` for Linux; repeated for more architectures", func(file string) error {
+		programs = append(programs, file)
+		return nil
+	})
 	tag := flags.String("tag", "", "a `tag` beside the digest")
 	version := flags.String("version", "", "the label org.opencontainers.image.`version`")
-	revision := flags.String("revision", "", "the label org.opencontainers.image.`revision`: the commit")
+	revision := flags.String("revision", "", "the label org.opencontainers.image.revision: the `commit`")
+	sbom := flags.String("sbom", "", "the bill of materials, an SPDX `file` in JSON; attached with provenance")
+	var p provenance
+	flags.StringVar(&p.builder, "builder", source+"/blob/main/Makefile", "for the provenance, the `URI` of who builds")
+	flags.StringVar(&p.invocation, "invocation", "", "for the provenance, the `URI` of the run")
 	insecure := flags.Bool("insecure", false, "plain HTTP; the default for loopback and private addresses")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: publish [flags] REGISTRY/REPOSITORY")
@@ -65,19 +78,21 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("publish: %q: %w; want a registry and a repository, as ghcr.io/wasm-rewrite/wasm-rewrite", flags.Arg(0), err)
 	}
-	content, err := os.ReadFile(*module)
-	if err != nil {
-		return fmt.Errorf("publish: %w; `make build` makes the filter", err)
+	var pushed artifact
+	if len(programs) == 0 {
+		pushed, err = readFilter(*module, labels("wasm-rewrite", "Rewrites paths and headers in Istio's proxies", *version, *revision))
+	} else {
+		pushed, err = readPrograms(programs, labels("wasm-rewrite-cli", "Checks, tries and explains the rules of wasm-rewrite", *version, *revision))
 	}
-	image, err := newImage(content, labels(*version, *revision))
 	if err != nil {
-		return fmt.Errorf("publish: %s: %w", *module, err)
+		return fmt.Errorf("publish: %w", err)
 	}
-	digest, err := image.Digest()
+	digest, err := pushed.Digest()
 	if err != nil {
 		return err
 	}
-	references := []name.Reference{repository.Digest(digest.String())}
+	reference := repository.Digest(digest.String())
+	references := []name.Reference{reference}
 	if *tag != "" {
 		reference, err := name.NewTag(repository.Name()+":"+*tag, options...)
 		if err != nil {
@@ -85,20 +100,32 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		}
 		references = append(references, reference)
 	}
+	login := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
 	for _, reference := range references {
-		if err := remote.Write(reference, image, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+		if index, ok := pushed.(v1.ImageIndex); ok {
+			err = remote.WriteIndex(reference, index, login...)
+		} else {
+			err = remote.Write(reference, pushed.(v1.Image), login...)
+		}
+		if err != nil {
 			return fmt.Errorf("publish: %s: %w; is the registry up, and does `docker login %s` let you push?", reference, err, repository.RegistryStr())
+		}
+	}
+	if *sbom != "" {
+		p.revision, p.version = *revision, *version
+		if err := attach(reference, pushed, *sbom, p, login); err != nil {
+			return fmt.Errorf("publish: %s: %w", reference, err)
 		}
 	}
 	_, err = fmt.Fprintln(stdout, digest)
 	return err
 }
 
-func labels(version, revision string) map[string]string {
+func labels(title, description, version, revision string) map[string]string {
 	all := map[string]string{
-		"org.opencontainers.image.title":       "wasm-rewrite",
-		"org.opencontainers.image.description": "Rewrites paths and headers in Istio's proxies",
-		"org.opencontainers.image.source":      "https://github.com/wasm-rewrite/wasm-rewrite",
+		"org.opencontainers.image.title":       title,
+		"org.opencontainers.image.description": description,
+		"org.opencontainers.image.source":      source,
 		"org.opencontainers.image.licenses":    "Apache-2.0",
 	}
 	if version != "" {
@@ -109,59 +136,3 @@ func labels(version, revision string) map[string]string {
 	}
 	return all
 }
-
-// newImage makes the image out of the module. The labels stand in its configuration and, as annotations, in its
-// manifest. No time is in it.
-func newImage(module []byte, labels map[string]string) (v1.Image, error) {
-	if !bytes.HasPrefix(module, []byte("\x00asm\x01\x00\x00\x00")) {
-		return nil, errors.New("not a WebAssembly module: it does not start with \\0asm and version 1")
-	}
-	var archive, layer bytes.Buffer
-	w := tar.NewWriter(&archive)
-	if err := w.WriteHeader(&tar.Header{Name: "plugin.wasm", Mode: 0o644, Size: int64(len(module)), Format: tar.FormatUSTAR}); err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(module); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	z, err := gzip.NewWriterLevel(&layer, gzip.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := z.Write(archive.Bytes()); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	diffID, _, err := v1.SHA256(&archive)
-	if err != nil {
-		return nil, err
-	}
-	image := mutate.MediaType(mutate.ConfigMediaType(empty.Image, types.OCIConfigJSON), types.OCIManifestSchema1)
-	image, err = mutate.Append(image, mutate.Addendum{Layer: compressed{static.NewLayer(layer.Bytes(), types.OCILayer), diffID}})
-	if err != nil {
-		return nil, err
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		return nil, err
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture, config.Config.Labels = "wasip1", "wasm", labels
-	if image, err = mutate.ConfigFile(image, config); err != nil {
-		return nil, err
-	}
-	return mutate.Annotations(image, labels).(v1.Image), nil
-}
-
-// compressed is a layer whose content is compressed already.
-type compressed struct {
-	v1.Layer
-	diffID v1.Hash
-}
-
-func (c compressed) DiffID() (v1.Hash, error) { return c.diffID, nil }

@@ -1,0 +1,124 @@
+# What users get and how it reaches them: the images, the chart, their signatures. REGISTRY is where to, as ghcr.io/me;
+# VERSION is SemVer, a leading v is taken off. Where GitHub runs it, digests become outputs of the step.
+
+version = $(VERSION:v%=%)
+want = $(foreach name,$(1),$(if $($(name)),,$(error make $@: $(name) is not set; want $(want_$(name)))))
+want_REGISTRY := where to push, as REGISTRY=ghcr.io/me
+want_VERSION := the version, as VERSION=1.2.3
+want_FILTER := the digest of the image of the filter, as make publish prints it
+want_CLI := the digest of the image of the command line, as make publish prints it
+want_CHART := the digest of the chart, as make publish-chart prints it
+want_PASSWORD := the password for the registry, in the environment
+want_USER_NAME := the name of the user who logs in
+
+##@ Release
+
+.PHONY: publish
+publish: build/bin/publish build/plugin.wasm build/plugin.spdx.json build/cli.spdx.json ## push the filter's and the command line's image: REGISTRY=ghcr.io/me TAG=1.2.3; prints their digests
+	@$(call want,REGISTRY)
+	@for platform in $(platforms); do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(TAG)' -o build/bin/linux-$$platform/wasm-rewrite ./plugin/cmd/wasm-rewrite; done
+	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm '$(REGISTRY)/wasm-rewrite') && $(call say,filter,wasm-rewrite)
+	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(platforms:%=-program build/bin/linux-%/wasm-rewrite) '$(REGISTRY)/wasm-rewrite-cli') && $(call say,cli,wasm-rewrite-cli)
+
+# The nodes of a cluster that may run the command line.
+platforms := amd64 arm64
+# Ends in -dirty where the work tree is not what the commit says.
+revision = $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
+publish_flags = -tag '$(TAG)' -version '$(TAG)' -revision '$(revision)' $(if $(GITHUB_ACTIONS),-builder '$(GITHUB_SERVER_URL)/$(GITHUB_WORKFLOW_REF)' -invocation '$(GITHUB_SERVER_URL)/$(GITHUB_REPOSITORY)/actions/runs/$(GITHUB_RUN_ID)/attempts/$(GITHUB_RUN_ATTEMPT)')
+say = echo "$(REGISTRY)/$(2)@$$digest" && { [[ ! $${GITHUB_OUTPUT:-} ]] || echo "$(1)=$$digest" >>"$$GITHUB_OUTPUT"; }
+
+# TinyGo's runtime and libc are linked into the module; no package of Go names them.
+tinygo_version = $(shell sed -n 's|^require github.com/tinygo-org/tinygo v||p' plugin/toolchain/go.mod)
+wasi_libc_version = $(or $(shell dpkg-query -W -f '$${Version}' wasi-libc 2>/dev/null),of TinyGo $(tinygo_version))
+sbom_flags = -version '$(TAG)' -created "$$(git log -1 --format=%ct 2>/dev/null || echo 0)"
+filter_also = -also 'tinygo,$(tinygo_version),BSD-3-Clause' -also 'wasi-libc,$(wasi_libc_version),Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND CC0-1.0 AND MIT'
+
+build/plugin.spdx.json: build/bin/sbom FORCE
+	@GOOS=wasip1 GOARCH=wasm build/bin/sbom $(sbom_flags) -name wasm-rewrite $(filter_also) ./plugin >$@
+build/cli.spdx.json: build/bin/sbom FORCE
+	@GOOS=linux CGO_ENABLED=0 build/bin/sbom $(sbom_flags) -name wasm-rewrite-cli ./plugin/cmd/wasm-rewrite >$@
+
+.PHONY: publish-chart
+publish-chart: build/bin/helm build/bin/release
+	@$(call want,REGISTRY VERSION FILTER CLI)
+	@build/bin/release chart -registry '$(REGISTRY)' -version '$(version)' -filter '$(FILTER)' -cli '$(CLI)' -helm build/bin/helm >build/chart.digest
+	@digest=$$(<build/chart.digest) && $(call say,chart,charts/wasm-rewrite)
+
+# By COSIGN_KEY, a file or what else cosign takes; without one, by the identity of the workflow that runs this.
+.PHONY: sign
+sign: build/bin/cosign build/bin/release
+	@$(call want,REGISTRY FILTER CLI CHART)
+	@build/bin/release sign -cosign build/bin/cosign -key '$(COSIGN_KEY)' '$(REGISTRY)/wasm-rewrite@$(FILTER)' '$(REGISTRY)/wasm-rewrite-cli@$(CLI)' '$(REGISTRY)/charts/wasm-rewrite@$(CHART)'
+
+.PHONY: verify
+verify: build/bin/cosign build/bin/helm build/bin/release
+	@$(call want,REGISTRY VERSION)
+	@build/bin/release verify -registry '$(REGISTRY)' -version '$(version)' -cosign build/bin/cosign -helm build/bin/helm -key '$(COSIGN_PUBLIC_KEY)' -identity '$(IDENTITY)'
+
+.PHONY: release-check
+release-check: build/bin/release
+	@$(call want,VERSION)
+	@build/bin/release check '$(version)'
+	@[[ ! $${GITHUB_OUTPUT:-} ]] || echo 'version=$(version)' >>"$$GITHUB_OUTPUT"
+
+# Puts a release into dev: a branch of its own, and on GitHub a pull request.
+.PHONY: release-dev
+release-dev: build/bin/release
+	@$(call want,VERSION FILTER)
+	@build/bin/release stamp environments/dev/release.yaml 'global.chart.version=$(version)' 'image.digest=$(FILTER)'
+	@build/bin/release notes '$(version)' >build/release-notes.md
+	@.github/propose.sh 'release-$(version)' 'environments: dev runs $(version)' build/release-notes.md environments/dev/release.yaml
+
+# The one check that a branch has to require.
+.PHONY: ci-passed
+ci-passed:
+	@[[ '$(sort $(RESULTS))' == success ]] || { echo 'make ci-passed: the jobs before ended with: $(RESULTS)' >&2; exit 1; }
+
+.PHONY: release
+release: release-check mesh-tools build/plugin.wasm build/bin/cosign ## rehearse a release against a registry and a git server of this machine: VERSION=1.2.3
+	@exec build/bin/release rehearse '$(version)'
+
+.PHONY: login
+login: build/bin/helm
+	@$(call want,REGISTRY USER_NAME PASSWORD)
+	@printenv PASSWORD | build/bin/helm registry login --registry-config "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" --username '$(USER_NAME)' --password-stdin '$(firstword $(subst /, ,$(REGISTRY)))'
+
+build/bin/publish: $(wildcard plugin/cmd/publish/*.go) go.mod
+	@plugin/toolchain/go.sh
+	@go build -o $@ ./plugin/cmd/publish
+	@touch $@
+
+build/bin/sbom: $(wildcard plugin/cmd/sbom/*.go) go.mod
+	@plugin/toolchain/go.sh
+	@go build -o $@ ./plugin/cmd/sbom
+	@touch $@
+
+build/bin/release: $(wildcard test/cmd/release/*.go test/internal/workflow/*.go test/internal/registry/*.go) go.mod
+	@plugin/toolchain/go.sh
+	@go build -o $@ ./test/cmd/release
+	@touch $@
+
+build/bin/cosign: package := github.com/sigstore/cosign/v3/cmd/cosign
+build/bin/actionlint: package := github.com/rhysd/actionlint/cmd/actionlint
+build/bin/govulncheck: package := golang.org/x/vuln/cmd/govulncheck
+$(addprefix build/bin/,cosign actionlint govulncheck): build/bin/%: test/tools/%/go.mod
+	@plugin/toolchain/go.sh
+	@echo "$*: building it, once"
+	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
+	@touch $@
+
+##@ Dependencies
+
+.PHONY: update-check
+update-check: build/venv/bin/pip ## which pinned versions have newer ones
+	@test/tools/updates.sh
+
+.PHONY: licences
+licences: build/bin/sbom ## the licences of all that is linked into the filter and the command line
+	@GOOS=wasip1 GOARCH=wasm build/bin/sbom -licences $(filter_also) ./plugin
+	@GOOS=linux CGO_ENABLED=0 build/bin/sbom -licences ./plugin/cmd/wasm-rewrite
+
+.PHONY: vulncheck
+vulncheck: build/bin/govulncheck ## known vulnerabilities that the filter and the command line can reach (asks vuln.go.dev)
+	build/bin/govulncheck ./plugin/...
