@@ -159,6 +159,7 @@ func inOneProcess(mutants []mutant, binary, dir string) (survivors []mutant, err
 		wait   sync.WaitGroup
 		lock   sync.Mutex
 		killed = map[int]bool{}
+		tried  int
 	)
 	share := (len(mutants) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
 	for part := range slices.Chunk(mutants, max(1, share)) {
@@ -170,6 +171,8 @@ func inOneProcess(mutants []mutant, binary, dir string) (survivors []mutant, err
 					killed[id] = true
 				}
 				err = errors.Join(err, failure)
+				tried += done
+				fmt.Fprintf(os.Stderr, "%d of %d mutants tried\n", tried, len(mutants))
 				lock.Unlock()
 				if failure != nil {
 					return
@@ -200,7 +203,9 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 	}
 	// The first answer comes after a run without a mutation, the others soon.
 	watchdog := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 64<<20) // a failing test may print all of a long value in one line
+	for lines.Scan() {
 		word, id, _ := strings.Cut(lines.Text(), " ")
 		switch word {
 		case "ready":
@@ -218,6 +223,7 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 		watchdog.Reset(8 * time.Second)
 	}
 	watchdog.Stop()
+	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if done < len(part) {
 		killed = append(killed, part[done].id)
