@@ -85,6 +85,20 @@ var chartRefusals = []struct {
 			"workload a: traffic: delivery EnvoyFilter has no such key (its place is envoyFilter.context and envoyFilter.position); remove it",
 		}},
 
+	// The gates.
+	{"gates without the command line's image", chartModule + "verify: {before: {enabled: true}}\nworkloads: {a: {}}",
+		[]string{"verify.image.digest: is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after"}},
+	{"image parts of the gates that are none", "verify: {image: {registry: 'https://x', repository: 'Org/x:1', digest: 'sha256:1', pullSecret: A_b}, after: {address: gateway}}",
+		[]string{
+			`verify.image.registry: "https://x": want a host with an optional port`,
+			`verify.image.repository: "Org/x:1": want a repository in lower case, without registry, tag or digest`,
+			`verify.image.pullSecret: "A_b": is no name of a Secret`,
+			`verify.image.digest: "sha256:1": want sha256: and 64 hexadecimal digits in lower case`,
+			`verify.after.address: "gateway": want host:port, as istio-ingressgateway.istio-ingress:80`,
+		}},
+	{"more rules than a ConfigMap holds", chartModule + "verify: {image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}, after: {enabled: true}}\nworkloads: {a: {vars: {x: " + strings.Repeat("x", 500000) + "}}, b: {vars: {x: " + strings.Repeat("x", 500000) + "}}}",
+		[]string{"verify: the rules and tests have 1000479 bytes, and the ConfigMap that the gates read holds 1000000; split the release, or disable verify.before and verify.after"}},
+
 	// The rules.
 	{"pattern names", chartModule + "workloads: {a: {patterns: [{name: Tea Pot}, {name: pattern-2}, {}]}}",
 		[]string{

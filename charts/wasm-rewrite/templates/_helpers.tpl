@@ -70,9 +70,16 @@ metadata of the object of one workload. In: root, name (the workload's), workloa
 {{- define "wasm-rewrite.metadata" -}}
 name: {{ printf "%s-%s" .root.Release.Name .name | quote }}
 namespace: {{ .workload.namespace | quote }}
+{{ include "wasm-rewrite.labelsAndAnnotations" (dict "root" .root "component" .name "labels" .workload.labels "annotations" .workload.annotations) }}
+{{- end -}}
+
+{{/*
+The labels and annotations of an object: its own and those of the chart. In: root, component, labels, annotations.
+*/}}
+{{- define "wasm-rewrite.labelsAndAnnotations" -}}
 labels:
-  {{- $labels := dict "app.kubernetes.io/component" .name "app.kubernetes.io/part-of" .root.Chart.Name -}}
-  {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" .workload.labels) -}}
+  {{- $labels := dict "app.kubernetes.io/component" .component "app.kubernetes.io/part-of" .root.Chart.Name -}}
+  {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" .labels) -}}
   {{- include "wasm-rewrite.overlay" (dict "into" $labels "from" (dict
       "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
       "app.kubernetes.io/name" .root.Chart.Name
@@ -80,7 +87,7 @@ labels:
       "app.kubernetes.io/version" (.root.Chart.AppVersion | replace "+" "_" | trunc 63 | trimSuffix "-")
       "app.kubernetes.io/managed-by" .root.Release.Service)) -}}
   {{- toYaml $labels | nindent 2 }}
-{{- with .workload.annotations }}
+{{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -143,7 +150,7 @@ sha256: {{ . | quote }}
 {{- end }}
 {{- else -}}
 {{- with $values.image -}}
-url: {{ printf "oci://%s/%s%s" .registry .repository (ternary (print "@" .digest) (print ":" .tag) (not (empty .digest))) | quote }}
+url: {{ printf "oci://%s" (include "wasm-rewrite.image" .) | quote }}
 imagePullPolicy: {{ .pullPolicy }}
 {{- with .pullSecret }}
 imagePullSecret: {{ . | quote }}
@@ -154,6 +161,13 @@ pluginName: {{ printf "%s-%s" .root.Release.Name .name | quote }}
 failStrategy: {{ .workload.failStrategy }}
 pluginConfig:
   {{- include "wasm-rewrite.toYaml" $config | nindent 2 }}
+{{- end -}}
+
+{{/*
+The module's image by its digest, or else by its tag. In: image of the values.
+*/}}
+{{- define "wasm-rewrite.image" -}}
+{{ .registry }}/{{ .repository }}{{ ternary (print "@" .digest) (print ":" .tag) (not (empty .digest)) }}
 {{- end -}}
 
 {{/*
@@ -171,10 +185,18 @@ The ConfigMap that holds the module with delivery EnvoyFilter.
 {{- end -}}
 
 {{/*
-A plugin name as it stands in the filter's metrics. In: the name.
+The plugin's name as the filter learns it: Istio names it by its object and namespace, an EnvoyFilter is taken as
+written. In: root, name (the workload's), workload (merged).
+*/}}
+{{- define "wasm-rewrite.pluginName" -}}
+{{- if ne .root.Values.delivery "EnvoyFilter" }}{{ .workload.namespace }}.{{ end }}{{ .root.Release.Name }}-{{ .name }}
+{{- end -}}
+
+{{/*
+A plugin's name as it stands in the filter's metrics. In: root, name (the workload's), workload (merged).
 */}}
 {{- define "wasm-rewrite.metricName" -}}
-{{ regexReplaceAll "[^A-Za-z0-9]" . "_" }}
+{{ regexReplaceAll "[^A-Za-z0-9]" (include "wasm-rewrite.pluginName" .) "_" }}
 {{- end -}}
 
 {{/*

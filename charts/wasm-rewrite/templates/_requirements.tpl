@@ -170,3 +170,36 @@ Where one workload's object stands and which proxies and traffic it takes. In: p
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/*
+The gates of a release. In: root, problems, values.
+*/}}
+{{- define "wasm-rewrite.checkVerify" -}}
+{{- $problems := .problems -}}
+{{- $verify := .values.verify -}}
+{{- $image := $verify.image -}}
+{{- if and $image.registry (not (regexMatch `^[a-zA-Z0-9.-]+(:[0-9]+)?$` $image.registry)) -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify.image.registry" $image.registry "want a host with an optional port") -}}
+{{- end -}}
+{{- if and $image.repository (not (regexMatch `^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$` $image.repository)) -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify.image.repository" $image.repository "want a repository in lower case, without registry, tag or digest") -}}
+{{- end -}}
+{{- if and $image.pullSecret (not (regexMatch (include "wasm-rewrite.dnsSubdomain" $) $image.pullSecret)) -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify.image.pullSecret" $image.pullSecret "is no name of a Secret") -}}
+{{- end -}}
+{{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify.image.digest" $image.digest "want sha256: and 64 hexadecimal digits in lower case") -}}
+{{- end -}}
+{{- if and $verify.after.address (not (regexMatch `^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$` $verify.after.address)) -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify.after.address" $verify.after.address "want host:port, as istio-ingressgateway.istio-ingress:80") -}}
+{{- end -}}
+{{- if and .values.workloads (or $verify.before.enabled $verify.after.enabled) -}}
+{{- if not $image.digest -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify.image.digest" nil "is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after") -}}
+{{- end -}}
+{{- $bytes := len (include "wasm-rewrite.release" .root) -}}
+{{- if gt $bytes 1000000 -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify" nil (printf "the rules and tests have %d bytes, and the ConfigMap that the gates read holds 1000000; split the release, or disable verify.before and verify.after" $bytes)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,8 +62,9 @@ func newRoot() *cobra.Command {
 		Short: "Check, try and explain the rules of wasm-rewrite",
 		Long: `Check, try and explain the rules of wasm-rewrite, with the engine that runs in the proxies.
 
-An INPUT is a file, a folder, or - for stdin. What it is, is told apart so; the
-first line that fits holds, and --as says otherwise:
+An INPUT is a file, a folder, - for stdin, or cluster:NAMESPACE. What it is, is told
+apart so; the first line that fits holds, and --as says otherwise for a file:
+  cluster:NAMESPACE                                       the chart's objects in a cluster
   a folder with release.yaml                              an environment
   a file with a document that has apiVersion and kind     a rendered manifest
   a file with the key workloads                           values of the chart
@@ -71,7 +73,8 @@ Values and environments are rendered with the chart as helm template does; an
 environment is ../common.yaml, release.yaml, rules/*.yaml by name and place.yaml,
 each over the ones before. In a manifest, every WasmPlugin, TrafficExtension and
 EnvoyFilter with a Wasm filter is read, but for those whose label
-app.kubernetes.io/name is of another program.
+app.kubernetes.io/name is of another program; in a cluster, those whose label is
+wasm-rewrite. Tests stand in none of them: they are never sent to a cluster.
 
 Exit codes: 0 fine, 1 findings or failed tests or refused rules or rules not in
 force, 2 a wrong command line, or input or a cluster that cannot be read.`,
@@ -80,7 +83,7 @@ force, 2 a wrong command line, or input or a cluster that cannot be read.`,
 		Version:       buildVersion(),
 	}
 	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
-	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap(), newStatus())
+	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap(), newStatus(), newVerify())
 	return root
 }
 
@@ -97,6 +100,7 @@ func buildVersion() string {
 // inputFlags are the flags of commands that read inputs.
 type inputFlags struct {
 	options  input.Options
+	cluster  clusterFlags
 	as       string
 	workload []string
 }
@@ -110,6 +114,7 @@ func (f *inputFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.options.Release, "release", "wasm-rewrite", "name of the release that is rendered")
 	flags.StringVarP(&f.options.Namespace, "namespace", "n", "default", "namespace of the release that is rendered")
 	flags.StringSliceVarP(&f.workload, "workload", "w", nil, "only these workloads, by name")
+	f.cluster.add(flags, "the API server")
 	complete(c, "as", input.Kinds)
 }
 
@@ -123,7 +128,7 @@ func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, err
 	var faults []error
 	found := map[string]bool{}
 	for _, name := range names {
-		in, err := input.Read(name, f.options)
+		in, err := f.readOne(c.Context(), name)
 		if err != nil {
 			faults = append(faults, err)
 			continue
@@ -146,6 +151,16 @@ func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, err
 		}
 	}
 	return inputs, nil
+}
+
+func (f *inputFlags) readOne(ctx context.Context, name string) (*input.Input, error) {
+	if !strings.HasPrefix(name, clusterPrefix) {
+		return input.Read(name, f.options)
+	}
+	if len(f.options.Values) > 0 || len(f.options.Set) > 0 || f.as != "" {
+		return nil, fmt.Errorf("%s: is a cluster's; --as, --values and --set go with files only", name)
+	}
+	return f.cluster.readCluster(ctx, name)
 }
 
 // outputFlag is -o.

@@ -2,23 +2,19 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/cmd/wasm-rewrite/internal/status"
 )
 
 func newStatus() *cobra.Command {
 	var output outputFlag
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	overrides := &clientcmd.ConfigOverrides{}
+	var flags clusterFlags
 	var options status.Options
 	c := &cobra.Command{
 		Use:   "status [RELEASE|WORKLOAD…]",
@@ -49,24 +45,14 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 			if err := output.check(); err != nil {
 				return err
 			}
-			if options.Timeout <= 0 {
-				return fmt.Errorf("--timeout %s: want more than 0", options.Timeout)
-			}
 			if options.AdminPort < 1 || options.AdminPort > 65535 {
 				return fmt.Errorf("--proxy-admin-port %d: want a port, 1 to 65535", options.AdminPort)
 			}
-			kubeconfig := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
-			config, err := kubeconfig.ClientConfig()
-			if clientcmd.IsEmptyConfig(err) {
-				err = errors.New("there is no kubeconfig with a cluster in it")
-			}
+			config, namespace, err := flags.connect()
 			if err != nil {
-				return fmt.Errorf("no cluster to ask: %w; name a kubeconfig with --kubeconfig or KUBECONFIG, and one of its contexts with --context", err)
-			}
-			if options.Namespace, _, err = kubeconfig.Namespace(); err != nil {
 				return err
 			}
-			options.Only = args
+			options.Namespace, options.Only, options.Timeout = namespace, args, flags.timeout
 			cluster, err := status.Connect(config, options)
 			if err != nil {
 				return fmt.Errorf("%s: %w", config.Host, err)
@@ -89,13 +75,10 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 		},
 	}
 	output.add(c, "text", "json")
-	flags := c.Flags()
-	flags.StringVarP(&overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
-	flags.StringVar(&rules.ExplicitPath, "kubeconfig", "", "the kubeconfig file, instead of KUBECONFIG and ~/.kube/config")
-	flags.StringVar(&overrides.CurrentContext, "context", "", "the kubeconfig's context, instead of its current one")
-	flags.DurationVar(&options.Timeout, "timeout", 10*time.Second, "how long the API server, and each proxy, may take")
-	flags.IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the proxies' admin port")
-	flags.StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
+	flags.add(c.Flags(), "the API server, and each proxy,")
+	c.Flags().StringVarP(&flags.overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
+	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the proxies' admin port")
+	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
 	return c
 }
 

@@ -126,6 +126,7 @@ type workloadRun struct {
 	Refusals []lint.Finding `json:"refusals,omitempty"` // why there was nothing to test
 	Tests    []testRun      `json:"tests"`
 	Coverage coverage       `json:"coverage"`
+	kind     input.Kind
 }
 
 type testRun struct {
@@ -174,7 +175,7 @@ func (t *tester) run(ctx context.Context, inputs []*input.Input) (*testReport, e
 }
 
 func (t *tester) workload(ctx context.Context, in *input.Input, w input.Workload) (workloadRun, error) {
-	run := workloadRun{Input: in.Name, Workload: w.Name, Tests: []testRun{}}
+	run := workloadRun{Input: in.Name, Workload: w.Name, Tests: []testRun{}, kind: in.Kind}
 	config, rules, err := load(w.Config)
 	if err != nil {
 		return run, err
@@ -291,6 +292,8 @@ func (r *testReport) text(out io.Writer) {
 		switch {
 		case len(w.Refusals) > 0:
 			fmt.Fprintf(out, "%s: refused, nothing was tested\n", name)
+		case len(w.Tests) == 0 && (w.kind == input.Manifest || w.kind == input.Cluster):
+			fmt.Fprintf(out, "%s: no tests: they stand in the values and are never sent to a cluster\n", name)
 		case len(w.Tests) == 0:
 			fmt.Fprintf(out, "%s: no tests\n", name)
 		default:

@@ -161,17 +161,25 @@ func loadChart(name string) (*chart.Chart, error) {
 }
 
 // pinned puts a digest of zeros where neither values nor chart name a module,
-// and tells whether it did.
+// and tells whether it did. The gates' image, which is no matter of the rules,
+// is left without a word.
 func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 	copied, err := chartutil.CoalesceValues(c, values)
 	if err != nil {
 		return false, err
 	}
+	zeros := "sha256:" + strings.Repeat("0", 64)
 	whole := object(copied)
+	gates := whole.at("verify", "before", "enabled") == true || whole.at("verify", "after", "enabled") == true
+	if gates && whole.text("verify", "image", "digest") == "" {
+		if err := strvals.ParseInto("verify.image.digest="+zeros, values); err != nil {
+			return false, err
+		}
+	}
 	if whole.text("delivery") == "EnvoyFilter" || whole.text("url") != "" || whole.text("image", "digest") != "" || whole.text("image", "tag") != "" {
 		return false, nil
 	}
-	return true, strvals.ParseInto("image.digest=sha256:"+strings.Repeat("0", 64), values)
+	return true, strvals.ParseInto("image.digest="+zeros, values)
 }
 
 // template renders the chart as `helm template` does, and gives the objects

@@ -1,5 +1,5 @@
 // Package input reads what a rule author has at hand: plain rules, values of
-// the chart, an environment folder, or a rendered manifest.
+// the chart, an environment folder, a rendered manifest, or a cluster's objects.
 package input
 
 import (
@@ -34,9 +34,10 @@ const (
 	Values      Kind = "values"
 	Environment Kind = "environment"
 	Manifest    Kind = "manifest"
+	Cluster     Kind = "cluster" // objects that were not read from a file
 )
 
-// Kinds are all kinds, in the order in which help names them.
+// Kinds are those of files, in the order in which help names them.
 var Kinds = []Kind{Rules, Values, Environment, Manifest}
 
 // Options say how inputs are read. The zero value reads plain rules and
@@ -64,7 +65,7 @@ type Input struct {
 
 // Workload is the configuration of one filter and what is known around it.
 type Workload struct {
-	Name      string // its key in the values, kind namespace/name in a manifest, "" for plain rules
+	Name      string // its key in the values, kind namespace/name in a manifest and where two of a cluster have one key, "" for plain rules
 	Config    []byte // the configuration as JSON, as the filter receives it
 	Phase     string // AUTHN, AUTHZ, STATS, UNSPECIFIED_PHASE, or "" where it is not known
 	Plugin    string // the plugin's name in metrics, or ""

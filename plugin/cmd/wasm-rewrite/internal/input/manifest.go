@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // readManifest takes the configurations out of WasmPlugin, TrafficExtension
@@ -17,6 +19,31 @@ func readManifest(docs []map[string]any) (*Input, error) {
 	}
 	if len(in.Workloads) == 0 {
 		return nil, errors.New("holds no WasmPlugin, no TrafficExtension and no EnvoyFilter with a Wasm filter")
+	}
+	return in, nil
+}
+
+// FromCluster takes the configurations out of objects as a cluster keeps them.
+// Workloads have the keys that they have in the values, which the chart writes
+// into labels.
+func FromCluster(list []unstructured.Unstructured) (*Input, error) {
+	in := &Input{Kind: Cluster}
+	keys := map[string]int{}
+	var names []string // of in.Workloads
+	for i := range list {
+		if err := in.take([]map[string]any{list[i].Object}); err != nil {
+			return nil, err
+		}
+		key := list[i].GetLabels()["app.kubernetes.io/component"]
+		for len(names) < len(in.Workloads) {
+			names = append(names, key)
+			keys[key]++
+		}
+	}
+	for i, key := range names {
+		if key != "" && keys[key] == 1 {
+			in.Workloads[i].Name = key
+		}
 	}
 	return in, nil
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
@@ -57,6 +60,10 @@ type Options struct {
 	RootNamespace string
 	// AdminPort is the proxies'.
 	AdminPort int
+	// StatsPort is the proxies' port with metrics for Prometheus. Where it is not
+	// 0, proxies are asked there by their Pods' addresses, for the revision alone,
+	// and nothing but the list of Pods is asked of the API server.
+	StatsPort int
 	// Timeout is for the API server, and for each proxy.
 	Timeout time.Duration
 }
@@ -84,9 +91,8 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 	return &Cluster{config: config, objects: objects, core: core, options: options}, nil
 }
 
-// Objects lists the chart's objects in the namespace, all of them and those
-// that Options.Only names.
-func (c *Cluster) Objects(ctx context.Context) (all, named []*Object, err error) {
+// List gives the chart's objects in the namespace.
+func (c *Cluster) List(ctx context.Context) (objects []unstructured.Unstructured, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	missing := 0
@@ -98,15 +104,28 @@ func (c *Cluster) Objects(ctx context.Context) (all, named []*Object, err error)
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s of namespace %s: %w", k.kind, c.options.Namespace, explain(ctx, err))
+			return nil, fmt.Errorf("%s of namespace %s: %w", k.kind, c.options.Namespace, explain(ctx, err, "list wasmplugins, trafficextensions and envoyfilters"))
 		}
 		for i := range list.Items {
 			list.Items[i].SetKind(k.kind)
-			all = append(all, ParseObject(&list.Items[i]))
 		}
+		objects = append(objects, list.Items...)
 	}
 	if missing == len(kinds) {
-		return nil, nil, errors.New("the cluster knows no WasmPlugin, no TrafficExtension and no EnvoyFilter: it has no Istio; see that the context is the one you mean")
+		return nil, errors.New("the cluster knows no WasmPlugin, no TrafficExtension and no EnvoyFilter: it has no Istio; see that the context is the one you mean")
+	}
+	return objects, nil
+}
+
+// Objects reads the chart's objects in the namespace, all of them and those
+// that Options.Only names.
+func (c *Cluster) Objects(ctx context.Context) (all, named []*Object, err error) {
+	list, err := c.List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range list {
+		all = append(all, ParseObject(&list[i]))
 	}
 	for _, o := range all {
 		if len(c.options.Only) == 0 || slices.Contains(c.options.Only, o.Release) || slices.Contains(c.options.Only, o.Workload) {
@@ -116,11 +135,11 @@ func (c *Cluster) Objects(ctx context.Context) (all, named []*Object, err error)
 	return all, named, nil
 }
 
-// explain adds what to do.
-func explain(ctx context.Context, err error) error {
+// explain adds what to do; wanted is what one has to be allowed.
+func explain(ctx context.Context, err error, wanted string) error {
 	switch {
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
-		return fmt.Errorf("%w; status wants to list wasmplugins, trafficextensions, envoyfilters and pods, to get pods/log, and to create pods/portforward", err)
+		return fmt.Errorf("%w; one has to be allowed to %s", err, wanted)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("the API server did not answer in time; see that it is reachable, or give it more with --timeout: %w", err)
 	}
@@ -149,7 +168,7 @@ func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, error) {
 	for _, selector := range selectors {
 		list, err := c.core.Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 		if err != nil {
-			return nil, explain(ctx, err)
+			return nil, explain(ctx, err, "list pods")
 		}
 		for _, pod := range list.Items {
 			over := pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
@@ -229,7 +248,11 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 	var err error
 	runs := pod.Status.Phase == corev1.PodRunning
 	if runs && hasProxy(pod) {
-		answers, err = c.answers(ctx, pod, objects)
+		if c.options.StatsPort != 0 {
+			answers, err = c.metrics(ctx, pod)
+		} else {
+			answers, err = c.answers(ctx, pod, objects)
+		}
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("the proxy did not answer within %s: %w", c.options.Timeout, err)
 		}
@@ -244,8 +267,12 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 		case !runs:
 			row.State, row.Reason = NotRunning, "the Pod is "+string(pod.Status.Phase)
 			row.Advice = fmt.Sprintf("kubectl describe pod %s --namespace %s says why", pod.Name, pod.Namespace)
+		case err != nil && c.options.StatsPort != 0:
+			row = row.silent(err)
 		case err != nil:
 			row = row.unknown(err)
+		case c.options.StatsPort != 0:
+			row = JudgeMetrics(o, answers)
 		default:
 			row = Judge(o, answers)
 		}
@@ -286,6 +313,11 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 	return p, nil
 }
 
+func (c *Cluster) metrics(ctx context.Context, pod *corev1.Pod) (*Proxy, error) {
+	text, err := get(ctx, fmt.Sprintf("http://%s/stats/prometheus?filter=wasm_rewrite", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(c.options.StatsPort))))
+	return &Proxy{Metrics: text}, err
+}
+
 func get(ctx context.Context, address string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -307,7 +339,7 @@ func get(ctx context.Context, address string) ([]byte, error) {
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
-	return nil, fmt.Errorf("the proxy's admin port: %s: %w", request.URL.RequestURI(), err)
+	return nil, fmt.Errorf("the proxy: %s: %w", request.URL.RequestURI(), err)
 }
 
 // forward makes a local address of a proxy's admin port, as istioctl does.

@@ -73,7 +73,7 @@ func TestAClusterThatCannotBeAsked(t *testing.T) {
 		want    string
 	}{
 		{"no Istio", nil, "it has no Istio"},
-		{"forbidden", map[string]string{"wasmplugins": "forbidden"}, "status wants to list wasmplugins"},
+		{"forbidden", map[string]string{"wasmplugins": "forbidden"}, "allowed to list wasmplugins"},
 		{"no answer", map[string]string{"wasmplugins": "hang"}, "give it more with --timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestPodsWithoutAnAnswer(t *testing.T) {
 		{"no sidecar", pods(t, pod("a", "Running", "httpbin")), status.NoProxy, "no container istio-proxy"},
 		{"starting", pods(t, pod("a", "Pending", "istio-proxy")), status.NotRunning, "Pending"},
 		{"silent proxy", pods(t, pod("a", "Running", "istio-proxy")), status.Unknown, "did not answer within 500ms"},
-		{"forbidden", "forbidden", status.Unknown, "status wants to list"},
+		{"forbidden", "forbidden", status.Unknown, "allowed to list pods"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cluster := cluster(t, map[string]string{"wasmplugins": plugins, "envoyfilters": envoyFilters, "pods": c.pods, "portforward": "hang"})

@@ -1,5 +1,6 @@
 // Package status says whether the proxies of a cluster run what the objects of
-// the chart ask for.
+// the chart ask for: in all detail through the proxies' admin ports, or by the
+// revision alone, which their metrics show to everybody in the cluster.
 //
 // A proxy's config_dump is what it was told, not what it runs: a configuration
 // that the filter refuses stands there like any other, without an error. What
@@ -70,7 +71,9 @@ type Object struct {
 	URL                   string
 	Module                string // as in Row
 	Revision              string
-	plugin                string // EnvoyFilter: the filter's name
+	// Plugin is the plugin's name in metrics, before what no metric may hold is
+	// replaced: Istio's is NAMESPACE.NAME, an EnvoyFilter's as it is written.
+	Plugin string
 }
 
 // Target is one of targetRefs.
@@ -92,6 +95,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 	o := &Object{
 		Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(),
 		Release: labels["app.kubernetes.io/instance"], Workload: labels["app.kubernetes.io/component"],
+		Plugin: u.GetNamespace() + "." + u.GetName(),
 	}
 	if o.Kind == "EnvoyFilter" {
 		o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "workloadSelector", "labels")
@@ -105,7 +109,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 			}
 			var f filter
 			if json.Unmarshal(data, &f) == nil && f.Config.Type == wasmType {
-				o.plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
+				o.Plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
 			}
 		}
 		return o
@@ -189,6 +193,7 @@ type Proxy struct {
 	Listeners  []byte // /config_dump?resource=dynamic_listeners; only for EnvoyFilter
 	Stats      []byte // /stats?filter=wasm_rewrite
 	Log        []byte // of container istio-proxy, from before what it was told last
+	Metrics    []byte // of the port for Prometheus; all of the others are empty then
 }
 
 // told is what a proxy was told about an object last.
@@ -258,7 +263,7 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 	for _, c := range dump.Configs {
 		// The refused one is what the proxy was told last.
 		for _, listener := range []json.RawMessage{c.Error.Failed, c.Active.Listener} {
-			if f := findFilter(listener, o.plugin); f != nil {
+			if f := findFilter(listener, o.Plugin); f != nil {
 				if found.filter == nil || c.Error.Details != "" {
 					found = told{f, c.Active.Updated, c.Error.Details}
 					if c.Error.Tried.After(found.updated) {
@@ -332,8 +337,8 @@ var (
 )
 
 // refusal is the last one in the log that is about an object.
-func (p *Proxy) refusal(o *Object, plugin string) (text string, at time.Time) {
-	root := plugin
+func (p *Proxy) refusal(o *Object) (text string, at time.Time) {
+	root := o.Plugin
 	if o.Kind != "EnvoyFilter" {
 		root = o.Name // the chart names the plugin as the object
 	}
@@ -346,7 +351,7 @@ func (p *Proxy) refusal(o *Object, plugin string) (text string, at time.Time) {
 			said = m[1]
 		} else if _, after, ok := strings.Cut(line, "error in converting the wasm config to local: "); ok && o.URL != "" && strings.Contains(after, o.URL) {
 			said = after
-		} else if _, after, ok := strings.Cut(line, "rejected: "); ok && strings.HasSuffix(after, "Unable to create Wasm plugin "+plugin) {
+		} else if _, after, ok := strings.Cut(line, "rejected: "); ok && strings.HasSuffix(after, "Unable to create Wasm plugin "+o.Plugin) {
 			// What the filter said itself says more, and comes a moment before.
 			if text == "" || when.Sub(at) > time.Second {
 				said = after
@@ -366,10 +371,6 @@ func Judge(o *Object, p *Proxy) Row {
 	if err != nil {
 		return row.unknown(err)
 	}
-	plugin := o.plugin
-	if plugin == "" {
-		plugin = o.Namespace + "." + o.Name
-	}
 	if t.filter == nil {
 		row.State = Absent
 		row.Reason = "the proxy was told nothing of this object, so it rewrites nothing"
@@ -379,7 +380,7 @@ func Judge(o *Object, p *Proxy) Row {
 		}
 		return row
 	}
-	refusal, at := p.refusal(o, plugin)
+	refusal, at := p.refusal(o)
 	if t.failure != "" && refusal == "" {
 		refusal = t.failure
 	}
@@ -394,7 +395,7 @@ func Judge(o *Object, p *Proxy) Row {
 		return row
 	}
 	module := t.module(o)
-	revision, loaded := p.gauge(plugin)
+	revision, loaded := p.gauge(o.Plugin)
 	row.Revision.InForce = revision
 	toldRevision := t.revision()
 	refused := t.failure != "" || refusal != "" && !at.Before(t.updated)

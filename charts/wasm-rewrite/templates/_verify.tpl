@@ -1,0 +1,102 @@
+{{/*
+What the gates read (plugin/cmd/wasm-rewrite/internal/release): the module, and the workloads as proxies get them. Gives
+JSON.
+*/}}
+{{- define "wasm-rewrite.release" -}}
+{{- $values := .Values -}}
+{{- $workloads := dict -}}
+{{- include "wasm-rewrite.workloads" (dict "root" $ "into" $workloads) -}}
+{{- $list := list -}}
+{{- range $name, $workload := $workloads -}}
+{{- $config := dict -}}
+{{- include "wasm-rewrite.pluginConfig" (dict "workload" $workload "into" $config) -}}
+{{- $targets := list -}}
+{{- range $workload.targetRefs -}}
+{{- $targets = append $targets (pick . "kind" "name") -}}
+{{- end -}}
+{{- $list = append $list (dict
+    "name" $name
+    "namespace" $workload.namespace
+    "selector" ($workload.selector | default dict)
+    "targetRefs" $targets
+    "phase" $workload.phase
+    "plugin" (include "wasm-rewrite.pluginName" (dict "root" $ "name" $name "workload" $workload))
+    "config" $config
+    "tests" ($workload.tests | default list)) -}}
+{{- end -}}
+{{- $module := dict -}}
+{{- if eq $values.delivery "EnvoyFilter" -}}
+{{- $_ := set $module "file" (include "wasm-rewrite.moduleFile" $) -}}
+{{- else if hasPrefix "file://" $values.url -}}
+{{- $_ := set $module "file" (trimPrefix "file://" $values.url) -}}
+{{- else if $values.url -}}
+{{- $module = dict "url" $values.url "sha256" $values.sha256 -}}
+{{- else -}}
+{{- $_ := set $module "image" (include "wasm-rewrite.image" $values.image) -}}
+{{- end -}}
+{{- dict "release" .Release.Name "namespace" .Release.Namespace "delivery" $values.delivery "module" $module "workloads" $list | toRawJson -}}
+{{- end -}}
+
+{{/*
+metadata of one object of a gate, without its name: a hook of Helm, which Argo CD takes for its own as long as there is
+no annotation of Argo CD's. In: root, gate (before or after), weight; namespace where there is one, labels and
+annotations beside the common ones.
+*/}}
+{{- define "wasm-rewrite.gateMetadata" -}}
+{{- $labels := dict -}}
+{{- include "wasm-rewrite.overlay" (dict "into" $labels "from" .root.Values.commonLabels) -}}
+{{- include "wasm-rewrite.overlay" (dict "into" $labels "from" .labels) -}}
+{{- $annotations := dict -}}
+{{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" .root.Values.commonAnnotations) -}}
+{{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" .annotations) -}}
+{{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" (dict
+    "helm.sh/hook" (ternary "pre-install,pre-upgrade,test" "post-install,post-upgrade,test" (eq .gate "before"))
+    "helm.sh/hook-weight" (toString .weight)
+    "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded"
+    "helm.sh/hook-output-log-policy" "hook-failed")) -}}
+{{- with .namespace -}}
+namespace: {{ . | quote }}
+{{ end -}}
+{{- include "wasm-rewrite.labelsAndAnnotations" (dict "root" .root "component" (print "verify-" .gate) "labels" $labels "annotations" $annotations) -}}
+{{- end -}}
+
+{{/*
+The name of a gate's objects in the release's namespace. In: root, gate.
+*/}}
+{{- define "wasm-rewrite.gateName" -}}
+{{ printf "%s-verify-%s" .root.Release.Name .gate | quote }}
+{{- end -}}
+
+{{/*
+The ConfigMap that a gate reads. In: root, gate.
+*/}}
+{{- define "wasm-rewrite.gateConfigMap" }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "wasm-rewrite.gateName" . }}
+  {{- include "wasm-rewrite.gateMetadata" (dict "root" .root "gate" .gate "namespace" .root.Release.Namespace "weight" -1) | nindent 2 }}
+data:
+  release.json: {{ include "wasm-rewrite.release" .root | quote }}
+{{- end -}}
+
+{{/*
+What the Pods of both gates share: the fields of the container. In: root, gate, args (a list).
+*/}}
+{{- define "wasm-rewrite.gateContainer" -}}
+{{- $values := .root.Values -}}
+{{- $image := $values.verify.image -}}
+name: verify
+image: {{ printf "%s/%s@%s" ($image.registry | default $values.image.registry) ($image.repository | default (print $values.image.repository "-cli")) $image.digest | quote }}
+args: {{ concat (list "verify" .gate "/release/release.json") .args | toJson }}
+# The end of the log is what Argo CD shows of a Pod that failed.
+terminationMessagePolicy: FallbackToLogsOnError
+resources: {requests: {cpu: 10m, memory: 64Mi}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  runAsNonRoot: true
+  runAsUser: 65532
+  capabilities: {drop: [ALL]}
+  seccompProfile: {type: RuntimeDefault}
+{{- end -}}

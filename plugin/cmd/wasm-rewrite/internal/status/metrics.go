@@ -1,0 +1,46 @@
+package status
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// revisionIn reads the revision of a plugin in metrics for Prometheus, with
+// docs/stats_tags.yaml or without; "" where there is none.
+func revisionIn(metrics []byte, plugin string) string {
+	name := notInMetrics.ReplaceAllString(plugin, "_")
+	gauge := regexp.MustCompile(`(?m)^wasm_rewrite_(?:` + name + `_revision(?:\{.*\})?|revision\{(?:.*,)?plugin="` + name + `".*\}) ([0-9.e+]+)$`)
+	m := gauge.FindSubmatch(metrics)
+	if m == nil {
+		return ""
+	}
+	n, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%08x", uint32(n))
+}
+
+// JudgeMetrics says by its metrics alone what a proxy does with an object. A
+// module of another digest with the same rules looks the same.
+func JudgeMetrics(o *Object, p *Proxy) Row {
+	row := o.row()
+	row.Revision.InForce = revisionIn(p.Metrics, o.Plugin)
+	row.Advice = fmt.Sprintf("wasm-rewrite status -n %s %s says why", o.Namespace, o.Release)
+	switch row.Revision.InForce {
+	case o.Revision:
+		row.State, row.Advice = InForce, ""
+	case "":
+		row.State, row.Reason = Absent, "the proxy does not run the filter"
+	default:
+		row.State, row.Reason = Outdated, fmt.Sprintf("the proxy runs revision %s, not %s", row.Revision.InForce, o.Revision)
+	}
+	return row
+}
+
+func (r Row) silent(err error) Row {
+	r.State, r.Reason = Unknown, err.Error()
+	r.Advice = "see that the Pod is ready, and that no NetworkPolicy keeps its metrics from this Pod"
+	return r
+}
