@@ -17,6 +17,7 @@ type Verdict struct {
 	Test     *Test
 	Acted    []string  // the patterns that acted
 	Failures []Failure // none: the test passed
+	Seen     exchange.Seen
 }
 
 // Failure is one expectation that was not met.
@@ -38,7 +39,7 @@ func Run(ctx context.Context, s exchange.Subject, tests []Test) ([]Verdict, erro
 		if err != nil {
 			return nil, fmt.Errorf("test %s: %w", t.Name, err)
 		}
-		verdicts = append(verdicts, Verdict{Test: t, Acted: seen.Acted, Failures: t.Expect.check(seen)})
+		verdicts = append(verdicts, Verdict{Test: t, Acted: seen.Acted, Failures: t.Expect.check(seen), Seen: seen})
 	}
 	return verdicts, nil
 }

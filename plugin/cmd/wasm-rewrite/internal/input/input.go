@@ -56,8 +56,9 @@ type Options struct {
 type Input struct {
 	Name      string // as the user named it
 	Kind      Kind
-	Workloads []Workload // by name
-	Refusals  []Refusal  // why the chart would not render; the workloads are then what it would have rendered
+	Workloads []Workload       // by name
+	Objects   []map[string]any // what the workloads were read from, and what the chart makes beside it
+	Refusals  []Refusal        // why the chart would not render; the workloads are then what it would have rendered
 	// Unpinned: these values name no module. The chart of a release carries the
 	// digest of its own, the one at hand does not, so all zeros stand in for it.
 	Unpinned bool
@@ -66,6 +67,7 @@ type Input struct {
 // Workload is the configuration of one filter and what is known around it.
 type Workload struct {
 	Name      string // its key in the values, kind namespace/name in a manifest and where two of a cluster have one key, "" for plain rules
+	Object    string // kind namespace/name of the object that it was read from, or ""
 	Config    []byte // the configuration as JSON, as the filter receives it
 	Phase     string // AUTHN, AUTHZ, STATS, UNSPECIFIED_PHASE, or "" where it is not known
 	Plugin    string // the plugin's name in metrics, or ""

@@ -65,6 +65,7 @@ func (in *Input) take(docs []map[string]any) error {
 				}
 			}
 			err = in.take(items)
+			doc = nil
 		case kind == "WasmPlugin":
 			err = in.add(name, o.text("spec", "phase"), o.text("spec", "pluginName"), o.at("spec", "pluginConfig"))
 		case kind == "TrafficExtension":
@@ -81,6 +82,9 @@ func (in *Input) take(docs []map[string]any) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		if doc != nil {
+			in.Objects = append(in.Objects, doc)
+		}
 	}
 	return nil
 }
@@ -93,7 +97,7 @@ func (in *Input) add(name, phase, plugin string, config any) error {
 	if s, ok := config.(string); ok {
 		text = []byte(s)
 	}
-	in.Workloads = append(in.Workloads, Workload{Name: name, Config: text, Phase: phase, Plugin: plugin})
+	in.Workloads = append(in.Workloads, Workload{Name: name, Object: name, Config: text, Phase: phase, Plugin: plugin})
 	return nil
 }
 

@@ -1,0 +1,424 @@
+// Package gitops_test proves argocd/ and environments/ with a real Argo CD: a push to a real git server whose webhooks
+// reach Argo CD, which renders the chart from a real registry and syncs a real mesh. The mesh and Argo CD are started by
+// the first test that needs them and shared. The repository under test is a copy of this one, with the names that
+// `make own` wrote.
+package gitops_test
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/gruntwork-io/terratest/modules/k8s"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/argocd"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/gitserver"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/mesh"
+)
+
+// settled is how long a push may take until every proxy acts on it.
+const settled = 30 * time.Second
+
+var environments = []string{"dev", "staging", "production"}
+
+var bed struct {
+	once sync.Once
+	ctx  context.Context // done when the run is interrupted
+	*mesh.Mesh
+	argo    *argocd.ArgoCD
+	git     *gitserver.Server
+	objects dynamic.Interface
+	tree    string // a user's clone of the repository
+	dir     string // holds it
+	err     error
+}
+
+func TestMain(m *testing.M) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	bed.ctx = ctx
+	go func() {
+		<-ctx.Done()
+		_ = end()
+		os.Exit(130)
+	}()
+	code := m.Run()
+	if err := end(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func end() (err error) {
+	if bed.git != nil {
+		err = bed.git.Down()
+	}
+	if bed.Mesh != nil {
+		err = errors.Join(err, bed.Stop())
+	}
+	if bed.dir != "" {
+		err = errors.Join(err, os.RemoveAll(bed.dir))
+	}
+	return err
+}
+
+// start makes the bed, once: after it the three environments run what this repository's own environments/ say.
+func start(t *testing.T) {
+	t.Helper()
+	bed.once.Do(func() {
+		made.Helm(t)
+		// terratest runs the kubectl that it finds on PATH.
+		bed.err = os.Setenv("PATH", filepath.Join(made.Root, "build/bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+		for _, target := range []string{"mesh-tools", "argocd", "build/bin/publish", "build/bin/wasm-rewrite"} {
+			made.File(t, target)
+		}
+		envoy, module := made.File(t, made.Variable(t, "MESH_ENVOY")), made.Module(t)
+		began := time.Now()
+		if bed.err == nil {
+			bed.err = makeBed(envoy, module)
+		}
+		t.Logf("mesh and Argo CD were up and synced after %s", time.Since(began).Round(100*time.Millisecond))
+	})
+	if bed.err == nil && bed.argo == nil {
+		bed.err = errors.New("the mesh did not start: see the first test")
+	}
+	if bed.err != nil {
+		t.Fatal(bed.err)
+	}
+}
+
+func makeBed(envoy, module string) (err error) {
+	build := filepath.Join(made.Root, "build")
+	if bed.dir, err = os.MkdirTemp("", "wasm-rewrite-gitops-"); err != nil {
+		return err
+	}
+	if bed.Mesh, err = mesh.Start(bed.ctx, mesh.Config{Build: build, Envoy: envoy}); err != nil {
+		return err
+	}
+	// Clusters follow each other at the same address, and what is cached of one misleads about the next.
+	if err := os.Setenv("KUBECACHEDIR", filepath.Join(bed.Cluster.Dir, "kubecache")); err != nil {
+		return err
+	}
+	if bed.objects, err = dynamic.NewForConfig(bed.Cluster.REST); err != nil {
+		return err
+	}
+	if err := apply(shop()); err != nil {
+		return err
+	}
+	if bed.git, err = gitserver.Start(bed.HostIP, bed.dir); err != nil {
+		return err
+	}
+	if err := fork(); err != nil {
+		return err
+	}
+	if err := release(module); err != nil {
+		return err
+	}
+	if err := push("the rules of a shop"); err != nil {
+		return err
+	}
+	argo, err := argocd.Start(bed.ctx, bed.Cluster, build)
+	if err != nil {
+		return err
+	}
+	bed.git.Call(argo.Webhooks...)
+	// The registry serves plain HTTP.
+	if err := apply(fmt.Sprintf(`
+apiVersion: v1
+kind: Secret
+metadata: {name: registry, namespace: argocd, labels: {argocd.argoproj.io/secret-type: repository}}
+stringData: {type: oci, url: "oci://%s/charts/wasm-rewrite", insecureOCIForceHttp: "true"}
+`, bed.Images)); err != nil {
+		return err
+	}
+	root, err := os.ReadFile(filepath.Join(bed.tree, "argocd/root.yaml"))
+	if err != nil {
+		return err
+	}
+	if err := apply(string(root)); err != nil {
+		return err
+	}
+	for _, environment := range environments {
+		if err := eventually(2*time.Minute, func() error { return synced(environment) }); err != nil {
+			return err
+		}
+		if err := kubectl("rollout", "status", "deployment/checkout", "--namespace=shop-"+environment, "--timeout=90s"); err != nil {
+			return err
+		}
+		if err := eventually(settled, func() error { return rewrites(environment, "/cart/7", "/anything/basket/7") }); err != nil {
+			return err
+		}
+	}
+	bed.argo = argo
+	return nil
+}
+
+//go:embed shop.yaml.tmpl
+var shopText string
+
+var shopTemplate = template.Must(template.New("shop.yaml").Parse(shopText))
+
+// shop is what the rules are for: in each environment's namespace an httpbin with a sidecar, called checkout, behind the
+// gateway's host <environment>.example.com.
+func shop() string {
+	type place struct{ Environment, HTTPBin string }
+	var places []place
+	for _, environment := range environments {
+		places = append(places, place{environment, bed.HTTPBin})
+	}
+	var manifest strings.Builder
+	if err := shopTemplate.Execute(&manifest, places); err != nil {
+		panic(err) // to memory, of strings
+	}
+	return manifest.String()
+}
+
+// fork copies this repository, as it is now, and makes it the user's own.
+func fork() error {
+	bed.tree = filepath.Join(bed.dir, "clone")
+	if err := os.Mkdir(bed.tree, 0o755); err != nil {
+		return err
+	}
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	list.Dir = made.Root
+	files, err := list.Output()
+	if err != nil {
+		return fmt.Errorf("git ls-files: %w", err)
+	}
+	copied := exec.Command("xargs", "-0", "cp", "--parents", "--preserve=mode,timestamps", "--target-directory="+bed.tree)
+	copied.Dir, copied.Stdin = made.Root, bytes.NewReader(files)
+	if out, err := copied.CombinedOutput(); err != nil {
+		return fmt.Errorf("copying the repository: %w: %s", err, out)
+	}
+	for _, command := range [][]string{
+		{"git", "init", "--quiet", "--initial-branch=main"},
+		{"git", "config", "user.name", "Shop"},
+		{"git", "config", "user.email", "shop@example.com"},
+		{"git", "remote", "add", "origin", bed.git.URL},
+		{"make", "own", "REPO=" + bed.git.URL, "REGISTRY=" + bed.Images},
+	} {
+		if _, err := inTree(command...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release publishes the chart and the module, and has every environment run them.
+func release(module string) error {
+	digest, err := publish(module)
+	if err != nil {
+		return err
+	}
+	if err := pushChart("charts/wasm-rewrite", chartVersion); err != nil {
+		return err
+	}
+	for _, environment := range environments {
+		if err := write("environments/"+environment+"/release.yaml", releaseFile(chartVersion, digest)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const chartVersion = "0.1.0"
+
+func releaseFile(version, digest string) string {
+	return fmt.Sprintf("global:\n  chart:\n    version: %s\nimage:\n  digest: %s\n", version, digest)
+}
+
+// publish pushes a module as `make publish` does and returns the image's digest.
+func publish(module string) (string, error) {
+	out, err := inTree(filepath.Join(made.Root, "build/bin/publish"), "-module", module, bed.Images+"/wasm-rewrite")
+	return strings.TrimSpace(out), err
+}
+
+// pushChart packages a chart of the clone and pushes it.
+func pushChart(chart, version string) error {
+	if _, err := inTree("helm", "package", chart, "--version", version, "--destination", bed.dir); err != nil {
+		return err
+	}
+	_, err := inTree("helm", "push", filepath.Join(bed.dir, "wasm-rewrite-"+version+".tgz"), "oci://"+bed.Images+"/charts", "--plain-http")
+	return err
+}
+
+// inTree runs a command in the clone and returns what it printed.
+func inTree(command ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(bed.ctx, time.Minute)
+	defer cancel()
+	run := exec.CommandContext(ctx, command[0], command[1:]...)
+	run.Dir = bed.tree
+	// A make that runs the tests must not hand its flags to this one's.
+	run.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=", "KUBECONFIG="+bed.Kubeconfig)
+	var stdout, stderr bytes.Buffer
+	run.Stdout, run.Stderr = &stdout, &stderr
+	if err := run.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s: %w\n%s%s", strings.Join(command, " "), err, &stdout, &stderr)
+	}
+	return stdout.String(), nil
+}
+
+// write writes a file of the clone; an empty text removes it.
+func write(name, text string) error {
+	path := filepath.Join(bed.tree, name)
+	if text == "" {
+		return os.Remove(path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o600)
+}
+
+// push commits what is otherwise in the clone and pushes it.
+func push(message string) error {
+	for _, command := range [][]string{
+		{"git", "add", "--all"},
+		{"git", "commit", "--quiet", "--message", message},
+		{"git", "push", "--quiet", "origin", "main"},
+	} {
+		if _, err := inTree(command...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func apply(manifest string) error {
+	command := exec.CommandContext(bed.ctx, "kubectl", "--kubeconfig="+bed.Kubeconfig, "apply", "--filename=-")
+	command.Stdin = strings.NewReader(manifest)
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("kubectl apply: %w: %s", err, out)
+	}
+	return nil
+}
+
+func kubectl(args ...string) error {
+	out, err := exec.CommandContext(bed.ctx, "kubectl", append([]string{"--kubeconfig=" + bed.Kubeconfig}, args...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+var (
+	applications = schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}
+	wasmPlugins  = schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "wasmplugins"}
+)
+
+func application(environment string) (*unstructured.Unstructured, error) {
+	return bed.objects.Resource(applications).Namespace(argocd.Namespace).Get(bed.ctx, "wasm-rewrite-"+environment, metav1.GetOptions{})
+}
+
+// synced is whether Argo CD says that an environment runs the clone's last commit.
+func synced(environment string) error {
+	head, err := inTree("git", "rev-parse", "HEAD")
+	if err != nil {
+		return err
+	}
+	app, err := application(environment)
+	if err != nil {
+		return err
+	}
+	status, _, _ := unstructured.NestedMap(app.Object, "status")
+	state, _, _ := unstructured.NestedString(status, "sync", "status")
+	revisions, _, _ := unstructured.NestedStringSlice(status, "sync", "revisions")
+	phase, _, _ := unstructured.NestedString(status, "operationState", "phase")
+	if state != "Synced" || len(revisions) == 0 || revisions[len(revisions)-1] != strings.TrimSpace(head) || phase != "Succeeded" {
+		message, _, _ := unstructured.NestedString(status, "operationState", "message")
+		conditions, _ := json.Marshal(status["conditions"])
+		return fmt.Errorf("%s is %s at %v, operation %s %s, want %s; %s", app.GetName(), state, revisions, phase, message, head, conditions)
+	}
+	return nil
+}
+
+// get asks an environment's gateway.
+func get(environment, path string) (*http.Response, string, error) {
+	request, err := http.NewRequestWithContext(bed.ctx, http.MethodGet, bed.Gateway+path, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	request.Host = environment + ".example.com"
+	client := http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response, string(body), err
+}
+
+// rewrites is whether httpbin, which tells the URL that it was asked for under /anything, is asked for path in an
+// environment when a client asks for received.
+func rewrites(environment, received, path string) error {
+	response, body, err := get(environment, received)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s in %s answers %s, want 200 from %s", received, environment, response.Status, path)
+	}
+	var echo struct{ URL string }
+	if err := json.Unmarshal([]byte(body), &echo); err != nil {
+		return fmt.Errorf("%s in %s: %w: %.200q", received, environment, err, body)
+	}
+	if !strings.HasSuffix(echo.URL, ".example.com"+path) {
+		return fmt.Errorf("%s in %s arrives as %s, want %s", received, environment, echo.URL, path)
+	}
+	return nil
+}
+
+// unknown is whether a path is nobody's in an environment: no rule rewrites it, and httpbin does not know it.
+func unknown(environment, path string) error {
+	response, _, err := get(environment, path)
+	if err == nil && response.StatusCode != http.StatusNotFound {
+		err = fmt.Errorf("%s in %s answers %s, want 404", path, environment, response.Status)
+	}
+	return err
+}
+
+// eventually asks until a condition holds, and returns what it said last.
+func eventually(limit time.Duration, condition func() error) error {
+	var last error
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if last = condition(); last == nil || bed.ctx.Err() != nil {
+			return last
+		}
+	}
+	return fmt.Errorf("after %s: %w", limit, last)
+}
+
+// must ends the test on an error, and says what Argo CD says.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	options := k8s.NewKubectlOptions("", bed.Kubeconfig, argocd.Namespace)
+	options.Logger = logger.Discard
+	out, _ := k8s.RunKubectlAndGetOutputContextE(t, context.Background(), options, "get", "applications", "--output=custom-columns=NAME:.metadata.name,SYNC:.status.sync.status,REVISION:.status.sync.revisions,PHASE:.status.operationState.phase,MESSAGE:.status.operationState.message,CONDITIONS:.status.conditions")
+	t.Fatalf("%v\n%s\nwebhooks: %v", err, out, bed.git.Failures())
+}
