@@ -2,9 +2,7 @@ package test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -15,16 +13,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	wasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
 	"github.com/google/go-cmp/cmp"
-	"github.com/gruntwork-io/terratest/modules/helm"
-	"github.com/gruntwork-io/terratest/modules/k8s"
-	"github.com/gruntwork-io/terratest/modules/logger"
-	"github.com/gruntwork-io/terratest/modules/shell"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -53,37 +46,23 @@ const (
 
 var updateGolden = flag.Bool("update", false, "rewrite the golden files of the chart")
 
-var helmOnPath sync.Once
-
-// renderChart gives what `helm template` writes to stdout for values in YAML; later values go over earlier ones.
+// renderChart renders the chart with values in YAML; later values go over earlier ones.
 func renderChart(t *testing.T, values ...string) (string, error) {
 	t.Helper()
-	program := made.Helm(t)
-	helmOnPath.Do(func() {
-		// terratest looks for helm on PATH only.
-		if err := os.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH")); err != nil {
-			t.Fatal(err)
-		}
-	})
-	options := &helm.Options{Logger: logger.Discard, KubectlOptions: k8s.NewKubectlOptions("", "", chartNamespace)}
 	folder, err := os.MkdirTemp("", "chart") //nolint:usetesting // helm takes a comma for the end of a file's name, and t.TempDir may have one
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(folder)
+	args := []string{"--namespace", chartNamespace}
 	for i, text := range values {
 		file := filepath.Join(folder, strconv.Itoa(i)+".yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		options.ValuesFiles = append(options.ValuesFiles, file)
+		args = append(args, "--values", file)
 	}
-	stdout, err := helm.RenderTemplateContextE(t, context.Background(), options, chartDir, chartRelease, nil)
-	var failed *shell.ErrWithCmdOutput
-	if errors.As(err, &failed) {
-		err = errors.New(failed.Output.Stderr())
-	}
-	return stdout, err
+	return helmTemplate(t, chartRelease, args...)
 }
 
 func mustRenderChart(t *testing.T, values ...string) string {
