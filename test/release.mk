@@ -9,6 +9,10 @@ want_FILTER := the digest of the image of the filter, as make publish prints it
 want_CLI := the digest of the image of the command line, as make publish prints it
 want_CHART := the digest of the chart, as make publish-chart prints it
 want_PASSWORD := the password for the registry, in the environment
+want_FROM := the environment that has it, as FROM=dev
+want_TO := the environment after that, as TO=staging
+want_BASE := the commit to compare with, as BASE=main
+want_PULL_REQUEST := the URL of a pull request
 want_USER_NAME := the name of the user who logs in
 
 ##@ Release
@@ -70,6 +74,31 @@ release-dev: build/bin/release
 	@build/bin/release notes '$(version)' >build/release-notes.md
 	@.github/propose.sh 'release-$(version)' 'environments: dev runs $(version)' build/release-notes.md environments/dev/release.yaml
 
+# What `make promote` copies and says, as a branch of its own, and on GitHub a pull request. make is called by its name:
+# a line with $(MAKE) would run under -n too.
+.PHONY: propose-promotion
+propose-promotion: build/bin/wasm-rewrite
+	@$(call want,FROM TO)
+	@make --no-print-directory promote | tee build/promotion.txt
+	@.github/propose.sh 'promote-$(FROM)-$(TO)$(if $(WORKLOAD),-$(WORKLOAD))$(if $(RELEASE),-release)' 'environments: $(TO) gets what $(FROM) has$(if $(WORKLOAD), of $(WORKLOAD))$(if $(RELEASE), released)' build/promotion.txt 'environments/$(TO)'
+
+# What has changed in each environment since a commit, in words.
+.PHONY: changes
+changes: build/bin/wasm-rewrite
+	@$(call want,BASE)
+	@rm -rf build/base && mkdir -p build/base && git archive '$(BASE)' environments | tar -x -C build/base
+	@{ failed=; for place in environments/*/place.yaml; do environment=$$(basename "$$(dirname "$$place")"); \
+		echo "$$environment:"; build/bin/wasm-rewrite changes "$$environment" --since build/base/environments 2>&1 | sed 's/^/    /' || failed=1; done; \
+		[[ ! $$failed ]]; } | tee build/changes.txt || failed=1; \
+		[[ ! $${GITHUB_OUTPUT:-} ]] || { echo 'words<<end-of-words'; cat build/changes.txt; echo end-of-words; } >>"$$GITHUB_OUTPUT"; \
+		[[ ! $${failed:-} ]]
+
+# One comment, which later pushes change.
+.PHONY: comment
+comment:
+	@$(call want,PULL_REQUEST)
+	@printenv WORDS | gh pr comment '$(PULL_REQUEST)' --edit-last --create-if-none --body-file -
+
 # The one check that a branch has to require.
 .PHONY: ci-passed
 ci-passed:
@@ -79,10 +108,13 @@ ci-passed:
 release: release-check mesh-tools build/plugin.wasm build/bin/cosign ## rehearse a release against a registry and a git server of this machine: VERSION=1.2.3
 	@exec build/bin/release rehearse '$(version)'
 
+# As in go-containerregistry: loopback and private addresses have no TLS.
+plain_http = $(if $(filter localhost:% 127.% 10.% 192.168.% 172.16.%,$(REGISTRY)),--plain-http)
+
 .PHONY: login
 login: build/bin/helm
 	@$(call want,REGISTRY USER_NAME PASSWORD)
-	@printenv PASSWORD | build/bin/helm registry login --registry-config "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" --username '$(USER_NAME)' --password-stdin '$(firstword $(subst /, ,$(REGISTRY)))'
+	@printenv PASSWORD | build/bin/helm registry login $(plain_http) --registry-config "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" --username '$(USER_NAME)' --password-stdin '$(firstword $(subst /, ,$(REGISTRY)))'
 
 build/bin/publish: $(wildcard plugin/cmd/publish/*.go) go.mod
 	@plugin/toolchain/go.sh
@@ -104,8 +136,8 @@ build/bin/actionlint: package := github.com/rhysd/actionlint/cmd/actionlint
 build/bin/govulncheck: package := golang.org/x/vuln/cmd/govulncheck
 $(addprefix build/bin/,cosign actionlint govulncheck): build/bin/%: test/tools/%/go.mod
 	@plugin/toolchain/go.sh
-	@echo "$*: building it, once"
-	@cd test/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ $(package)
+	@echo "$*: building it, once$(if $(filter cosign,$*), (5 to 10 minutes))"
+	@cd test/tools/$* && CGO_ENABLED=0 go build -ldflags '-s -w' -o ../../../$@ $(package)
 	@touch $@
 
 ##@ Dependencies

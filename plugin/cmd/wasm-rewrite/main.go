@@ -83,7 +83,7 @@ force, 2 a wrong command line, or input or a cluster that cannot be read.`,
 		Version:       buildVersion(),
 	}
 	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
-	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap(), newStatus(), newVerify(), newPromote(), newPending())
+	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap(), newStatus(), newVerify(), newPromote(), newChanges(), newPending())
 	return root
 }
 
