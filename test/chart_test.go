@@ -690,6 +690,7 @@ func TestChartSurvivesNullForEveryKey(t *testing.T) {
 	needed := []string{
 		"delivery", "image", "image.registry", "image.repository", "image.pullPolicy", "module", "module.key", "module.mountPath",
 		"envoyFilter", "envoyFilter.context", "envoyFilter.position", "rootNamespace",
+		"verify", "verify.image", "verify.before", "verify.after",
 	}
 	const image = "image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nworkloads: {a: {}}\n"
 	for _, key := range keys {

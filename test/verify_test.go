@@ -32,8 +32,8 @@ workloads:
     selector: {app: httpbin}
     patterns:
     - name: teapot
-      match: {path: {regex: "banana/([0-9]*)"}}
-      rewrite: {path: status/$1}
+      match: {path: {regex: "^/banana/([0-9]*)"}}
+      rewrite: {path: /status/418}
     tests:
     - name: banana
       request: {path: /banana/418}
@@ -230,12 +230,12 @@ func TestGateBefore(t *testing.T) {
 		before(t, good+gatedRules).want(t, 0, "release shop/demo: workload httpbin: 1 test, 1 of 1 pattern acted", "1 passed, 0 failed")
 	})
 	t.Run("a test fails", func(t *testing.T) {
-		before(t, good+strings.Replace(gatedRules, "path: /status/418", "path: /status/200", 1)).
+		before(t, good+strings.Replace(gatedRules, "pattern: teapot, path: /status/418", "path: /status/200", 1)).
 			want(t, 1, "FAIL release shop/demo: workload httpbin: banana", `path: got "/status/418", want "/status/200"`)
 	})
 	t.Run("rules that the chart cannot see through", func(t *testing.T) {
-		before(t, good+strings.Replace(gatedRules, `banana/([0-9]*)`, `(((((a{1000}){1000}){1000}`, 1)).
-			want(t, 1, "patterns[0].match.path.regex", "refused, nothing was tested")
+		before(t, good+strings.Replace(gatedRules, `{regex: "^/banana/([0-9]*)"}`, `{exact: nothing}`, 1)).
+			want(t, 1, `workload httpbin: patterns[0].match.path.exact: "nothing": never matches: a path begins with /`, "refused, nothing was tested")
 	})
 	t.Run("a digest that is not there", func(t *testing.T) {
 		before(t, fmt.Sprintf("image: {registry: %q, repository: me/wasm-rewrite, digest: %q}\n", r.Address, someDigest)+gatedRules).
@@ -263,7 +263,7 @@ func TestGateBefore(t *testing.T) {
 		older := published(t, r, olderModule(t, "originalPathHeader"))
 		before(t, older+gatedRules).want(t, 0, "1 passed, 0 failed")
 		before(t, older+gatedRules+"    originalPathHeader: x-original\n").
-			want(t, 1, "the filter refuses what this tool takes: originalPathHeader: unknown key", "refused, nothing was tested")
+			want(t, 1, "the filter refuses what this tool takes: originalPathHeader: is an unknown key", "refused, nothing was tested")
 	})
 	t.Run("url", func(t *testing.T) {
 		module := []byte(readFile(t, made.Module(t)))
@@ -299,6 +299,24 @@ func olderModule(t *testing.T, key string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// A proxy that shows a release's revision has its module too, not only its rules.
+func TestTheRevisionNamesTheModule(t *testing.T) {
+	seen := map[any]string{}
+	for _, module := range []string{
+		chartModule,
+		"url: https://example.com/plugin.wasm\nsha256: " + someDigest[7:],
+		"url: https://example.com/plugin.wasm\nsha256: " + strings.Repeat("a", 64),
+		"image: {digest: '" + someDigest + "'}",
+		"image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}",
+	} {
+		revision := wasmPlugin(t, module, gatedRules).Spec.GetPluginConfig().AsMap()["revision"]
+		if other, ok := seen[revision]; ok {
+			t.Errorf("%s and %s: both have revision %s", module, other, revision)
+		}
+		seen[revision] = module
+	}
 }
 
 // What the gates read is what the objects say.

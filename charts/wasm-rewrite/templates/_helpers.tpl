@@ -51,7 +51,8 @@ Puts every enabled workload, the defaults merged under it, into the map .into.
 
 {{/*
 Puts the configuration of the filter for the merged workload .workload into the map .into: its rules and their revision.
-The revision is 8 hex digits of the SHA-256 of the rest; proxies carry it and show it as a gauge.
+The revision is 8 hex digits of the SHA-256 of the rest and of where the module comes from; proxies carry it and show it
+as a gauge, so a proxy that shows it has both. In: root, workload, into.
 */}}
 {{- define "wasm-rewrite.pluginConfig" -}}
 {{- $workload := .workload -}}
@@ -61,7 +62,7 @@ The revision is 8 hex digits of the SHA-256 of the rest; proxies carry it and sh
 {{- $_ := set $into $key (get $workload $key) -}}
 {{- end -}}
 {{- end -}}
-{{- $_ := set $into "revision" ($into | toJson | sha256sum | trunc 8) -}}
+{{- $_ := set $into "revision" (printf "%s %s" (toJson $into) (include "wasm-rewrite.moduleSource" .root) | sha256sum | trunc 8) -}}
 {{- end -}}
 
 {{/*
@@ -142,7 +143,7 @@ The module and its configuration: the fields of WasmPlugin that TrafficExtension
 {{- define "wasm-rewrite.module" -}}
 {{- $values := .root.Values -}}
 {{- $config := dict -}}
-{{- include "wasm-rewrite.pluginConfig" (dict "workload" .workload "into" $config) -}}
+{{- include "wasm-rewrite.pluginConfig" (dict "root" .root "workload" .workload "into" $config) -}}
 {{- with $values.url -}}
 url: {{ . | quote }}
 {{- with $values.sha256 }}
@@ -168,6 +169,22 @@ The module's image by its digest, or else by its tag. In: image of the values.
 */}}
 {{- define "wasm-rewrite.image" -}}
 {{ .registry }}/{{ .repository }}{{ ternary (print "@" .digest) (print ":" .tag) (not (empty .digest)) }}
+{{- end -}}
+
+{{/*
+Where proxies get the module, as JSON: image, url with sha256, or file.
+*/}}
+{{- define "wasm-rewrite.moduleSource" -}}
+{{- $values := .Values -}}
+{{- if eq $values.delivery "EnvoyFilter" -}}
+{{- dict "file" (include "wasm-rewrite.moduleFile" $) | toJson -}}
+{{- else if hasPrefix "file://" ($values.url | default "") -}}
+{{- dict "file" (trimPrefix "file://" $values.url) | toJson -}}
+{{- else if $values.url -}}
+{{- dict "url" $values.url "sha256" $values.sha256 | toJson -}}
+{{- else -}}
+{{- dict "image" (include "wasm-rewrite.image" $values.image) | toJson -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

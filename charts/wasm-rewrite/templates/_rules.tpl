@@ -255,14 +255,14 @@ Checks one matcher: the vars in its text, or its regex, whose probe it gives. In
 {{- end -}}
 
 {{/*
-Checks the rules of one merged workload. In: problems, name, workload.
+Checks the rules of one merged workload. In: root, problems, name, workload.
 */}}
 {{- define "wasm-rewrite.checkRules" -}}
 {{- $problems := .problems -}}
 {{- $vars := .workload.vars | default dict -}}
 {{- $seen := dict -}}
 {{- $config := dict -}}
-{{- include "wasm-rewrite.pluginConfig" (dict "workload" .workload "into" $config) -}}
+{{- include "wasm-rewrite.pluginConfig" (dict "root" .root "workload" .workload "into" $config) -}}
 {{- $bytes := len (toRawJson $config) -}}
 {{- if gt $bytes 524288 -}}
 {{- include "wasm-rewrite.refuse" (list $problems (printf "workload %s: " .name) "the rules" nil (printf "have %d bytes with their revision, the limit is 524288; split them over several workloads" $bytes)) -}}

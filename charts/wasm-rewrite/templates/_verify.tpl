@@ -9,7 +9,7 @@ JSON.
 {{- $list := list -}}
 {{- range $name, $workload := $workloads -}}
 {{- $config := dict -}}
-{{- include "wasm-rewrite.pluginConfig" (dict "workload" $workload "into" $config) -}}
+{{- include "wasm-rewrite.pluginConfig" (dict "root" $ "workload" $workload "into" $config) -}}
 {{- $targets := list -}}
 {{- range $workload.targetRefs -}}
 {{- $targets = append $targets (pick . "kind" "name") -}}
@@ -24,17 +24,7 @@ JSON.
     "config" $config
     "tests" ($workload.tests | default list)) -}}
 {{- end -}}
-{{- $module := dict -}}
-{{- if eq $values.delivery "EnvoyFilter" -}}
-{{- $_ := set $module "file" (include "wasm-rewrite.moduleFile" $) -}}
-{{- else if hasPrefix "file://" $values.url -}}
-{{- $_ := set $module "file" (trimPrefix "file://" $values.url) -}}
-{{- else if $values.url -}}
-{{- $module = dict "url" $values.url "sha256" $values.sha256 -}}
-{{- else -}}
-{{- $_ := set $module "image" (include "wasm-rewrite.image" $values.image) -}}
-{{- end -}}
-{{- dict "release" .Release.Name "namespace" .Release.Namespace "delivery" $values.delivery "module" $module "workloads" $list | toRawJson -}}
+{{- dict "release" .Release.Name "namespace" .Release.Namespace "delivery" $values.delivery "module" (include "wasm-rewrite.moduleSource" $ | fromJson) "workloads" $list | toRawJson -}}
 {{- end -}}
 
 {{/*
