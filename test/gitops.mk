@@ -10,7 +10,7 @@ promote: build/bin/wasm-rewrite ## copy one step on: FROM=dev TO=staging, and WO
 	@build/bin/wasm-rewrite promote '$(FROM)' '$(TO)' $(if $(WORKLOAD),--workload '$(WORKLOAD)') $(if $(RELEASE),--release)
 
 diff: build/bin/wasm-rewrite ## what a push would change on the cluster: ENV=production
-	@build/bin/wasm-rewrite pending '$(ENV)'
+	@build/bin/wasm-rewrite pending '$(ENV)' || (($$? == 1))
 
 .PHONY: argocd
 argocd: argocd-packages build/bin/argocd build/bin/helm build/bin/kubectl build/argocd/core-install.yaml ## the Argo CD under test, built once

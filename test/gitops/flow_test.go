@@ -1,10 +1,19 @@
 package gitops_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	apitypes "k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/argocd"
 )
 
 // rule is a rules file of checkout with one more pattern, as a team writes it: name stands for the rule, and under
@@ -52,4 +61,250 @@ func TestAPushBringsARuleToDevAlone(t *testing.T) {
 	for _, environment := range []string{"staging", "production"} {
 		must(t, unknown(environment, "/pushed/x"))
 	}
+}
+
+// A rule goes from environment to environment by promotion, and back by git revert.
+func TestPromotionStepByStepAndBack(t *testing.T) {
+	start(t)
+	pushRule(t, "dev", "stepwise")
+	before, after := "dev", ""
+	for _, after = range []string{"staging", "production"} {
+		promote(t, before, after, "WORKLOAD=checkout")
+		said, err := inTree("make", "diff", "ENV="+after, "--old-file=build/bin/wasm-rewrite")
+		must(t, err)
+		if !strings.Contains(said, "WasmPlugin shop-"+after+"/wasm-rewrite-checkout\n") || !strings.Contains(said, "new      stepwise\n") {
+			t.Errorf("make diff ENV=%s says\n%s\nwant the new pattern stepwise in WasmPlugin wasm-rewrite-checkout", after, said)
+		}
+		must(t, unknown(after, "/stepwise/x"))
+		must(t, push("checkout: stepwise in "+after))
+		must(t, eventually(settled, func() error { return inForce(after, "stepwise") }))
+		must(t, eventually(settled, func() error { return synced(after) }))
+		if said, err = inTree("make", "diff", "ENV="+after, "--old-file=build/bin/wasm-rewrite"); err != nil || !strings.HasPrefix(said, "nothing: ") {
+			t.Errorf("make diff ENV=%s after the push says\n%s%v, want nothing", after, said, err)
+		}
+		if before == "dev" {
+			must(t, unknown("production", "/stepwise/x"))
+		}
+		before = after
+	}
+	if said, err := inTree("make", "promote", "FROM=dev", "TO=production", "--old-file=build/bin/wasm-rewrite"); err == nil {
+		t.Errorf("make promote skips a step: %s", said)
+	}
+
+	_, err := inTree("git", "revert", "--no-edit", "HEAD")
+	must(t, err)
+	_, err = inTree("git", "push", "--quiet", "origin", "main")
+	must(t, err)
+	must(t, eventually(settled, func() error { return unknown("production", "/stepwise/x") }))
+	must(t, inForce("staging", "stepwise"))
+}
+
+// promote copies a step with the command of ordinary days.
+func promote(t *testing.T, from, to, part string) {
+	t.Helper()
+	said, err := inTree("make", "promote", "FROM="+from, "TO="+to, part, "--old-file=build/bin/wasm-rewrite")
+	must(t, err)
+	if !strings.Contains(said, "copied to environments/"+to) {
+		t.Fatalf("make promote says\n%s", said)
+	}
+}
+
+// The chart comes from the registry by its version: an edit of charts/ reaches nobody, a release of it dev alone, and
+// production with its promotion.
+func TestAChartEditReachesNobodyBeforeItIsPromoted(t *testing.T) {
+	start(t)
+	const label = "edited-chart"
+	labelled := func(environment string) error {
+		plugin, err := plugin(environment, "checkout")
+		if err == nil && plugin.GetLabels()[label] == "" {
+			err = fmt.Errorf("%s: no label %s: %v", environment, label, plugin.GetLabels())
+		}
+		return err
+	}
+	edit(t, "charts/wasm-rewrite/values.yaml", "commonLabels: {}", "commonLabels: {"+label+": yes-it-is}")
+	must(t, push("chart: a label"))
+	pushRule(t, "dev", "after-the-chart-edit")
+	if labelled("dev") == nil {
+		t.Error("an edit of charts/ on main reached dev without a release of the chart")
+	}
+
+	must(t, pushChart("charts/wasm-rewrite", "0.2.0"))
+	edit(t, "environments/dev/release.yaml", "version: "+chartVersion, "version: 0.2.0")
+	must(t, push("release 0.2.0 to dev"))
+	must(t, eventually(settled, func() error { return labelled("dev") }))
+	before := "dev"
+	for _, after := range []string{"staging", "production"} {
+		if labelled(after) == nil {
+			t.Errorf("the release reached %s before its promotion", after)
+		}
+		promote(t, before, after, "RELEASE=1")
+		must(t, push("release 0.2.0 to "+after))
+		must(t, eventually(settled, func() error { return labelled(after) }))
+		before = after
+	}
+}
+
+// edit replaces a text of a file of the clone, which must be there.
+func edit(t *testing.T, name, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(bed.tree, name))
+	must(t, err)
+	if strings.Count(string(text), from) != 1 {
+		t.Fatalf("%s does not hold %q once:\n%s", name, from, text)
+	}
+	must(t, write(name, strings.Replace(string(text), from, to, 1)))
+}
+
+func plugin(environment, workload string) (*unstructured.Unstructured, error) {
+	return bed.objects.Resource(wasmPlugins).Namespace("shop-"+environment).Get(bed.ctx, "wasm-rewrite-"+workload, metav1.GetOptions{})
+}
+
+func TestAHandEditIsHealed(t *testing.T) {
+	start(t)
+	pushRule(t, "dev", "healed")
+	must(t, eventually(settled, func() error { return synced("dev") }))
+	_, err := bed.objects.Resource(wasmPlugins).Namespace("shop-dev").Patch(bed.ctx, "wasm-rewrite-checkout", apitypes.MergePatchType,
+		[]byte(`{"spec": {"pluginConfig": {"patterns": [], "headers": {"response": {"set": {"edited-by": "hand"}}}}}}`), metav1.PatchOptions{})
+	must(t, err)
+	must(t, eventually(settled, func() error {
+		edited, err := plugin("dev", "checkout")
+		if err != nil {
+			return err
+		}
+		patterns, _, _ := unstructured.NestedSlice(edited.Object, "spec", "pluginConfig", "patterns")
+		if _, there, _ := unstructured.NestedMap(edited.Object, "spec", "pluginConfig", "headers"); there || len(patterns) != 1 {
+			return fmt.Errorf("the hand's edit is still there: %v", edited.Object["spec"])
+		}
+		return nil
+	}))
+	must(t, eventually(settled, func() error {
+		response, _, err := get("dev", "/healed/x")
+		if err == nil && response.Header.Get("Edited-By") != "" {
+			err = errors.New("the hand's rules still answer")
+		}
+		return errors.Join(err, inForce("dev", "healed"))
+	}))
+}
+
+const searchRules = `workloads:
+  search:
+    patterns:
+    - name: find
+      match: {path: {prefix: /find}}
+      rewrite: {path: /search}
+    tests:
+    - name: find is search
+      request: {path: /find/shoes}
+      expect: {pattern: find, path: /search/shoes}
+`
+
+// A workload comes with its rules and its entry in place.yaml, and goes with them.
+func TestAWorkloadIsAddedAndPruned(t *testing.T) {
+	start(t)
+	pushRule(t, "dev", "beside-search")
+	place, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/place.yaml"))
+	must(t, err)
+	must(t, write("environments/dev/place.yaml", string(place)+"  search:\n    selector: {app: search}\n"))
+	must(t, write("environments/dev/rules/search.yaml", searchRules))
+	must(t, push("search: a workload"))
+	must(t, eventually(settled, func() error { _, err := plugin("dev", "search"); return err }))
+
+	must(t, write("environments/dev/place.yaml", string(place)))
+	must(t, write("environments/dev/rules/search.yaml", ""))
+	must(t, push("search: gone"))
+	must(t, eventually(settled, func() error {
+		if _, err := plugin("dev", "search"); err == nil {
+			return errors.New("WasmPlugin wasm-rewrite-search is still there")
+		}
+		return nil
+	}))
+	must(t, inForce("dev", "beside-search"))
+}
+
+// An environment is a folder and a line in the project; without its folder it is left as it is.
+func TestAnEnvironmentIsAddedAndLeft(t *testing.T) {
+	start(t)
+	must(t, apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop-qa}}"))
+	_, err := inTree("cp", "-r", "environments/dev", "environments/qa")
+	must(t, err)
+	edit(t, "environments/qa/place.yaml", "namespace: shop-dev", "namespace: shop-qa\n  promotedFrom: dev")
+	must(t, push("qa: not allowed yet"))
+	must(t, eventually(settled, func() error {
+		app, err := application("qa")
+		if err != nil {
+			return err
+		}
+		conditions, _, _ := unstructured.NestedSlice(app.Object, "status", "conditions")
+		if text := fmt.Sprint(conditions); !strings.Contains(text, "is not permitted in project 'wasm-rewrite'") && !strings.Contains(text, "do not match any of the allowed destinations in project 'wasm-rewrite'") {
+			return fmt.Errorf("Argo CD does not refuse a namespace that the project does not name: %s", text)
+		}
+		return nil
+	}))
+	if _, err := plugin("qa", "checkout"); err == nil {
+		t.Error("rules are in a namespace that the project does not name")
+	}
+	edit(t, "argocd/project.yaml", "namespace: shop-dev}", "namespace: shop-dev}\n  - {server: https://kubernetes.default.svc, namespace: shop-qa}")
+	must(t, push("qa: allowed"))
+	must(t, eventually(settled, func() error { _, err := plugin("qa", "checkout"); return err }))
+
+	must(t, os.RemoveAll(filepath.Join(bed.tree, "environments/qa")))
+	must(t, push("qa: left"))
+	must(t, eventually(settled, func() error {
+		if _, err := application("qa"); err == nil {
+			return errors.New("Application wasm-rewrite-qa is still there")
+		}
+		return nil
+	}))
+	if _, err := plugin("qa", "checkout"); err != nil {
+		t.Errorf("a removed folder took the rules away: %v", err)
+	}
+	must(t, kubectl("delete", "namespace", "shop-qa", "--wait=false"))
+}
+
+// Outside its sync window production stays as it is, and follows when the window opens.
+func TestProductionWaitsForItsWindow(t *testing.T) {
+	start(t)
+	pushRule(t, "production", "before-the-window")
+	// An hour that begins half a day from now.
+	closed := fmt.Sprintf("schedule: 0 %d * * *\n    duration: 1h", (time.Now().UTC().Hour()+12)%24)
+	edit(t, "argocd/project.yaml", alwaysOpen, closed)
+	must(t, push("production: closed"))
+	must(t, eventually(settled, func() error { return windowIs("1h") }))
+
+	must(t, write("environments/production/rules/checkout.yaml", rule("before-the-window", "in-the-window")))
+	must(t, write("environments/staging/rules/checkout.yaml", rule("before-the-window", "in-the-window")))
+	must(t, push("checkout: in-the-window"))
+	must(t, eventually(settled, func() error { return inForce("staging", "in-the-window") }))
+	must(t, eventually(settled, func() error {
+		app, err := application("production")
+		if err != nil {
+			return err
+		}
+		if state, _, _ := unstructured.NestedString(app.Object, "status", "sync", "status"); state != "OutOfSync" {
+			return fmt.Errorf("production is %s, want OutOfSync", state)
+		}
+		return nil
+	}))
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if err := unknown("production", "/in-the-window/x"); err != nil {
+			t.Fatalf("outside the window: %v", err)
+		}
+	}
+
+	edit(t, "argocd/project.yaml", closed, alwaysOpen)
+	must(t, push("production: open"))
+	must(t, eventually(settled, func() error { return inForce("production", "in-the-window") }))
+}
+
+// windowIs is whether the project in the cluster has a window of that length.
+func windowIs(duration string) error {
+	project, err := bed.objects.Resource(applications.GroupVersion().WithResource("appprojects")).Namespace(argocd.Namespace).Get(bed.ctx, "wasm-rewrite", metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	windows, _, _ := unstructured.NestedSlice(project.Object, "spec", "syncWindows")
+	if len(windows) != 1 || windows[0].(map[string]any)["duration"] != duration {
+		return fmt.Errorf("the project's windows are %v, want one of %s", windows, duration)
+	}
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -223,8 +224,25 @@ func fork() error {
 			return err
 		}
 	}
-	return nil
+	// What was built for this repository is for its copy too.
+	if err := os.Symlink(filepath.Join(made.Root, "build"), filepath.Join(bed.tree, "build")); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(bed.tree, ".git/info/exclude"), []byte("/build\n"), 0o600); err != nil {
+		return err
+	}
+	// Whenever the tests run, production is open.
+	project := filepath.Join(bed.tree, "argocd/project.yaml")
+	text, err := os.ReadFile(project)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(project, window.ReplaceAll(text, []byte(alwaysOpen)), 0o600)
 }
+
+var window = regexp.MustCompile(`schedule: .*\n +duration: .*`)
+
+const alwaysOpen = "schedule: 0 0 * * *\n    duration: 24h"
 
 // release publishes the chart and the module, and has every environment run them.
 func release(module string) error {
