@@ -1,7 +1,7 @@
 # What a request costs, beside other ways to do the same. The first run builds what to compare with, which takes some
 # minutes more; TinyGo's are built as the filter is. On a machine that has other work: sudo chrt -r 1 make bench
 
-bench_modules := $(addprefix build/bench/modules/,empty.wasm sdk.wasm seed.wasm seed-default.wasm rust.wasm plugin.wasm)
+bench_modules := $(addprefix build/bench/modules/,empty.wasm empty-default.wasm sdk.wasm seed.wasm seed-default.wasm rust.wasm plugin.wasm)
 # Which compiler and SDK made a module stands beside it, for the results.
 bench_tinygo = TinyGo $(shell sed -n 's|^require github.com/tinygo-org/tinygo v||p' plugin/toolchain/go.mod), proxy-wasm-go-sdk $(shell sed -n 's|.*/proxy-wasm-go-sdk v\([^ ]*\).*|\1|p' go.mod)
 
@@ -29,8 +29,8 @@ $(filter-out %/rust.wasm %/plugin.wasm %-default.wasm,$(bench_modules)): build/b
 build/bench/modules/sdk.wasm: $(wildcard plugin/rewrite/*.go)
 
 # As its author would build it: no -opt, no trim. The target is the one the filter is built for.
-build/bench/modules/seed-default.wasm: test/bench/modules/seed/main.go go.mod build/bench/modules/seed.wasm
-	@build/tinygo/bin/tinygo build -target="plugin/toolchain/$$(<build/tinygo/target)" -buildmode=c-shared -scheduler=none -o $@ ./test/bench/modules/seed
+build/bench/modules/%-default.wasm: test/bench/modules/%/main.go go.mod build/bench/modules/%.wasm
+	@build/tinygo/bin/tinygo build -target="plugin/toolchain/$$(<build/tinygo/target)" -buildmode=c-shared -scheduler=none -o $@ ./test/bench/modules/$*
 	@echo '$(bench_tinygo)' >$(@:.wasm=.txt)
 
 build/bench/modules/rust.wasm: $(wildcard test/bench/modules/rust/*.* test/bench/modules/rust/src/*)

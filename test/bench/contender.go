@@ -26,6 +26,7 @@ const (
 	native        = "Envoy itself"
 	ours          = "wasm-rewrite"
 	empty         = "empty filter"
+	emptyDefault  = "empty filter, default build"
 	sdkStreams    = "wasm-rewrite, SDK's streams"
 	lua           = "Lua"
 	rust          = "Rust"
@@ -56,6 +57,8 @@ var contenders = []contender{
 		}},
 	{name: empty, module: "empty.wasm", build: wasm, does: nothing,
 		about: "does nothing; the same SDK and toolchain as wasm-rewrite, trimmed as it is"},
+	{name: emptyDefault, module: "empty-default.wasm", build: wasm, does: nothing,
+		about: "the same, not trimmed: every callback that the SDK exports enters the VM"},
 	{name: ours, module: "plugin.wasm", build: wasm, about: "this project, trimmed"},
 	{name: sdkStreams, module: "sdk.wasm", build: wasm,
 		about: "the same rules, but the SDK keeps the streams and copies what the host hands over"},

@@ -107,10 +107,11 @@ func (r *scenarioResult) row(name string, patterns int, matches bool) *row {
 // goals are the ratios that wasm-rewrite wants to stay below, by scenario and
 // contender.
 var goals = map[[2]string]float64{
-	{"seed", lua}:       0.9,
-	{"seed", seed}:      0.6,
-	{"seed", rust}:      0.7,
-	{"no-match", empty}: 0.8,
+	{"seed", lua}:  0.9,
+	{"seed", seed}: 0.6,
+	{"seed", rust}: 0.7,
+	// The goal is the SDK's filter as its user builds it; beside the trimmed one it is shown what is lost.
+	{"no-match", emptyDefault}: 0.8,
 }
 
 // mostForMany is what the largest number of patterns may cost of what one costs.
@@ -149,7 +150,7 @@ func (r *report) judge() {
 			}
 			if most, ok := goals[[2]string{s.Name, x.Name}]; ok {
 				add(x.Ours.weigh(most), "%s: %s %s; the goal is %.1f", where, x.Ours, x.Name, most)
-			} else if x.Ours != nil && x.Name != empty && x.Name != sdkStreams { // neither is another way to do the work
+			} else if x.Ours != nil && x.Name != sdkStreams && (x.Name != empty || s.Name == "no-match") && x.Name != emptyDefault { // none is another way to do the work
 				add(x.Ours.weigh(1), "%s: %s %s", where, x.Ours, x.Name)
 			}
 		}

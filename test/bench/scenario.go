@@ -63,7 +63,7 @@ var everybody = func() (names []string) {
 var withoutLogs = slices.DeleteFunc(slices.Clone(everybody), func(name string) bool { return name == logging })
 
 // general are the contenders that can do any work.
-var general = []string{baseline, baselineAgain, native, empty, ours, sdkStreams, lua, rust}
+var general = []string{baseline, baselineAgain, native, empty, emptyDefault, ours, sdkStreams, lua, rust}
 
 func side(names []string, w work, r request, becomes string) []target {
 	var list []target
