@@ -174,7 +174,7 @@ func show(ctx context.Context, o options, proxy *envoy.Envoy, plugins []envoy.Pl
 		url := fmt.Sprintf("http://localhost:%d%s", proxy.Port(name), o.path)
 		fmt.Printf("  %-*s  curl -i '%s'   answers %s\n", width, name, url, status(ctx, url))
 	}
-	fmt.Printf("\nCtrl-C stops everything.\n")
+	fmt.Printf("\nEnvoy's admin page: http://%s\nCtrl-C stops everything.\n", proxy.AdminAddress())
 }
 
 func status(ctx context.Context, url string) string {
