@@ -88,12 +88,13 @@ var chartRefusals = []struct {
 	// The gates.
 	{"gates without the command line's image", chartModule + "verify: {before: {enabled: true}}\nworkloads: {a: {}}",
 		[]string{"verify.image.digest: is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after"}},
-	{"image parts of the gates that are none", "verify: {image: {registry: 'https://x', repository: 'Org/x:1', digest: 'sha256:1', pullSecret: A_b}, after: {address: gateway}}",
+	{"image parts of the gates that are none", "verify: {image: {registry: 'https://x', repository: 'Org/x:1', digest: 'sha256:1', pullSecret: A_b}, after: {host: 'https://x', address: gateway}}",
 		[]string{
 			`verify.image.registry: "https://x": want a host with an optional port`,
 			`verify.image.repository: "Org/x:1": want a repository in lower case, without registry, tag or digest`,
 			`verify.image.pullSecret: "A_b": is no name of a Secret`,
 			`verify.image.digest: "sha256:1": want sha256: and 64 hexadecimal digits in lower case`,
+			`verify.after.host: "https://x": want a host with an optional port`,
 			`verify.after.address: "gateway": want host:port, as istio-ingressgateway.istio-ingress:80`,
 		}},
 	{"more rules than a ConfigMap holds", chartModule + "verify: {image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}, after: {enabled: true}}\nworkloads: {a: {vars: {x: " + strings.Repeat("x", 500000) + "}}, b: {vars: {x: " + strings.Repeat("x", 500000) + "}}}",

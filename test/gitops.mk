@@ -7,7 +7,7 @@ own: ## write your names into argocd/ and environments/: REPO=https://github.com
 	@argocd/own.sh '$(REPO)' '$(REGISTRY)'
 
 promote: build/bin/wasm-rewrite ## copy one step on: FROM=dev TO=staging, and WORKLOAD=checkout or RELEASE=1 for a part
-	@build/bin/wasm-rewrite promote '$(FROM)' '$(TO)' $(if $(WORKLOAD),--workload '$(WORKLOAD)') $(if $(RELEASE),--release)
+	@build/bin/wasm-rewrite promote '$(FROM)' '$(TO)' $(if $(WORKLOAD),--workload '$(WORKLOAD)') $(if $(RELEASE),--release) $(if $(UNVERIFIED),--unverified)
 
 diff: build/bin/wasm-rewrite ## what a push would change on the cluster: ENV=production
 	@build/bin/wasm-rewrite pending '$(ENV)' || (($$? == 1))

@@ -190,6 +190,9 @@ The gates of a release. In: root, problems, values.
 {{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
 {{- include "wasm-rewrite.refuse" (list $problems "" "verify.image.digest" $image.digest "want sha256: and 64 hexadecimal digits in lower case") -}}
 {{- end -}}
+{{- if and $verify.after.host (not (regexMatch `^([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$` $verify.after.host)) -}}
+{{- include "wasm-rewrite.refuse" (list $problems "" "verify.after.host" $verify.after.host "want a host with an optional port") -}}
+{{- end -}}
 {{- if and $verify.after.address (not (regexMatch `^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$` $verify.after.address)) -}}
 {{- include "wasm-rewrite.refuse" (list $problems "" "verify.after.address" $verify.after.address "want host:port, as istio-ingressgateway.istio-ingress:80") -}}
 {{- end -}}

@@ -30,6 +30,9 @@ func newPromote() *cobra.Command {
 release.yaml, or a part of them. place.yaml stays as it is; there, global.promotedFrom
 names the environment before, and no step can be left out.
 
+FROM has to run what is copied: Argo CD's Application is Synced and not Degraded, and its
+last sync succeeded, gates and all, with these very files. --unverified does not ask.
+
 The chart and the module that the target then pins are fetched from the registry; the
 target's rules are rendered with the one, and their tests run in the other. What changes is
 told for each pattern and for each test. Unless all pass, nothing is copied.
@@ -37,7 +40,8 @@ told for each pattern and for each test. Unless all pass, nothing is copied.
 Credentials for the registry are those of $DOCKER_CONFIG/config.json.
 
 Exit codes: 0 copied, or there was nothing to copy; 1 refused rules or failed tests; 2 a
-wrong command line, or a chart or module that cannot be had.`,
+wrong command line, a FROM that does not run what is copied, or a chart or module that
+cannot be had.`,
 		Example: `  wasm-rewrite promote dev staging
   wasm-rewrite promote staging production --workload checkout`,
 		Args: arguments(2, 2, "FROM and TO"),
@@ -56,6 +60,10 @@ wrong command line, or a chart or module that cannot be had.`,
 	c.Flags().StringVarP(&p.workload, "workload", "w", "", "only the rules of this workload")
 	c.Flags().BoolVar(&p.releaseOnly, "release", false, "only release.yaml")
 	c.Flags().StringVar(&p.root, "environments", "environments", "the folder of the environments")
+	p.argo.cluster.add(c.Flags(), "the API server")
+	c.Flags().StringVar(&p.argo.namespace, "argocd-namespace", "argocd", "namespace of the Applications")
+	c.Flags().StringVar(&p.argo.application, "application", "", "Application of FROM (default wasm-rewrite-FROM)")
+	c.Flags().BoolVar(&p.argo.unverified, "unverified", false, "do not ask Argo CD whether FROM runs what is copied")
 	c.Flags().StringVar(&p.pinned.chart, "chart", "", "folder or .tgz of a chart instead of those that release.yaml pins")
 	c.Flags().StringVar(&p.pinned.module, "wasm", "", "the compiled filter instead of those that release.yaml pins: build/plugin.wasm")
 	return c
@@ -64,6 +72,7 @@ wrong command line, or a chart or module that cannot be had.`,
 type promotion struct {
 	root, workload string
 	releaseOnly    bool
+	argo           argo
 	pinned         pinned
 	dir            string // for what is fetched and rendered
 	out            io.Writer
@@ -94,6 +103,11 @@ func (p *promotion) run(ctx context.Context, fromName, toName string) (err error
 	}
 	if faults := next.faults(); faults != nil {
 		return errors.Join(faults...)
+	}
+	if !p.argo.unverified {
+		if err := p.argo.served(ctx, from.name, p.sources(from)); err != nil {
+			return err
+		}
 	}
 	after, err := p.fetch(ctx, next)
 	if err != nil {
@@ -147,6 +161,17 @@ func (p *promotion) copied(from, to *environment) (*environment, error) {
 		rules, release = from.rules, from.release
 	}
 	return to.with(rules, release)
+}
+
+// sources are the files and folders that are copied.
+func (p *promotion) sources(from *environment) []string {
+	switch {
+	case p.releaseOnly:
+		return []string{from.file("release.yaml")}
+	case p.workload != "":
+		return []string{from.file("rules", p.workload+".yaml")}
+	}
+	return []string{from.file("release.yaml"), from.file("rules")}
 }
 
 // side is an environment rendered with its chart, and its module.

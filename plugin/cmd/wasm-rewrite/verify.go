@@ -124,6 +124,7 @@ cannot be asked.`,
 	}
 	flags.add(c.Flags(), "the API server, and each proxy,")
 	c.Flags().DurationVar(&a.wait, "wait", 2*time.Minute, "how long to wait until every proxy runs the release")
+	c.Flags().StringVar(&a.host, "host", "", "host of live tests that name none")
 	c.Flags().StringVar(&a.address, "address", "", "HOST:PORT that live tests are sent to, instead of the host that each names")
 	c.Flags().IntVar(&a.options.StatsPort, "stats-port", 15090, "the proxies' port with metrics for Prometheus")
 	c.Flags().StringVar(&a.options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
@@ -133,6 +134,7 @@ cannot be asked.`,
 type after struct {
 	options status.Options
 	wait    time.Duration
+	host    string
 	address string
 
 	cluster *status.Cluster
@@ -219,6 +221,9 @@ func (a *after) live(ctx context.Context) error {
 			t := &w.Tests[i]
 			if !t.Live {
 				continue
+			}
+			if t.Request.Host == example.DefaultHost && a.host != "" {
+				t.Request.Host = a.host
 			}
 			said := a.try(ctx, over, t)
 			if said == nil {

@@ -61,7 +61,7 @@ func (b bench) gate(t *testing.T) (int, string) {
 	}
 	kubeconfig := file("kubeconfig", fmt.Sprintf(`{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: %q}}], contexts: [{name: c, context: {cluster: c}}], current-context: c}`, api))
 	var out bytes.Buffer
-	code := run([]string{"verify", "after", file("release.json", b.release), "--kubeconfig", kubeconfig, "--wait", "10ms", "--stats-port", statsPort, "--address", "127.0.0.1:" + servicePort}, nil, &out, &out)
+	code := run([]string{"verify", "after", file("release.json", b.release), "--kubeconfig", kubeconfig, "--wait", "10ms", "--stats-port", statsPort, "--host", "dev.example.com", "--address", "127.0.0.1:" + servicePort}, nil, &out, &out)
 	text := out.String()
 	for port, name := range map[string]string{apiPort: "API", statsPort: "STATS", servicePort: "SERVICE"} {
 		text = strings.ReplaceAll(text, ":"+port, ":"+name)
@@ -76,6 +76,7 @@ func gated(selector, targets, tests string) string {
 
 func TestGateAfter(t *testing.T) {
 	const live = `[{"name": "moved", "live": true, "request": {"host": "shop.example.com", "path": "/a%2Fb"}, "expect": {"status": 302, "location": "/new/a%2Fb", "responseHeaders": {"x-host": "shop.example.com"}}},
+		{"name": "of no host", "live": true, "expect": {"responseHeaders": {"x-host": "dev.example.com"}}},
 		{"name": "not sent", "expect": {"path": "/"}}]`
 	release := gated(`{"app": "httpbin"}`, `[]`, live)
 	const fine = "wasm_rewrite_shop_demo_httpbin_revision{} 439041101\n"
@@ -86,9 +87,9 @@ func TestGateAfter(t *testing.T) {
 		want string
 	}{
 		{"in force", bench{onePod, fine, release}, exitFine,
-			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 1 passed, 0 failed\n"},
+			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
 		{"in force, with labels", bench{onePod, `wasm_rewrite_revision{plugin="shop_demo_httpbin"} 439041101` + "\n", release}, exitFine,
-			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 1 passed, 0 failed\n"},
+			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
 		{"another revision", bench{onePod, "wasm_rewrite_shop_demo_httpbin_revision{} 17\n", release}, exitFindings,
 			"workload httpbin, Pod shop/httpbin-1: outdated: the proxy runs revision 00000011, not 1a2b3c4d; wasm-rewrite status -n shop demo says why\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"another plugin", bench{onePod, "wasm_rewrite_shop_demo_httpbin2_revision{} 439041101\n", release}, exitFindings,
@@ -100,7 +101,7 @@ func TestGateAfter(t *testing.T) {
 		{"a waypoint", bench{onePod, fine, gated(`{}`, `[{"kind": "Service", "name": "httpbin"}]`, `[]`)}, exitFine,
 			"workload httpbin: not waited for: which waypoint serves Service httpbin is not known here\nrelease shop/demo: in force on 0 proxies\nrelease shop/demo: live tests: 0 passed, 0 failed\n"},
 		{"a live test fails", bench{onePod, fine, strings.Replace(release, "302", "301", 1)}, exitFindings,
-			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: moved\n  GET http://shop.example.com/a%2Fb\n  status: got 302, want 301\nrelease shop/demo: live tests: 0 passed, 1 failed\n"},
+			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: moved\n  GET http://shop.example.com/a%2Fb\n  status: got 302, want 301\nrelease shop/demo: live tests: 1 passed, 1 failed\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -19,11 +19,14 @@ type Test struct {
 	Expect   Expect
 }
 
+// DefaultHost is the host of a request that names none: nobody's.
+const DefaultHost = "example.com"
+
 // Request is what the client sends.
 type Request struct {
 	Method  string // default GET
 	Scheme  string // http or https; default http
-	Host    string // default example.com
+	Host    string // default DefaultHost
 	Path    string // path and query; default /
 	Headers Headers
 }
@@ -191,7 +194,7 @@ func (d *decoder) headers(at string, v any) Headers {
 
 func (d *decoder) test(at string, v any) Test {
 	t := Test{
-		Request:  Request{Method: http.MethodGet, Scheme: "http", Host: "example.com", Path: "/"},
+		Request:  Request{Method: http.MethodGet, Scheme: "http", Host: DefaultHost, Path: "/"},
 		Response: Response{Status: http.StatusOK},
 	}
 	responds, expects := false, false

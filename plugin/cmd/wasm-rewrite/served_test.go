@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// A source is promoted only where Argo CD rolled out what is copied. What a real
+// one says is in test/gitops.
+func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	git := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.com"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	git("init", "--quiet")
+	write("environments/dev/release.yaml", "one")
+	write("environments/dev/rules/a.yaml", "one")
+	git("add", "--all")
+	git("commit", "--quiet", "--message", "one")
+	one := git("rev-parse", "HEAD")
+	write("environments/staging/release.yaml", "other") // nothing of dev
+	git("add", "--all")
+	git("commit", "--quiet", "--message", "two")
+
+	var status string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path != "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/wasm-rewrite-dev" {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, `{"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "NotFound", "code": 404}`)
+			return
+		}
+		fmt.Fprintf(w, `{"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "wasm-rewrite-dev", "namespace": "argocd"}, "status": %s}`, status)
+	}))
+	t.Cleanup(server.Close)
+	write("kubeconfig", fmt.Sprintf(`{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: %q}}], contexts: [{name: c, context: {cluster: c}}], current-context: c}`, server.URL))
+
+	app := func(sync, health, phase, message, revision string) string {
+		return fmt.Sprintf(`{"sync": {"status": %q}, "health": {"status": %q, "message": "why"}, "operationState": {"phase": %q, "message": %q, "syncResult": {"revisions": ["0.1.0", %q]}}}`, sync, health, phase, message, revision)
+	}
+	good := app("Synced", "Healthy", "Succeeded", "", one)
+	all := []string{"environments/dev/release.yaml", "environments/dev/rules"}
+	for _, c := range []struct {
+		name, environment, status string
+		files                     []string
+		change                    func()
+		want                      string // of the error, "" for none
+	}{
+		{name: "served", status: good},
+		{name: "of one source", status: fmt.Sprintf(`{"sync": {"status": "Synced"}, "operationState": {"phase": "Succeeded", "syncResult": {"revision": %q}}}`, one)},
+		{name: "never synced", status: `{"sync": {"status": "Synced"}}`, want: "dev is not promoted: Application argocd/wasm-rewrite-dev was never synced"},
+		{name: "a gate failed", status: app("Synced", "Healthy", "Failed", "FAIL workload checkout", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is Failed: FAIL workload checkout"},
+		{name: "OutOfSync", status: app("OutOfSync", "Healthy", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is OutOfSync: the cluster is not what git says"},
+		{name: "Degraded", status: app("Synced", "Degraded", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is Degraded: why"},
+		{name: "no such Application", environment: "qa", status: good, want: "there is no Application argocd/wasm-rewrite-qa; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD"},
+		{name: "a commit that is not here", status: app("Synced", "Healthy", "Succeeded", "", strings.Repeat("1", 40)), want: "git fetch brings a commit that is not here"},
+		{name: "a new file", status: good, change: func() { write("environments/dev/rules/b.yaml", "new") }, want: "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/b.yaml is otherwise than here; push it and wait until dev runs it"},
+		{name: "a part that is served", status: good, files: []string{"environments/dev/rules/a.yaml"}},
+		{name: "a changed file", status: good, files: []string{"environments/dev/rules/a.yaml"}, change: func() { write("environments/dev/rules/a.yaml", "two") }, want: "where environments/dev/rules/a.yaml is otherwise than here"},
+		{name: "committed, not rolled out", status: good, files: []string{"environments/dev/rules/a.yaml"}, change: func() { git("add", "--all"); git("commit", "--quiet", "--message", "three") }, want: "where environments/dev/rules/a.yaml is otherwise than here"},
+	} {
+		if c.change != nil {
+			c.change()
+		}
+		if c.files == nil {
+			c.files = all
+		}
+		if c.environment == "" {
+			c.environment = "dev"
+		}
+		status = c.status
+		a := argo{namespace: "argocd"}
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		a.cluster.add(flags, "")
+		if err := flags.Parse([]string{"--kubeconfig", "kubeconfig"}); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		err := a.served(t.Context(), c.environment, c.files)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: took %s", c.name, took)
+		}
+	}
+}
