@@ -1,21 +1,45 @@
 package mesh_test
 
 import (
+	"bytes"
 	"fmt"
-	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/gruntwork-io/terratest/modules/helm"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
 // upgrade changes the release's values, as `helm upgrade --reuse-values` does.
-func (r *release) upgrade(values map[string]string) {
+func (r *release) upgrade(values ...string) {
 	r.Helper()
 	options := *r.options
-	options.SetValues = values
 	options.ExtraArgs = map[string][]string{"upgrade": {"--reuse-values"}}
 	options.ValuesFiles = nil
+	for _, text := range values {
+		options.ValuesFiles = append(options.ValuesFiles, r.file(text))
+	}
 	helm.UpgradeContext(r, r.Context(), &options, chart(), r.name)
+}
+
+// seedSite are values that give the seed another response header, to tell one set of rules from the next.
+func seedSite(site string) string {
+	return fmt.Sprintf("workloads: {httpbin: {headers: {response: {set: {site: %s}}}}}", site)
+}
+
+// site is whether v1 rewrites by the seed's rules with that header.
+func (s *space) site(want string) error {
+	a, err := s.get("v1", "/banana/418")
+	if err != nil {
+		return err
+	}
+	if got := a.Header.Get("Site"); got != want {
+		return fmt.Errorf("header Site: %q, want %q", got, want)
+	}
+	return a.wantStatus(teapot)
 }
 
 // The requests that arrive while the plugin comes and goes get the old answer or the new one, and no error.
@@ -37,16 +61,23 @@ func TestNewRulesLoseNoRequest(t *testing.T) {
 	traffic := s.startLoad()
 	for i := range 3 {
 		site := fmt.Sprintf("site-%d", i)
-		r.upgrade(map[string]string{"workloads.httpbin.headers.response.set.site": site})
-		accept := func(a answer) error {
-			if got := a.Header.Get("Site"); got != site {
-				return fmt.Errorf("header Site: %q, want %q", got, site)
-			}
-			return a.wantStatus(http.StatusTeapot)
-		}
-		s.eventually("v1", "/banana/418", accept)
-		s.consistently("v1", "/banana/418", accept)
+		r.upgrade(seedSite(site))
+		s.settles(func() error { return s.site(site) })
 	}
+	traffic.finish(s, teapot)
+}
+
+// The proxy fetches and loads the new module while the old one serves. The new rules, in the same upgrade, tell that the
+// new module is in force.
+func TestANewImageLosesNoRequest(t *testing.T) {
+	s := newSpace(t, nil, nil)
+	r := s.release(s.name, onlyV1, s.image())
+	s.wantSeed("v1")
+	traffic := s.startLoad()
+	began := time.Now()
+	r.upgrade(s.imageAt(publish(t, s.repository(), otherModule(t))), seedSite("new"))
+	s.settles(func() error { return s.site("new") })
+	t.Logf("in force within %s", time.Since(began).Round(10*time.Millisecond))
 	traffic.finish(s, teapot)
 }
 
@@ -56,14 +87,24 @@ func TestARollbackBringsBackTheOldRulesAndLosesNoRequest(t *testing.T) {
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
 	traffic := s.startLoad()
-	r.upgrade(map[string]string{"workloads.httpbin.headers.response.set.site": "elsewhere"})
-	s.eventually("v1", "/banana/418", func(a answer) error {
-		if got := a.Header.Get("Site"); got != "elsewhere" {
-			return fmt.Errorf("header Site: %q, want elsewhere", got)
-		}
-		return nil
-	})
+	r.upgrade(seedSite("elsewhere"))
+	s.until(func() error { return s.site("elsewhere") })
 	helm.RollbackContext(r, r.Context(), r.options, r.name, "1")
 	s.wantSeed("v1")
 	traffic.finish(s, teapot)
+}
+
+// otherModule is the filter with another digest: a custom section, which changes nothing, is added to it.
+func otherModule(t *testing.T) string {
+	t.Helper()
+	module, err := os.ReadFile(made.Module(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "plugin.wasm")
+	// Section 0 of 6 bytes: a name of 5.
+	if err := os.WriteFile(file, append(bytes.Clone(module), "\x00\x06\x05other"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }

@@ -255,12 +255,18 @@ func (s *space) dryRun(manifest string) error {
 // until waits until a condition holds.
 func (s *space) until(condition func() error) {
 	s.Helper()
+	s.within(settled, condition)
+}
+
+// within waits until a condition holds, no longer than limit.
+func (s *space) within(limit time.Duration, condition func() error) {
+	s.Helper()
 	err := condition()
-	for end := time.Now().Add(settled); err != nil && time.Now().Before(end); err = condition() {
+	for end := time.Now().Add(limit); err != nil && time.Now().Before(end); err = condition() {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if err != nil {
-		s.Fatalf("after %s: %v", settled, err)
+		s.Fatalf("after %s: %v", limit, err)
 	}
 }
 

@@ -2,10 +2,13 @@ package mesh_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/k8s"
 )
 
@@ -95,4 +98,112 @@ func TestWithTheRegistryDownRequestsAreRefusedUntilTheWorkloadRestarts(t *testin
 	s.run("rollout", "restart", "deployment/httpbin-v1")
 	s.run("rollout", "status", "deployment/httpbin-v1", "--timeout=90s")
 	s.wantSeed("v1")
+}
+
+// keepsUntilItRestarts changes a release of the seed's rules in a way that v1's proxy cannot load, and says of the proxy
+// with reason: as long as it runs it goes on with what it has, and a new one answers 500 to everything. A rollback heals
+// it without a restart.
+func (s *space) keepsUntilItRestarts(r *release, reason string, values ...string) {
+	s.Helper()
+	good := func() error { return s.site("youdianzhishi.com") }
+	r.upgrade(values...)
+	ask := s.statusTool()
+	s.until(func() error {
+		if code, out := ask(); code != 1 || !strings.Contains(out, reason) {
+			return fmt.Errorf("status: exit code %d, want 1 and %q\n%s", code, reason, out)
+		}
+		return nil
+	})
+	s.settles(good)
+	s.run("rollout", "restart", "deployment/httpbin-v1")
+	s.run("rollout", "status", "deployment/httpbin-v1", "--timeout=90s")
+	s.settles(func() error {
+		for _, path := range []string{"/banana/418", "/status/200"} {
+			if err := s.asked("v1", path, http.StatusInternalServerError); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	began := time.Now()
+	helm.RollbackContext(r, r.Context(), r.options, r.name, "1")
+	s.until(good)
+	s.Logf("healed %s after the rollback began", since(began))
+	s.settles(good)
+}
+
+// What only the compiler of the rules knows stands in no schema, so that the chart renders it.
+const refusedRules = `workloads: {httpbin: {headers: {request: {set: {content-length: "1"}}, response: {set: {site: never}}}}}`
+
+func TestRulesThatTheFilterRefusesLeaveRunningProxiesAsTheyAreAndANewOneAnswers500(t *testing.T) {
+	const reason = "headers.request.set.content-length"
+	s := newSpace(t, nil, nil)
+	r := s.release(s.name, onlyV1, s.image())
+	s.wantSeed("v1")
+	t.Run("lint stops them before", func(t *testing.T) {
+		code, out := s.in(t).tool("lint", "--chart", chart(), s.file(refusedRules))
+		if code != 1 || !strings.Contains(out, reason) {
+			t.Errorf("exit code %d, want 1 and %s\n%s", code, reason, out)
+		}
+	})
+	s.keepsUntilItRestarts(r, reason, refusedRules)
+}
+
+// Two plugins of one module share its VM and nothing else: a refused configuration is that of one.
+func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testing.T) {
+	s := newSpace(t, nil, nil)
+	image := s.image()
+	r := s.release(s.name, onlyV1, image)
+	other := s.rules(image, `workloads: {other: {selector: {version: v1}, headers: {response: {set: {x-other: "1"}}}}}`)
+	both := func(site, want string) func() error {
+		return func() error {
+			a, err := s.get("v1", "/banana/418")
+			if err == nil && (a.StatusCode != teapot || a.Header.Get("Site") != site || a.Header.Get("X-Other") != want) {
+				err = fmt.Errorf("answers %s, site %q, x-other %q; want 418, %q and %q", a.Status, a.Header.Get("Site"), a.Header.Get("X-Other"), site, want)
+			}
+			return err
+		}
+	}
+	s.settles(both("youdianzhishi.com", "1"))
+	other.upgrade(`workloads: {other: {patterns: [{match: {methods: [get]}, rewrite: {path: /}}], headers: {response: {set: {x-other: "2"}}}}}`)
+	ask := s.statusTool()
+	s.until(func() error {
+		if code, out := ask(other.name); code != 1 || !strings.Contains(out, "configuration refused") {
+			return fmt.Errorf("status: exit code %d, want 1 and the refusal\n%s", code, out)
+		}
+		return nil
+	})
+	s.settles(both("youdianzhishi.com", "1"))
+	// The good one can be changed all the while, and the bad one be mended.
+	r.upgrade(seedSite("elsewhere"))
+	s.settles(both("elsewhere", "1"))
+	other.upgrade(`workloads: {other: {patterns: []}}`)
+	s.settles(both("elsewhere", "2"))
+}
+
+// A plugin that a running proxy has never had before has no last good configuration.
+func TestAFirstInstallWithRulesThatTheFilterRefusesIsAnswered500UntilItIsUninstalled(t *testing.T) {
+	s := newSpace(t, nil, nil)
+	s.wantStatus("v1", notFound)
+	r := s.release(s.name, onlyV1, s.image(), refusedRules)
+	s.settles(func() error { return s.asked("v1", "/status/200", http.StatusInternalServerError) })
+	began := time.Now()
+	r.uninstall()
+	s.settles(func() error { return s.asked("v1", "/status/200", http.StatusOK) })
+	t.Logf("healed within %s of the uninstall", since(began))
+}
+
+// The new Pod is sent requests once its proxy has the module and the rules: none passes unrewritten. The old one ends
+// what it has begun.
+func TestARestartOfTheWorkloadLosesNoRequestAndRewritesEveryOne(t *testing.T) {
+	s := newSpace(t, nil, nil)
+	s.release(s.name, onlyV1, s.image())
+	s.wantSeed("v1")
+	traffic := s.startLoad()
+	for range 2 {
+		s.run("rollout", "restart", "deployment/httpbin-v1")
+		s.run("rollout", "status", "deployment/httpbin-v1", "--timeout=90s")
+		s.wantSeed("v1")
+	}
+	traffic.finish(s, teapot)
 }

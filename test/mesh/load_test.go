@@ -18,8 +18,14 @@ type load struct {
 	answers map[string]int
 }
 
-// startLoad asks v1 for the path of the seed until finish.
+// startLoad asks v1 for the path of the seed until finish, and counts statuses.
 func (s *space) startLoad() *load {
+	s.Helper()
+	return s.startLoadOf("/banana/418", func(a answer) string { return fmt.Sprint(a.StatusCode) })
+}
+
+// startLoadOf asks v1 for a path until finish, and counts what tell says of each answer.
+func (s *space) startLoadOf(path string, tell func(answer) string) *load {
 	s.Helper()
 	l := &load{stop: make(chan struct{}), answers: map[string]int{}}
 	for range 4 {
@@ -30,12 +36,12 @@ func (s *space) startLoad() *load {
 					return
 				case <-time.After(10 * time.Millisecond):
 				}
-				a, err := s.get("v1", "/banana/418")
+				a, err := s.get("v1", path)
 				what := ""
 				if err != nil {
 					what = err.Error()
 				} else {
-					what = fmt.Sprint(a.StatusCode)
+					what = tell(a)
 				}
 				l.mu.Lock()
 				l.answers[what]++
@@ -56,8 +62,8 @@ func (l *load) end() {
 	l.workers.Wait()
 }
 
-// finish ends the traffic and fails the test if an answer was not one of allowed.
-func (l *load) finish(s *space, allowed ...int) {
+// finish ends the traffic and fails the test if an answer was not one of allowed: statuses, or what tell says.
+func (l *load) finish(s *space, allowed ...any) {
 	s.Helper()
 	l.end()
 	total, lost := 0, 0
@@ -65,7 +71,7 @@ func (l *load) finish(s *space, allowed ...int) {
 	for _, what := range slices.Sorted(maps.Keys(l.answers)) {
 		n := l.answers[what]
 		total += n
-		if !slices.ContainsFunc(allowed, func(status int) bool { return what == fmt.Sprint(status) }) {
+		if !slices.ContainsFunc(allowed, func(a any) bool { return what == fmt.Sprint(a) }) {
 			lost += n
 		}
 		all = append(all, fmt.Sprintf("%d × %s", n, what))

@@ -105,7 +105,16 @@ type space struct {
 	*testing.T
 	name    string
 	kubectl *k8s.KubectlOptions
-	shown   bool
+	// releases is how many were installed.
+	releases int
+	shown    bool
+}
+
+// in is the space for a subtest, whose releases end with it.
+func (s *space) in(t *testing.T) *space {
+	inner := *s
+	inner.T = t
+	return &inner
 }
 
 // emptySpace makes a namespace without workloads.
@@ -144,13 +153,23 @@ func newSpace(t *testing.T, annotations map[string]string, before func(*space)) 
 	}
 	k8s.KubectlApplyFromStringContext(t, t.Context(), s.kubectl, manifest)
 	for _, version := range []string{"v1", "v2"} {
-		if out, err := exec.CommandContext(t.Context(), "kubectl", "--kubeconfig", bed.Kubeconfig, "--namespace", s.name,
-			"rollout", "status", "deployment/httpbin-"+version, "--timeout=90s").CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "kubectl", s.args("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")...).CombinedOutput(); err != nil {
 			t.Fatalf("httpbin-%s: %v\n%s", version, err, out)
 		}
 		s.eventually(version, "/status/200", func(a answer) error { return a.wantStatus(http.StatusOK) })
 	}
 	return s
+}
+
+// args are those of kubectl for the namespace.
+func (s *space) args(args ...string) []string {
+	return append([]string{"--kubeconfig", bed.Kubeconfig, "--namespace", s.name}, args...)
+}
+
+// apply applies a manifest.
+func (s *space) apply(manifest string) {
+	s.Helper()
+	s.run("apply", "--filename", s.file(manifest))
 }
 
 func kubectl(namespace string) *k8s.KubectlOptions {
@@ -173,7 +192,7 @@ func (s *space) show() {
 		"logs --namespace=istio-ingress deployment/istio-ingressgateway",
 		"logs --namespace=istio-system deployment/istiod",
 	} {
-		out, err := exec.Command("kubectl", append([]string{"--kubeconfig", bed.Kubeconfig, "--namespace", s.name}, strings.Fields(command)...)...).CombinedOutput()
+		out, err := exec.Command("kubectl", s.args(strings.Fields(command)...)...).CombinedOutput()
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 		if strings.HasPrefix(command, "logs") {
 			// The tests ask many times, and what they were answered is known.
@@ -198,11 +217,22 @@ func (s *space) release(namespace string, values ...string) *release {
 	}, values...)
 }
 
-// install installs a chart with options and more values, and uninstalls it when the test ends.
+// rules installs the chart in the space's namespace with nothing but values, and uninstalls it when the test ends.
+func (s *space) rules(values ...string) *release {
+	s.Helper()
+	return s.install(chart(), helm.Options{KubectlOptions: s.kubectl}, values...)
+}
+
+// install installs a chart with options and more values, and uninstalls it when the test ends. The first release of a
+// space is called seed-<namespace>, the next ones seed-<namespace>-1 and so on.
 func (s *space) install(chart string, options helm.Options, values ...string) *release {
 	s.Helper()
 	options.Logger = logger.Discard
 	r := &release{space: s, name: "seed-" + s.name, options: &options}
+	if s.releases > 0 {
+		r.name += fmt.Sprintf("-%d", s.releases)
+	}
+	s.releases++
 	for _, text := range values {
 		options.ValuesFiles = append(options.ValuesFiles, s.file(text))
 	}
@@ -260,13 +290,16 @@ func (a answer) wantStatus(status int) error {
 	return nil
 }
 
-// get asks the gateway for a path of one of the namespace's workloads.
-func (s *space) get(version, path string) (answer, error) {
+// get asks the gateway for a path of one of the namespace's workloads, with headers: name, value, name, value.
+func (s *space) get(version, path string, headers ...string) (answer, error) {
 	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, bed.Gateway+path, nil)
 	if err != nil {
 		return answer{}, err
 	}
 	request.Host = version + "." + s.name + ".example"
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Add(headers[i], headers[i+1])
+	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer{}, err
@@ -305,10 +338,36 @@ func (s *space) consistently(version, path string, accept func(answer) error) {
 	}
 }
 
-// publish pushes the filter as `make publish` does and returns the image's digest.
-func publish(t *testing.T, repository string) string {
+// asked is whether a request is answered with a status.
+func (s *space) asked(version, path string, status int, headers ...string) error {
+	a, err := s.get(version, path, headers...)
+	if err == nil {
+		err = a.wantStatus(status)
+	}
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", path, version, err)
+	}
+	return nil
+}
+
+// settles waits until a condition holds, and then wants it to hold for a while. It returns how long it had to wait.
+func (s *space) settles(condition func() error) time.Duration {
+	s.Helper()
+	began := time.Now()
+	s.until(condition)
+	took := time.Since(began)
+	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err := condition(); err != nil {
+			s.Fatalf("%v, %s after it was otherwise", err, (time.Since(began) - took).Round(10*time.Millisecond))
+		}
+	}
+	return took.Round(10 * time.Millisecond)
+}
+
+// publish pushes a module, the filter or another, as `make publish` does and returns the image's digest.
+func publish(t *testing.T, repository, module string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), made.File(t, "build/bin/publish"), "-module", made.Module(t), "-tag", "test", repository)
+	command := exec.CommandContext(t.Context(), made.File(t, "build/bin/publish"), "-module", module, "-tag", "test", repository)
 	var out, problems bytes.Buffer
 	command.Stdout, command.Stderr = &out, &problems
 	if err := command.Run(); err != nil {

@@ -131,8 +131,15 @@ func (s *space) wantQueryKept() {
 // image pushes the filter to a repository of the test's own and returns the values that name it.
 func (s *space) image() string {
 	s.Helper()
-	digest := publish(s.T, bed.Images+"/"+s.name)
-	host, path, _ := strings.Cut(bed.Images+"/"+s.name, "/")
+	return s.imageAt(publish(s.T, s.repository(), made.Module(s.T)))
+}
+
+// repository is where the test's images lie.
+func (s *space) repository() string { return bed.Images + "/" + s.name }
+
+// imageAt are the values that name an image of the test's by its digest.
+func (s *space) imageAt(digest string) string {
+	host, path, _ := strings.Cut(s.repository(), "/")
 	return fmt.Sprintf("{url: \"\", image: {registry: %q, repository: %q, digest: %q}}", host, path, digest)
 }
 

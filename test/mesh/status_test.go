@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +30,7 @@ func TestStatusNamesWhatIsInForceAndWhatIsNot(t *testing.T) {
 	}
 
 	wrong := strings.Repeat("0", 60) + "0bad"
-	r.upgrade(map[string]string{"image.digest": "sha256:" + wrong})
+	r.upgrade("image: {digest: 'sha256:" + wrong + "'}")
 	s.eventually("v1", "/banana/418", func(a answer) error { return a.wantStatus(http.StatusForbidden) })
 	if code, out = ask("httpbin"); code != 1 || !strings.Contains(out, "deny-all") || !strings.Contains(out, "the last refusal: cannot fetch Wasm module") || !strings.Contains(out, wrong) {
 		t.Fatalf("with a digest that is not there: exit code %d, want 1, the fallback and the digest\n%s", code, out)
@@ -68,24 +68,35 @@ func TestStatusTellsRefusedRulesFromThoseInForce(t *testing.T) {
 	t.Fatalf("status never named the refusal\n%s", out)
 }
 
-// statusTool builds the tool, and returns what asks it about the namespace: its exit code, and all that it printed.
+// statusTool returns what asks the tool about the namespace: its exit code, and all that it printed.
 func (s *space) statusTool() func(args ...string) (code int, out string) {
 	s.Helper()
-	tool := filepath.Join(s.TempDir(), "wasm-rewrite")
-	build := exec.CommandContext(s.Context(), "go", "build", "-o", tool, "./plugin/cmd/wasm-rewrite")
-	build.Dir = made.Root
-	if out, err := build.CombinedOutput(); err != nil {
-		s.Fatalf("go build: %v\n%s", err, out)
-	}
 	return func(args ...string) (int, string) {
 		s.Helper()
-		command := exec.CommandContext(s.Context(), tool, append([]string{"status", "--kubeconfig", bed.Kubeconfig, "-n", s.name}, args...)...)
-		var out bytes.Buffer
-		command.Stdout, command.Stderr = &out, &out
-		var exit *exec.ExitError
-		if err := command.Run(); err != nil && !errors.As(err, &exit) {
-			s.Fatal(err)
-		}
-		return command.ProcessState.ExitCode(), out.String()
+		return s.tool(append([]string{"status", "--kubeconfig", bed.Kubeconfig, "-n", s.name}, args...)...)
 	}
+}
+
+// tool runs the rule author's tool.
+func (s *space) tool(args ...string) (code int, out string) {
+	s.Helper()
+	command := exec.CommandContext(s.Context(), made.File(s.T, "build/bin/wasm-rewrite"), args...)
+	var all bytes.Buffer
+	command.Stdout, command.Stderr = &all, &all
+	var exit *exec.ExitError
+	if err := command.Run(); err != nil && !errors.As(err, &exit) {
+		s.Fatal(err)
+	}
+	return command.ProcessState.ExitCode(), all.String()
+}
+
+// inForce waits until status says that every proxy runs what it was told.
+func (s *space) inForce() {
+	s.Helper()
+	s.until(func() error {
+		if code, out := s.statusTool()(); code != 0 {
+			return fmt.Errorf("status: exit code %d\n%s", code, out)
+		}
+		return nil
+	})
 }

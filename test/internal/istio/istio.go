@@ -51,12 +51,16 @@ telemetry: {enabled: false}
 meshConfig:
   enablePrometheusMerge: false
   accessLogFile: /dev/stdout
+  accessLogFormat: %q
   defaultConfig:
     concurrency: 1
     proxyMetadata:
       # The registry serves plain HTTP.
       WASM_INSECURE_REGISTRIES: "*"
 `
+
+// What the filter's patternHeader named stands at the end of each line.
+const accessLogFormat = `"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% patterns=%REQ(X-WASM-REWRITE)%` + "\n"
 
 const gatewayValues = `
 service: {type: NodePort}
@@ -68,7 +72,7 @@ resources: {requests: {cpu: 1m, memory: 1Mi}}
 func Install(ctx context.Context, c Config) error {
 	istiod, gateway := filepath.Join(c.Dir, "istiod.yaml"), filepath.Join(c.Dir, "gateway.yaml")
 	if err := errors.Join(
-		os.WriteFile(istiod, fmt.Appendf(nil, istiodValues, c.Hub, c.Tag), 0o644),
+		os.WriteFile(istiod, fmt.Appendf(nil, istiodValues, c.Hub, c.Tag, accessLogFormat), 0o644),
 		os.WriteFile(gateway, []byte(gatewayValues), 0o644),
 	); err != nil {
 		return err

@@ -115,7 +115,12 @@ func (m *Mesh) push(c Config, bin, version string) error {
 			return istio.ProxyImage(bin, filepath.Join(c.Build, "istio/envoy_bootstrap.json"), c.Envoy)
 		},
 		"httpbin:" + version: func() (v1.Image, error) {
-			return image.Make(image.Files{"/bin/go-httpbin": filepath.Join(bin, "httpbin")}, "", "/bin/go-httpbin")
+			files := image.Files{"/bin/go-httpbin": filepath.Join(bin, "httpbin")}
+			// To send requests from a workload: bash opens connections.
+			if err := files.AddProgram("/bin/bash", "bash"); err != nil {
+				return nil, err
+			}
+			return image.Make(files, "", "/bin/go-httpbin")
 		},
 	} {
 		made, err := make()
