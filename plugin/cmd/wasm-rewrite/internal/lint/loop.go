@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,6 +81,10 @@ func (p *pattern) requests() (list []request) {
 	}
 	for _, path := range paths {
 		for _, scheme := range schemes {
+			// No proxy that speaks TLS itself is told that the client did not.
+			if scheme == "https" && exchange.Value(host.Message{Headers: r.headers}, "x-forwarded-proto") == "http" {
+				continue
+			}
 			r.scheme = scheme
 			if r.target = path; len(query) > 0 {
 				r.target += "?" + query.Encode()
@@ -114,6 +119,13 @@ func (l *linter) redirects(p *pattern, r request) bool {
 		scheme, rest, _ := strings.Cut(location, "://")
 		authority, target, _ := strings.Cut(rest, "/")
 		r.scheme, r.host, r.target = scheme, authority, "/"+target
+		r.headers = slices.Clone(r.headers)
+		for i := range r.headers {
+			// A load balancer that ends TLS says the new scheme.
+			if r.headers[i].Name == "x-forwarded-proto" {
+				r.headers[i].Value = scheme
+			}
+		}
 		foreign = foreign || r.host != first.host
 		way = append(way, strings.TrimPrefix(r.String(), r.method+" "))
 		if seen[r.String()] {
