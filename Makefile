@@ -112,9 +112,9 @@ $(addprefix build/bin/,helm4 httpbin golangci-lint helm-docs helm-schema): build
 	@cd test/tools/$* && go build -ldflags '-s -w' -o ../../../$@ $(package)
 	@touch $@
 
-build/bin/prometheus: test/tools/prometheus/install.sh
-	@test/tools/prometheus/install.sh $@
-	@touch -h $@
+build/bin/prometheus build/bin/promtool &: test/tools/prometheus/install.sh
+	@test/tools/prometheus/install.sh build/bin
+	@touch -h build/bin/prometheus build/bin/promtool
 
 build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* test/internal/process/*.go test/internal/upstream/*.go) go.mod
 	@plugin/toolchain/go.sh

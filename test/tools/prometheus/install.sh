@@ -1,18 +1,18 @@
 #!/bin/bash
-# Puts a Prometheus at OUT: the one on PATH, or else Debian's, taken out of its package. Installing the package would
-# start a server.
+# Puts prometheus and promtool into a folder: those on PATH, or else Debian's, taken out of their package. Installing the
+# package would start a server.
 #
-# usage: install.sh OUT
+# usage: install.sh FOLDER
 set -euo pipefail
 
-out=$1
-mkdir -p "$(dirname "$out")"
-if found=$(command -v prometheus); then
-	ln -sf "$found" "$out"
+folder=$1
+mkdir -p "$folder"
+if found=$(command -v prometheus) && tool=$(command -v promtool); then
+	ln -sf "$found" "$tool" "$folder"
 	exit 0
 fi
 if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-	echo "To scrape Envoy in a test, prometheus is needed on PATH: https://prometheus.io/download" >&2
+	echo "To scrape Envoy in a test, prometheus and promtool are needed on PATH: https://prometheus.io/download" >&2
 	exit 1
 fi
 work=$(mktemp -d)
@@ -26,9 +26,9 @@ if ! apt-get download -qq prometheus >log 2>&1; then
 	"${update[@]}" >log 2>&1 || true
 	if ! apt-get download -qq prometheus >>log 2>&1; then
 		tail -n 15 log >&2
-		echo "apt-get could not download prometheus. Is there a network? Otherwise put prometheus on PATH: https://prometheus.io/download" >&2
+		echo "apt-get could not download prometheus. Is there a network? Otherwise put prometheus and promtool on PATH: https://prometheus.io/download" >&2
 		exit 1
 	fi
 fi
 dpkg-deb -x prometheus_*.deb root
-mv root/usr/bin/prometheus "$OLDPWD/$out"
+mv root/usr/bin/prometheus root/usr/bin/promtool "$OLDPWD/$folder"
