@@ -7,7 +7,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	apitypes "k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/argocd"
 )
@@ -61,8 +60,7 @@ func syncing(app *unstructured.Unstructured) bool {
 	return asked || phase == "Running"
 }
 
-// Without the git server the rules stay in force and hand edits are told, not healed from nothing; with it back, the
-// next push arrives.
+// Without the git server the rules stay in force, and Argo CD says what it misses; with it back, the next push arrives.
 func TestTheGitServerDownAndBack(t *testing.T) {
 	start(t)
 	pushRule(t, "dev", "before-the-outage")
@@ -74,9 +72,7 @@ func TestTheGitServerDownAndBack(t *testing.T) {
 		}
 	})
 	// What the regular look of every few minutes does.
-	_, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Patch(bed.ctx, "wasm-rewrite-dev", apitypes.MergePatchType,
-		[]byte(`{"metadata": {"annotations": {"argocd.argoproj.io/refresh": "hard"}}}`), metav1.PatchOptions{})
-	must(t, err)
+	must(t, refresh("dev", "hard"))
 	must(t, eventually(settled, func() error {
 		app, err := application("dev")
 		if err != nil {

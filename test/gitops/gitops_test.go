@@ -217,6 +217,8 @@ func fork() error {
 		{"git", "init", "--quiet", "--initial-branch=main"},
 		{"git", "config", "user.name", "Shop"},
 		{"git", "config", "user.email", "shop@example.com"},
+		// One request with its length: a CGI program takes no chunks.
+		{"git", "config", "http.postBuffer", "100000000"},
 		{"git", "remote", "add", "origin", bed.git.URL},
 		{"make", "own", "REPO=" + bed.git.URL, "REGISTRY=" + bed.Images},
 	} {
