@@ -1,0 +1,163 @@
+package gitops_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+)
+
+// gated gives dev both gates, and takes them away when the test ends.
+func gated(t *testing.T) {
+	t.Helper()
+	cli, err := inTree(filepath.Join(made.Root, "build/bin/publish"), "-program", made.File(t, "build/bin/wasm-rewrite"), bed.Images+"/wasm-rewrite-cli")
+	must(t, err)
+	place, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/place.yaml"))
+	must(t, err)
+	release, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/release.yaml"))
+	must(t, err)
+	must(t, write("environments/dev/place.yaml", fmt.Sprintf(`%s
+verify:
+  image: {repository: wasm-rewrite-cli, digest: %s}
+  before: {enabled: true}
+  after: {enabled: true, timeoutSeconds: 60, host: "checkout:8000"}
+`, place, strings.TrimSpace(cli))))
+	t.Cleanup(func() {
+		must(t, write("environments/dev/place.yaml", string(place)))
+		must(t, write("environments/dev/release.yaml", string(release)))
+		must(t, write("environments/dev/rules/checkout.yaml", rule("ungated")))
+		must(t, push("dev without gates"))
+		must(t, eventually(settled, func() error { return inForce("dev", "ungated") }))
+	})
+}
+
+// says is whether an Application says words of what is wrong: in its conditions or of its last sync.
+func says(environment string, words ...string) error {
+	app, err := application(environment)
+	if err != nil {
+		return err
+	}
+	status, _, _ := unstructured.NestedMap(app.Object, "status")
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode([]any{status["conditions"], status["operationState"]}); err != nil {
+		return err
+	}
+	said := strings.ReplaceAll(strings.ReplaceAll(text.String(), `\"`, `"`), `\\`, `\`)
+	for _, word := range words {
+		if !strings.Contains(said, word) {
+			return fmt.Errorf("the Application does not say %q:\n%s", word, said)
+		}
+	}
+	return nil
+}
+
+// What is wrong with a push is said by the Application, in words; no proxy gets it, and the next good push is rolled out
+// without help.
+func TestABadPushReachesNoProxy(t *testing.T) {
+	start(t)
+	gated(t)
+	pushRule(t, "dev", "good-0")
+	must(t, eventually(settled, func() error { return synced("dev") }))
+	release, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/release.yaml"))
+	must(t, err)
+	older, err := publish(olderModule(t, "originalPathHeader"))
+	must(t, err)
+	bad := rule("good-0", "bad")
+	for i, c := range []struct {
+		name, rules, release string
+		words                []string
+	}{
+		{"an invalid regex", strings.Replace(bad, "{prefix: /bad}", `{regex: "("}`, 1), "",
+			[]string{`workload checkout, pattern bad: patterns[1].match.path.regex: "(": missing closing )`}},
+		{"an unknown key", strings.Replace(bad, "rewrite: {path: /anything/bad", "rewrit: {path: /anything/bad", 1), "",
+			[]string{"additional properties 'rewrit' not allowed"}},
+		{"a wrong digest", bad, releaseFile(chartVersion, "sha256:"+strings.Repeat("0", 64)),
+			[]string{"/wasm-rewrite@sha256:000", "the registry has no such image; correct image.digest and image.repository, or publish the image"}},
+		{"an image that does not exist", bad, string(release) + "  repository: nothing\n",
+			[]string{"/nothing@sha256:", "the registry has no such image; correct image.digest and image.repository, or publish the image"}},
+		{"a rule that breaks its test", strings.Replace(bad, "expect: {pattern: bad, path: /anything/bad-is-in-force/x}", "expect: {path: /elsewhere}", 1), "",
+			[]string{"FAIL release shop-dev/wasm-rewrite: workload checkout: bad is rewritten", `path: got "/anything/bad-is-in-force/x", want "/elsewhere"`}},
+		{"a key that the pinned module does not know", bad + "    originalPathHeader: x-original\n", releaseFile(chartVersion, older),
+			[]string{"workload checkout: the filter refuses what this tool takes: originalPathHeader: is an unknown key"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before, err := plugin("dev", "checkout")
+			must(t, err)
+			must(t, write("environments/dev/rules/checkout.yaml", c.rules))
+			if c.release != "" {
+				must(t, write("environments/dev/release.yaml", c.release))
+			}
+			must(t, push("bad: "+c.name))
+			must(t, eventually(2*settled, func() error { return says("dev", c.words...) }))
+			must(t, inForce("dev", "good-0"))
+			must(t, unknown("dev", "/bad/x"))
+			after, err := plugin("dev", "checkout")
+			must(t, err)
+			if before.GetGeneration() != after.GetGeneration() {
+				t.Errorf("the WasmPlugin was changed to %v", after.Object["spec"])
+			}
+
+			must(t, write("environments/dev/release.yaml", string(release)))
+			good := fmt.Sprintf("good-%d", i+1)
+			must(t, write("environments/dev/rules/checkout.yaml", rule("good-0", good)))
+			must(t, push("good again"))
+			must(t, eventually(3*settled, func() error { return inForce("dev", good) }))
+			must(t, eventually(2*settled, func() error { return synced("dev") }))
+		})
+	}
+}
+
+// A release that is applied and not served as its live tests say fails its sync, and is not promoted; the next one is.
+func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
+	start(t)
+	gated(t)
+	live := func(status string) string {
+		return strings.Replace(rule("lived"), "    - name: lived is rewritten", "    - name: lived answers\n      live: true\n      request: {path: /lived/x}\n      expect: {status: "+status+"}\n    - name: lived is rewritten", 1)
+	}
+	// The engine's upstream answers 200 to everything, httpbin only to what it knows.
+	wrong := strings.Replace(live("200"), "path: /anything/lived-is-in-force}", "path: /nobody/lived-is-in-force}", 1)
+	wrong = strings.Replace(wrong, "path: /anything/lived-is-in-force/x}", "path: /nobody/lived-is-in-force/x}", 1)
+	must(t, write("environments/dev/rules/checkout.yaml", wrong))
+	must(t, push("lived, elsewhere"))
+	must(t, eventually(3*settled, func() error {
+		return says("dev", "release shop-dev/wasm-rewrite: in force on 1 proxy", "FAIL workload checkout: lived answers", "status: got 404, want 200")
+	}))
+	said, err := inTree("make", "promote", "FROM=dev", "TO=staging", "WORKLOAD=checkout", "--old-file=build/bin/wasm-rewrite")
+	if err == nil || !strings.Contains(err.Error(), "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is ") || !strings.Contains(err.Error(), "FAIL workload checkout: lived answers") {
+		t.Errorf("make promote: %v\n%s\nwant it refused for the failed live test", err, said)
+	}
+
+	must(t, write("environments/dev/rules/checkout.yaml", live("200")))
+	if _, err := inTree("make", "promote", "FROM=dev", "TO=staging", "WORKLOAD=checkout", "--old-file=build/bin/wasm-rewrite"); err == nil {
+		t.Error("make promote copies what dev does not run yet")
+	}
+	must(t, push("lived"))
+	must(t, eventually(3*settled, func() error { return errors.Join(inForce("dev", "lived"), synced("dev")) }))
+	promote(t, "dev", "staging", "WORKLOAD=checkout")
+	_, err = inTree("git", "checkout", "--", "environments/staging")
+	must(t, err)
+}
+
+// olderModule is the filter as it was before it knew a key of its configuration: another name of the same length stands
+// in the key's place.
+func olderModule(t *testing.T, key string) string {
+	t.Helper()
+	module, err := os.ReadFile(made.Module(t))
+	must(t, err)
+	if !bytes.Contains(module, []byte(key)) {
+		t.Fatalf("the module does not hold %q", key)
+	}
+	file := filepath.Join(t.TempDir(), "older.wasm")
+	must(t, os.WriteFile(file, bytes.ReplaceAll(module, []byte(key), []byte(strings.ToUpper(key))), 0o600))
+	return file
+}

@@ -1,0 +1,159 @@
+package mesh_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/process"
+)
+
+// The alerts of the chart in a real Prometheus, which scrapes real proxies: silent while all is well, loud while a module
+// cannot be fetched, silent again.
+func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
+	s := newSpace(t, nil, nil)
+	image := s.image()
+	r := s.release(s.name, onlyV1, image)
+	s.wantSeed("v1")
+	firing := s.prometheus(r, onlyV1, image)
+	if got := firing(); len(got) > 0 {
+		t.Fatalf("while all is well: %q", got)
+	}
+
+	r.upgrade("image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}")
+	s.eventually("v1", "/banana/418", func(a answer) error { return a.wantStatus(http.StatusForbidden) })
+	wait := func(want ...string) {
+		t.Helper()
+		var got []string
+		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+			if got = firing(); slices.Equal(got, want) {
+				return
+			}
+		}
+		t.Fatalf("alerts firing: %q, want %q", got, want)
+	}
+	began := time.Now()
+	wait("WasmRewriteFallback httpbin", "WasmRewriteFetchFailed ")
+	t.Logf("both alerts fire after %s", time.Since(began).Round(time.Second))
+	r.upgrade(image)
+	s.wantSeed("v1")
+	wait("WasmRewriteFetchFailed ") // for ten minutes: the proxy recovered, the registry may not have
+}
+
+// prometheus runs a Prometheus with the rules that the chart makes for a release. It scrapes the Pods' agents through the
+// API server, with the labels of a PodMonitor. What it returns gives the alerts that fire, with their workloads.
+func (s *space) prometheus(r *release, values ...string) (firing func() []string) {
+	s.Helper()
+	folder := s.TempDir()
+	rules := filepath.Join(folder, "rules.yaml")
+	args := []string{"template", r.name, chart(), "--namespace", s.name, "--values", chart() + "/ci/seed-values.yaml", "--set", "metrics.prometheusRule.enabled=true", "--show-only", "templates/prometheusrule.yaml"}
+	for _, text := range values {
+		args = append(args, "--values", s.file(text))
+	}
+	out, err := exec.CommandContext(s.Context(), made.Helm(s.T), args...).Output()
+	if err != nil {
+		s.Fatalf("helm template: %v", err)
+	}
+	var object struct{ Spec map[string]any }
+	if err := yaml.Unmarshal(out, &object); err != nil {
+		s.Fatal(err)
+	}
+	write := func(file string, content any) {
+		text, err := yaml.Marshal(content)
+		if err == nil {
+			err = os.WriteFile(file, text, 0o600)
+		}
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
+	write(rules, object.Spec)
+
+	api, err := clientcmd.BuildConfigFromFlags("", bed.Kubeconfig)
+	if err != nil {
+		s.Fatal(err)
+	}
+	server, err := url.Parse(api.Host)
+	if err != nil {
+		s.Fatal(err)
+	}
+	pods, err := bed.Client.CoreV1().Pods(s.name).List(s.Context(), metav1.ListOptions{LabelSelector: "app=httpbin", FieldSelector: "status.phase=" + string(corev1.PodRunning)})
+	if err != nil {
+		s.Fatal(err)
+	}
+	var scrapes []any
+	for _, pod := range pods.Items {
+		scrapes = append(scrapes, map[string]any{
+			"job_name": pod.Name, "scheme": "https", "metrics_path": fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:15020/proxy/stats/prometheus", s.name, pod.Name),
+			"scrape_interval": "1s", "scrape_timeout": "1s",
+			"authorization": map[string]any{"credentials": api.BearerToken}, "tls_config": map[string]any{"ca_file": api.CAFile},
+			"static_configs": []any{map[string]any{"targets": []any{server.Host}, "labels": map[string]any{"namespace": s.name, "pod": pod.Name}}},
+		})
+	}
+	config := filepath.Join(folder, "prometheus.yaml")
+	write(config, map[string]any{"global": map[string]any{"evaluation_interval": "1s"}, "rule_files": []any{rules}, "scrape_configs": scrapes})
+	port, err := process.FreePort()
+	if err != nil {
+		s.Fatal(err)
+	}
+	base := fmt.Sprintf("http://127.0.0.1:%d", port)
+	process.MustStart(s.T, process.Config{
+		Path: made.File(s.T, "build/bin/prometheus"), Ready: process.HTTP(base + "/-/ready"),
+		Args: []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(folder, "data"), fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port)},
+	})
+	query := func(query string) (results []map[string]string) {
+		s.Helper()
+		response, err := http.Get(base + "/api/v1/query?query=" + url.QueryEscape(query))
+		if err != nil {
+			s.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			s.Fatal(err)
+		}
+		var answer struct {
+			Status string
+			Data   struct {
+				Result []struct{ Metric map[string]string }
+			}
+		}
+		if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
+			s.Fatalf("Prometheus answers %s: %v", body, err)
+		}
+		for _, result := range answer.Data.Result {
+			results = append(results, result.Metric)
+		}
+		return results
+	}
+	s.until(func() error {
+		if len(query("wasm_rewrite_"+strings.ReplaceAll(s.name+"_"+r.name, "-", "_")+"_httpbin_revision")) == 0 || len(query("up == 1")) < len(pods.Items) {
+			return errors.New("Prometheus has not scraped every Pod")
+		}
+		return nil
+	})
+	return func() (alerts []string) {
+		s.Helper()
+		for _, labels := range query(`ALERTS{alertstate="firing"}`) {
+			alerts = append(alerts, labels["alertname"]+" "+labels["workload"])
+		}
+		slices.Sort(alerts)
+		return alerts
+	}
+}
