@@ -20,13 +20,13 @@ want_USER_NAME := the name of the user who logs in
 .PHONY: publish
 publish: build/bin/publish build/plugin.wasm build/plugin.spdx.json build/cli.spdx.json ## push the filter's and the command line's image: REGISTRY=ghcr.io/me TAG=1.2.3; prints their digests
 	@$(call want,REGISTRY)
-	@for platform in $(platforms); do \
+	@for platform in $(PLATFORMS); do \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(TAG)' -o build/bin/linux-$$platform/wasm-rewrite ./plugin/cmd/wasm-rewrite; done
 	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm '$(REGISTRY)/wasm-rewrite') && $(call say,filter,wasm-rewrite)
-	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(platforms:%=-program build/bin/linux-%/wasm-rewrite) '$(REGISTRY)/wasm-rewrite-cli') && $(call say,cli,wasm-rewrite-cli)
+	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(PLATFORMS:%=-program build/bin/linux-%/wasm-rewrite) '$(REGISTRY)/wasm-rewrite-cli') && $(call say,cli,wasm-rewrite-cli)
 
 # The nodes of a cluster that may run the command line.
-platforms := amd64 arm64
+PLATFORMS ?= amd64 arm64
 # Ends in -dirty where the work tree is not what the commit says.
 revision = $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
 publish_flags = -tag '$(TAG)' -version '$(TAG)' -revision '$(revision)' $(if $(GITHUB_ACTIONS),-builder '$(GITHUB_SERVER_URL)/$(GITHUB_WORKFLOW_REF)' -invocation '$(GITHUB_SERVER_URL)/$(GITHUB_REPOSITORY)/actions/runs/$(GITHUB_RUN_ID)/attempts/$(GITHUB_RUN_ATTEMPT)')

@@ -69,8 +69,18 @@ func documents(image name.Digest, options ...remote.Option) ([]name.Digest, erro
 	}
 	var found []name.Digest
 	for _, referrer := range manifest.Manifests {
-		if referrer.ArtifactType == sbomType || referrer.ArtifactType == provenanceType {
-			found = append(found, image.Context().Digest(referrer.Digest.String()))
+		reference := image.Context().Digest(referrer.Digest.String())
+		// Not every registry copies the type into its list.
+		document, err := remote.Image(reference, options...)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", reference, err)
+		}
+		about, err := document.Manifest()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", reference, err)
+		}
+		if about.ArtifactType == sbomType || about.ArtifactType == provenanceType {
+			found = append(found, reference)
 		}
 	}
 	return found, nil

@@ -221,8 +221,8 @@ func (s stranger) works(program, module string) error {
   rewrite: {path: status/$1}
 tests:
 - name: teapot
-  request: {path: /banana/418?v=2}
-  expect: {pattern: teapot, path: /status/418?v=2}
+  request: {path: "/banana/418?v=2"}
+  expect: {pattern: teapot, path: "/status/418?v=2"}
 `), 0o600); err != nil {
 		return err
 	}
