@@ -27,27 +27,29 @@ func (s *space) manifest(values ...string) string {
 // memory is what the Envoys of v1's Pods hold of this machine's memory, in MiB, by Pod.
 func (s *space) memory() map[string]int {
 	s.Helper()
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		s.Fatal(err)
+	}
+	read := func(process, file string) string {
+		// A process may end at any time.
+		text, _ := os.ReadFile(filepath.Join(process, file))
+		return string(text)
+	}
 	held := map[string]int{}
 	for _, pod := range k8s.ListPodsContext(s, s.Context(), s.kubectl, metav1.ListOptions{LabelSelector: "version=v1"}) {
-		processes, err := filepath.Glob("/proc/[0-9]*/comm")
-		if err != nil {
-			s.Fatal(err)
-		}
-		for _, comm := range processes {
-			name, _ := os.ReadFile(comm)
-			cgroup, _ := os.ReadFile(filepath.Join(filepath.Dir(comm), "cgroup"))
-			if strings.TrimSpace(string(name)) != "envoy" || !strings.Contains(string(cgroup), string(pod.UID)) {
-				continue
-			}
-			status, _ := os.ReadFile(filepath.Join(filepath.Dir(comm), "status"))
-			for line := range strings.Lines(string(status)) {
-				if kib, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-					n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kib), "kB")))
-					if err != nil {
-						s.Fatal(err)
-					}
-					held[pod.Name] = n / 1024
+		for _, status := range pod.Status.InitContainerStatuses {
+			_, container, _ := strings.Cut(status.ContainerID, "://")
+			for _, process := range processes {
+				if status.Name != "istio-proxy" || !strings.Contains(read(process, "cgroup"), container) || read(process, "comm") != "envoy\n" {
+					continue
 				}
+				var kib int
+				_, rest, _ := strings.Cut(read(process, "status"), "VmRSS:")
+				if _, err := fmt.Sscan(rest, &kib); err != nil {
+					s.Fatalf("%s/status: %v", process, err)
+				}
+				held[pod.Name] = kib / 1024
 			}
 		}
 		if held[pod.Name] == 0 {

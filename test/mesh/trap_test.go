@@ -80,12 +80,9 @@ func TestAFilterThatCrashes(t *testing.T) {
 		s.settles(served(s))
 		t.Logf("healed %s after the start of the upgrade", time.Since(began).Round(100*time.Millisecond))
 	})
-	t.Run("with FAIL_RELOAD serves the next request with a new filter", func(t *testing.T) {
+	t.Run("with FAIL_RELOAD is replaced by a new one about a second later", func(t *testing.T) {
 		s, _ := install(t, "FAIL_RELOAD")
-		if err := served(s)(); err != nil {
-			t.Error(err)
-		}
-		s.settles(served(s))
+		t.Logf("after the crash, served again %s later", s.settles(served(s)))
 		// It is there again, and crashes again.
 		if err := trapped(s, http.StatusServiceUnavailable)(); err != nil {
 			t.Error(err)
