@@ -68,7 +68,9 @@ func TestEveryRecipeDoesWhatItSays(t *testing.T) {
 	t.Run("on the command line", func(t *testing.T) {
 		tool, module := made.File(t, "build/bin/wasm-rewrite"), made.Module(t)
 		for _, args := range [][]string{{"lint"}, {"test", "--min-coverage", "100"}, {"test", "--wasm", module}} {
-			if out, err := exec.CommandContext(t.Context(), tool, append(args, files...)...).CombinedOutput(); err != nil {
+			command := exec.CommandContext(t.Context(), tool, append(args, files...)...)
+			command.Dir = made.Root // the chart is found from here
+			if out, err := command.CombinedOutput(); err != nil {
 				t.Errorf("wasm-rewrite %s: %v\n%s", strings.Join(args, " "), err, out)
 			}
 		}
