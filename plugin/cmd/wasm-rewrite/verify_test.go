@@ -40,7 +40,7 @@ func (b bench) gate(t *testing.T) (int, string) {
 		}
 		fmt.Fprint(w, b.pods)
 	})
-	_, statsPort := serve(func(w http.ResponseWriter, r *http.Request) {
+	_, statsPort := serve(func(w http.ResponseWriter, _ *http.Request) {
 		if b.metrics == "" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}

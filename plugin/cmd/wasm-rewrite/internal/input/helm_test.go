@@ -104,7 +104,7 @@ func TestPackagedChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Workloads) != 1 || !reflect.DeepEqual(got, want) {
+	if len(got.Workloads) != 1 || !reflect.DeepEqual(got.Workloads, want.Workloads) {
 		t.Errorf("the package gives\n%s\nthe folder\n%s", show(got), show(want))
 	}
 }

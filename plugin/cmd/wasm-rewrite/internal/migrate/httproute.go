@@ -34,7 +34,7 @@ func (m *migration) httpRoute(o *gateway.HTTPRoute) {
 			refs := []any{fields{{"kind", string(kind)}, {"name", string(ref.Name)}}}
 			w = m.workload(string(ref.Name), fields{}.with("namespace", namespace).with("targetRefs", refs))
 		default:
-			m.leave(at, "a %s runs no filter", kind)
+			m.leave(at, "kind %s runs no filter", kind)
 		}
 	}
 	if w == nil {
