@@ -29,7 +29,7 @@ func readFilter(file string, labels map[string]string) (v1.Image, error) {
 
 // readPrograms makes one image of one program, and an index of several.
 func readPrograms(files []string, labels map[string]string) (artifact, error) {
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	seen := map[string]string{}
 	for _, file := range files {
 		program, err := os.ReadFile(file)

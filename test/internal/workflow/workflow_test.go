@@ -158,7 +158,9 @@ func TestWhatAnExpressionNamesHasToBeThere(t *testing.T) {
 
 // environment is this one, without what a make that runs the tests hands on.
 func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "MAKE") || strings.HasPrefix(entry, "MFLAGS=") })
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		return strings.HasPrefix(entry, "MAKE") || strings.HasPrefix(entry, "MFLAGS=")
+	})
 }
 
 func all(t *testing.T) []*workflow.Workflow {
