@@ -31,9 +31,9 @@ type rehearsal struct {
 	out io.Writer
 	// tree is a copy of the work tree, committed and tagged; its build folder is that of the work tree. git is the bare
 	// repository that the tree was pushed to.
-	tree, git string
-	registry  string   // its address
-	env       []string // of every step
+	tree, git, build string
+	registry         string   // its address
+	env              []string // of every step
 }
 
 // rehearse runs the release workflow for a version. It needs what make builds.
@@ -41,6 +41,7 @@ func rehearse(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)
 	address := flags.String("registry", "", "where to, as REGISTRY: a `host:port/path` that takes everything from everybody, instead of a registry that lives as long as this")
 	keep := flags.String("keep", "", "an empty `folder` for the git repository and the keys, instead of one that goes when all is done")
+	build := flags.String("build", "build", "the `folder` of what make built")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -48,6 +49,9 @@ func rehearse(ctx context.Context, args []string, out io.Writer) (err error) {
 		return errors.New("want one argument: the version, as 1.2.3")
 	}
 	version := flags.Arg(0)
+	if *build, err = filepath.Abs(*build); err != nil {
+		return err
+	}
 	dir := *keep
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "wasm-rewrite-release-"); err != nil {
@@ -65,7 +69,7 @@ func rehearse(ctx context.Context, args []string, out io.Writer) (err error) {
 		defer func() { _ = images.Down() }()
 		*address = images.Address + "/" + owner
 	}
-	r := &rehearsal{ctx: ctx, out: out, tree: filepath.Join(dir, "tree"), git: filepath.Join(dir, "origin.git"), registry: *address}
+	r := &rehearsal{ctx: ctx, out: out, build: *build, tree: filepath.Join(dir, "tree"), git: filepath.Join(dir, "origin.git"), registry: *address}
 	if err := r.commit(version); err != nil {
 		return err
 	}
@@ -88,11 +92,7 @@ func (r *rehearsal) commit(version string) error {
 	if err := os.MkdirAll(r.tree, 0o755); err != nil {
 		return err
 	}
-	build, err := filepath.Abs("build")
-	if err != nil {
-		return err
-	}
-	if err := os.Symlink(build, filepath.Join(r.tree, "build")); err != nil {
+	if err := os.Symlink(r.build, filepath.Join(r.tree, "build")); err != nil {
 		return err
 	}
 	list := exec.CommandContext(r.ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
@@ -157,11 +157,7 @@ func (r *rehearsal) key(dir string) error {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return err
 	}
-	cosign, err := filepath.Abs("build/bin/cosign")
-	if err != nil {
-		return err
-	}
-	command := exec.CommandContext(r.ctx, cosign, "generate-key-pair", "--output-key-prefix", filepath.Join(dir, "cosign"))
+	command := exec.CommandContext(r.ctx, filepath.Join(r.build, "bin/cosign"), "generate-key-pair", "--output-key-prefix", filepath.Join(dir, "cosign"))
 	command.Env = append(os.Environ(), "COSIGN_PASSWORD=", "HOME="+home)
 	if _, err := tell(command); err != nil {
 		return err
