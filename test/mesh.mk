@@ -18,8 +18,8 @@ istio_ldflags := -s -w $(addprefix -X istio.io/istio/pkg/version.,buildVersion=$
 ##@ The mesh
 
 .PHONY: test-mesh
-test-mesh: mesh-tools build/plugin.wasm $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateway and sidecars (needs root)
-	go test -count=1 -p 1 -timeout 60m ./test/mesh/...
+test-mesh: mesh-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateway, sidecars, Argo CD (needs root)
+	go test -count=1 -p 1 -timeout 60m ./test/mesh/... ./test/gitops/...
 
 # In kind, with the release ISTIO of Istio and istioctl's PROFILE, minimal or ambient; wants docker.
 .PHONY: test-kind
