@@ -48,7 +48,7 @@ func Start(ctx context.Context, c *cluster.Cluster, build string) (*ArgoCD, erro
 	}
 	if _, err := c.Run(ctx, process.Config{
 		Name: "redis", Path: "redis-server", Args: []string{"--save", "", "--appendonly", "no", "--dir", a.home()},
-		Ready: func(ctx context.Context) error { return a.logged("redis", "Ready to accept connections") },
+		Ready: func(context.Context) error { return a.logged("redis", "Ready to accept connections") },
 	}); err != nil {
 		return nil, err
 	}
