@@ -19,7 +19,7 @@ istio_ldflags := -s -w $(addprefix -X istio.io/istio/pkg/version.,buildVersion=$
 
 .PHONY: test-mesh
 test-mesh: mesh-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateway, sidecars, Argo CD (needs root)
-	go test -count=1 -p 1 -timeout 60m ./test/mesh/... ./test/gitops/...
+	go test -count=1 -p 1 -parallel 3 -timeout 60m ./test/mesh/... ./test/gitops/...
 
 # In kind, with the release ISTIO of Istio and istioctl's PROFILE, minimal or ambient; wants docker.
 .PHONY: test-kind
@@ -36,8 +36,8 @@ mesh-tools: mesh-packages $(mesh_tools) ## what a mesh is made of, built once
 
 .PHONY: mesh-packages
 mesh-packages:
-	@plugin/toolchain/debian.sh "run a mesh" "a Debian or Ubuntu with etcd, containerd, runc, the CNI plugins, iptables and iproute2" \
-		etcd-server containerd runc containernetworking-plugins iptables iproute2 procps gcc libc6-dev
+	@plugin/toolchain/debian.sh "run a mesh" "a Debian or Ubuntu with etcd, containerd, runc, the CNI plugins, iptables, iproute2 and buildah" \
+		etcd-server containerd runc containernetworking-plugins iptables iproute2 procps gcc libc6-dev buildah
 
 $(kubernetes_tools): build/bin/%: test/tools/kubernetes/go.mod
 	@plugin/toolchain/go.sh

@@ -44,6 +44,7 @@ func (s *space) site(want string) error {
 
 // The requests that arrive while the plugin comes and goes get the old answer or the new one, and no error.
 func TestInstallAndUninstallLoseNoRequest(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
 	traffic := s.startLoad()
@@ -55,6 +56,7 @@ func TestInstallAndUninstallLoseNoRequest(t *testing.T) {
 }
 
 func TestNewRulesLoseNoRequest(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
@@ -70,6 +72,7 @@ func TestNewRulesLoseNoRequest(t *testing.T) {
 // The proxy fetches and loads the new module while the old one serves. The new rules, in the same upgrade, tell that the
 // new module is in force.
 func TestANewImageLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
@@ -83,6 +86,7 @@ func TestANewImageLosesNoRequest(t *testing.T) {
 
 // A rollback is one more change: `helm rollback` brings back the rules of before.
 func TestARollbackBringsBackTheOldRulesAndLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")

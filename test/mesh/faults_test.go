@@ -136,6 +136,7 @@ func (s *space) keepsUntilItRestarts(r *release, reason string, values ...string
 const refusedRules = `workloads: {httpbin: {headers: {request: {set: {content-length: "1"}}, response: {set: {site: never}}}}}`
 
 func TestRulesThatTheFilterRefusesLeaveRunningProxiesAsTheyAreAndANewOneAnswers500(t *testing.T) {
+	t.Parallel()
 	const reason = "headers.request.set.content-length"
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
@@ -151,6 +152,7 @@ func TestRulesThatTheFilterRefusesLeaveRunningProxiesAsTheyAreAndANewOneAnswers5
 
 // Two plugins of one module share its VM and nothing else: a refused configuration is that of one.
 func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
 	r := s.release(s.name, onlyV1, image)
@@ -183,8 +185,9 @@ func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testin
 
 // A plugin that a running proxy has never had before has no last good configuration.
 func TestAFirstInstallWithRulesThatTheFilterRefusesIsAnswered500UntilItIsUninstalled(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
-	s.wantStatus("v1", notFound)
+	s.wantStatus(notFound)
 	r := s.release(s.name, onlyV1, s.image(), refusedRules)
 	s.settles(func() error { return s.asked("v1", "/status/200", http.StatusInternalServerError) })
 	began := time.Now()
@@ -196,6 +199,7 @@ func TestAFirstInstallWithRulesThatTheFilterRefusesIsAnswered500UntilItIsUninsta
 // The new Pod is sent requests once its proxy has the module and the rules: none passes unrewritten. The old one ends
 // what it has begun.
 func TestARestartOfTheWorkloadLosesNoRequestAndRewritesEveryOne(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")

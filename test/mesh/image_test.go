@@ -42,6 +42,7 @@ func since(then time.Time) time.Duration { return time.Since(then).Round(10 * ti
 // Whatever is wrong with an image, the agent finds no module in it and lets no request through, even where the proxy had
 // a good one before. The right digest heals it, without a restart.
 func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	digest := publish(t, s.repository(), made.Module(t))
 	good := s.imageAt(digest)
@@ -86,6 +87,7 @@ func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testin
 // The agent takes it for a module, and Envoy cannot compile it. A proxy that runs keeps what it has; one that starts has
 // nothing.
 func TestAModuleThatIsCutOffLeavesRunningProxiesAsTheyAreAndANewOneAnswers500(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	module, err := os.ReadFile(made.Module(t))
 	if err != nil {
@@ -103,6 +105,7 @@ func TestAModuleThatIsCutOffLeavesRunningProxiesAsTheyAreAndANewOneAnswers500(t 
 // A tag is whatever was pushed last; what a digest names is one module for ever. The module that the tag moves to is one
 // whose crash tells it from the filter.
 func TestADigestStaysWithItsModuleWhenTheTagMovesToAnother(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
 	s.release(s.name, onlyV1, image)
@@ -130,22 +133,19 @@ func TestADigestStaysWithItsModuleWhenTheTagMovesToAnother(t *testing.T) {
 // The Dockerfile's last stage, built and pushed by a builder that is not the project's own, is an image that Istio loads;
 // its one layer holds what that of `make publish` holds.
 func TestTheDockerfileMakesTheLayerThatPublishMakes(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
-	s.wantStatus("v1", notFound)
+	s.wantStatus(notFound)
 	ours, err := remote.Image(s.reference("@" + publish(t, s.repository(), made.Module(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	buildah := func(args ...string) string {
+	buildah := func(args ...string) {
 		command := exec.CommandContext(t.Context(), "buildah", append([]string{"--root", filepath.Join(folder, "root"), "--runroot", filepath.Join(folder, "run"), "--storage-driver", "vfs"}, args...)...)
-		var problems bytes.Buffer
-		command.Stderr = &problems
-		out, err := command.Output()
-		if err != nil {
-			t.Fatalf("buildah %s: %v\n%s", strings.Join(args, " "), err, &problems)
+		if out, err := command.CombinedOutput(); err != nil {
+			t.Fatalf("buildah %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
-		return string(out)
 	}
 	digest := filepath.Join(folder, "digest")
 	buildah("build", "--isolation", "chroot", "--file", filepath.Join(made.Root, "plugin/Dockerfile"), "--tag", "wasm-rewrite", filepath.Dir(made.Module(t)))

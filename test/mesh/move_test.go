@@ -61,12 +61,14 @@ func (s *space) move(old *release, next ...string) {
 }
 
 func TestMovingFromEnvoyFilterToWasmPluginInFourStepsRewritesEveryRequestOnce(t *testing.T) {
-	s := newSpace(t, mounted("module"), func(s *space) { s.configMap("module") })
+	t.Parallel()
+	s := mountedSpace(t)
 	old := s.rules("{delivery: EnvoyFilter, module: {configMap: module}}", "workloads: {httpbin: {selector: {version: v1}, "+prefixing+"}}")
 	s.move(old, s.image(), "workloads: {httpbin: {selector: {version: v1}}}")
 }
 
 func TestMovingFromAWasmPluginToOneOfAnotherNameInFourStepsRewritesEveryRequestOnce(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
 	old := s.rules(image, "workloads: {httpbin: {selector: {version: v1}, "+prefixing+"}}")
@@ -76,8 +78,9 @@ func TestMovingFromAWasmPluginToOneOfAnotherNameInFourStepsRewritesEveryRequestO
 // The short way: helm makes the new object and then removes the old one. Both may be in force for a moment, so it is for
 // rules that a second pass does not change, as the seed's.
 func TestMovingInOneUpgradeLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	t.Run("from EnvoyFilter to WasmPlugin", func(t *testing.T) {
-		s := newSpace(t, mounted("module"), func(s *space) { s.configMap("module") })
+		s := mountedSpace(t)
 		r := s.release(s.name, onlyV1, `{url: "", delivery: EnvoyFilter, module: {configMap: module}}`)
 		s.wantSeed("v1")
 		traffic := s.startLoad()
@@ -102,6 +105,7 @@ func TestMovingInOneUpgradeLosesNoRequest(t *testing.T) {
 }
 
 func TestMovingFromATagToADigestLosesNoRequest(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
 	r := s.release(s.name, onlyV1, image, `image: {digest: "", tag: test, allowMutableTag: true}`)

@@ -54,6 +54,7 @@ func TestARuleTakesTheProxiesOfItsScopeAndNoOthers(t *testing.T) {
 // What an AuthorizationPolicy sees depends on the phase. One plugin in each phase rewrites the requests that name it, and
 // the policy denies one path before and one after the rewrite.
 func TestAnAuthorizationPolicySeesTheNewPathInAUTHNAndAUTHZAndTheOldPathInSTATSAndUNSPECIFIED(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.apply(`
 apiVersion: security.istio.io/v1
@@ -121,6 +122,7 @@ spec:
 
 // Each of two plugins makes what the other needs, so that the path tells which was first.
 func TestOfTwoPluginsTheOneWithTheHigherPriorityComesFirst(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	r := s.rules(s.image(), `
 workloads:
@@ -144,6 +146,7 @@ workloads:
 // Each workload adds its name to the answers that it saw. Of a sidecar, SERVER is what comes in, on the container's port,
 // and CLIENT what goes out, on the Service's port.
 func TestTrafficNarrowsARuleToADirectionAndAPort(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	values := "workloads:\n"
 	for name, traffic := range map[string]string{

@@ -11,6 +11,7 @@ import (
 
 // The one recipe that wants two workloads; the others run in test/recipes_test.go.
 func TestTheRecipeOfACanaryByWorkloadGivesTheNewRuleToOneVersionAlone(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.install(chart(), helm.Options{
 		KubectlOptions: s.kubectl,

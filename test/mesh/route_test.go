@@ -82,6 +82,7 @@ workloads:
 
 // A sidecar is behind the gateway's routes: its filter sees the path that a VirtualService made.
 func TestASidecarRewritesThePathThatAVirtualServiceMade(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.apply(fmt.Sprintf(`
 apiVersion: networking.istio.io/v1

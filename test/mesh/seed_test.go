@@ -22,6 +22,7 @@ const onlyV1 = `workloads: {httpbin: {selector: {version: v1}}}`
 
 // The scenario of the README on a sidecar, with the image as `make publish` pushes it.
 func TestASidecarRewritesFromInstallToUninstall(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.scenario(s.name, onlyV1, s.image())
 }
@@ -29,7 +30,7 @@ func TestASidecarRewritesFromInstallToUninstall(t *testing.T) {
 // The same on the gateway: what it rewrites reaches the workload rewritten, and it is every workload's path.
 func TestTheGatewayRewritesFromInstallToUninstall(t *testing.T) {
 	s := newSpace(t, nil, nil)
-	s.wantStatus("v1", http.StatusNotFound)
+	s.wantStatus(http.StatusNotFound)
 	r := s.release("istio-ingress", s.image(), `workloads: {httpbin: {selector: {app: null, istio: ingressgateway}}}`)
 	s.wantSeed("v1")
 	s.wantSeed("v2")
@@ -39,6 +40,7 @@ func TestTheGatewayRewritesFromInstallToUninstall(t *testing.T) {
 
 // Every other way that a proxy gets the module: the scenario is the same.
 func TestEveryFormOfURL(t *testing.T) {
+	t.Parallel()
 	t.Run("oci with a tag", func(t *testing.T) {
 		s := newSpace(t, nil, nil)
 		s.scenario(s.name, onlyV1, s.image(), `image: {digest: "", tag: test, allowMutableTag: true}`)
@@ -48,11 +50,11 @@ func TestEveryFormOfURL(t *testing.T) {
 		s.scenario(s.name, onlyV1, fmt.Sprintf("{url: %q, sha256: %s}", serve(t), sha(t)))
 	})
 	t.Run("file from a ConfigMap", func(t *testing.T) {
-		s := newSpace(t, mounted("module"), func(s *space) { s.configMap("module") })
+		s := mountedSpace(t)
 		s.scenario(s.name, onlyV1)
 	})
 	t.Run("EnvoyFilter", func(t *testing.T) {
-		s := newSpace(t, mounted("module"), func(s *space) { s.configMap("module") })
+		s := mountedSpace(t)
 		s.scenario(s.name, onlyV1, `{url: "", delivery: EnvoyFilter, module: {configMap: module}}`)
 	})
 }
@@ -60,7 +62,7 @@ func TestEveryFormOfURL(t *testing.T) {
 // scenario is the seed's: 404 before, 418 with the headers while installed, 404 after. v2 never changes.
 func (s *space) scenario(namespace string, values ...string) {
 	s.Helper()
-	s.wantStatus("v1", http.StatusNotFound)
+	s.wantStatus(http.StatusNotFound)
 	r := s.release(namespace, values...)
 	s.wantSeed("v1")
 	s.wantNoSeed("v2")
@@ -69,14 +71,10 @@ func (s *space) scenario(namespace string, values ...string) {
 	s.wantNoSeed("v1")
 }
 
-func (s *space) wantStatus(version string, status int) {
+func (s *space) wantStatus(status int) {
 	s.Helper()
-	a, err := s.get(version, "/banana/418")
-	if err == nil {
-		err = a.wantStatus(status)
-	}
-	if err != nil {
-		s.Fatalf("/banana/418 of %s: %v", version, err)
+	if err := s.asked("v1", "/banana/418", status); err != nil {
+		s.Fatal(err)
 	}
 }
 
@@ -170,15 +168,14 @@ func serve(t *testing.T) string {
 	return "http://" + listener.Addr().String() + "/plugin.wasm"
 }
 
-// mounted are the annotations that mount a ConfigMap's module into a sidecar, as the chart's notes say.
-func mounted(configMap string) map[string]string {
-	return map[string]string{
-		"sidecar.istio.io/userVolume":      fmt.Sprintf(`[{"name":"wasm-rewrite","configMap":{"name":%q}}]`, configMap),
+// mountedSpace is a space whose v1 has the module mounted from a ConfigMap named module, by the annotations that the
+// chart's notes tell.
+func mountedSpace(t *testing.T) *space {
+	t.Helper()
+	return newSpace(t, map[string]string{
+		"sidecar.istio.io/userVolume":      `[{"name":"wasm-rewrite","configMap":{"name":"module"}}]`,
 		"sidecar.istio.io/userVolumeMount": `[{"name":"wasm-rewrite","mountPath":"/var/local/wasm","readOnly":true}]`,
-	}
-}
-
-func (s *space) configMap(name string) {
-	s.Helper()
-	k8s.RunKubectlContext(s, s.Context(), s.kubectl, "create", "configmap", name, "--from-file=plugin.wasm="+made.Module(s.T))
+	}, func(s *space) {
+		s.run("create", "configmap", "module", "--from-file=plugin.wasm="+made.Module(t))
+	})
 }

@@ -16,6 +16,7 @@ import (
 
 // The tool's answer to "how do I know that it is installed?".
 func TestStatusNamesWhatIsInForceAndWhatIsNot(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	ask := s.statusTool()
 	if code, out := ask(); code != 1 || !strings.Contains(out, "nothing is installed") {
@@ -50,6 +51,7 @@ func TestStatusNamesWhatIsInForceAndWhatIsNot(t *testing.T) {
 
 // Rules that the filter refuses stand in a proxy's config_dump as if they were in force.
 func TestStatusTellsRefusedRulesFromThoseInForce(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	ask := s.statusTool()
 	r := s.release(s.name, onlyV1, s.image())

@@ -52,6 +52,7 @@ func (s *space) trap() int {
 
 // The request that crashes the filter is lost; the policy says what becomes of those after it.
 func TestAFilterThatCrashes(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.trappingImage()
 	trapped := func(s *space, want int) func() error {
