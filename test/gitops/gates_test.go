@@ -31,6 +31,10 @@ verify:
   after: {enabled: true, timeoutSeconds: 60, host: "checkout:8000"}
 `, place, strings.TrimSpace(cli))))
 	t.Cleanup(func() {
+		if t.Failed() {
+			out, err := inTree("kubectl", "describe", "pods", "--namespace=shop-dev", "--selector=app.kubernetes.io/name=wasm-rewrite")
+			t.Logf("the gates' Pods: %v\n%s", err, out)
+		}
 		must(t, write("environments/dev/place.yaml", string(place)))
 		must(t, write("environments/dev/release.yaml", string(release)))
 		must(t, write("environments/dev/rules/checkout.yaml", rule("ungated")))
@@ -111,7 +115,8 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 			good := fmt.Sprintf("good-%d", i+1)
 			must(t, write("environments/dev/rules/checkout.yaml", rule("good-0", good)))
 			must(t, push("good again"))
-			must(t, eventually(3*settled, func() error { return inForce("dev", good) }))
+			// The failed sync is tried again, each time later, with what was pushed last.
+			must(t, eventually(5*settled, func() error { return inForce("dev", good) }))
 			must(t, eventually(2*settled, func() error { return synced("dev") }))
 		})
 	}
@@ -142,7 +147,7 @@ func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
 		t.Error("make promote copies what dev does not run yet")
 	}
 	must(t, push("lived"))
-	must(t, eventually(3*settled, func() error { return errors.Join(inForce("dev", "lived"), synced("dev")) }))
+	must(t, eventually(5*settled, func() error { return errors.Join(inForce("dev", "lived"), synced("dev")) }))
 	promote(t, "dev", "staging", "WORKLOAD=checkout")
 	_, err = inTree("git", "checkout", "--", "environments/staging")
 	must(t, err)
