@@ -51,7 +51,7 @@ clean: ## remove what was made
 
 .PHONY: test
 test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
-	go test -timeout 5m ./plugin/... ./charts/... ./test/internal/...
+	go test -timeout 5m ./plugin/... ./charts/... ./test/internal/... ./test/cmd/release
 	go test -timeout 8m ./test
 	@$(MAKE) size
 
