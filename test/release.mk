@@ -105,8 +105,9 @@ ci-passed:
 	@[[ '$(sort $(RESULTS))' == success ]] || { echo 'make ci-passed: the jobs before ended with: $(RESULTS)' >&2; exit 1; }
 
 .PHONY: release
-release: release-check mesh-tools build/plugin.wasm build/bin/cosign ## rehearse a release against a registry and a git server of this machine: VERSION=1.2.3
-	@exec build/bin/release rehearse '$(version)'
+release: release-check build/plugin.wasm $(addprefix build/bin/,publish sbom release cosign helm) mesh-tools argocd ## rehearse a release on this machine, from the tag to dev's answer: VERSION=1.2.3 (needs root)
+	@build/bin/release rehearse '$(version)'
+	go test -count=1 -timeout 15m -run '^TestATagReachesDevOnceItsBranchIsMerged$$' ./test/gitops
 
 # As in go-containerregistry: loopback and private addresses have no TLS.
 plain_http = $(if $(filter localhost:% 127.% 10.% 192.168.% 172.16.%,$(REGISTRY)),--plain-http)
