@@ -42,6 +42,7 @@ func inForce(environment, name string) error {
 func pushRule(t *testing.T, environment string, names ...string) time.Duration {
 	t.Helper()
 	must(t, write("environments/"+environment+"/rules/checkout.yaml", rule(names...)))
+	must(t, eventually(settled, seen))
 	began := time.Now()
 	must(t, push("checkout: "+strings.Join(names, ", ")+" in "+environment))
 	must(t, eventually(settled, func() error { return inForce(environment, names[len(names)-1]) }))

@@ -312,8 +312,14 @@ func write(name, text string) error {
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
-// push commits what is otherwise in the clone and pushes it.
+// push commits what is otherwise in the clone and pushes it, once Argo CD has seen the push before: it takes a refresh
+// that a webhook asks for while another is under way for done, and looks again only some minutes later.
 func push(message string) error {
+	if bed.argo != nil {
+		if err := eventually(settled, seen); err != nil {
+			return err
+		}
+	}
 	for _, command := range [][]string{
 		{"git", "add", "--all"},
 		{"git", "commit", "--quiet", "--message", message},
@@ -370,6 +376,29 @@ func synced(environment string) error {
 		message, _, _ := unstructured.NestedString(status, "operationState", "message")
 		conditions, _ := json.Marshal(status["conditions"])
 		return fmt.Errorf("%s is %s at %v, operation %s %s, want %s; %s", app.GetName(), state, revisions, phase, message, head, conditions)
+	}
+	return nil
+}
+
+// seen is whether Argo CD has looked at what was pushed last, in every environment and at its own settings.
+func seen() error {
+	head, err := inTree("git", "rev-parse", "origin/main")
+	if err != nil {
+		return err
+	}
+	head = strings.TrimSpace(head)
+	for _, name := range append([]string{"wasm-rewrite"}, environments...) {
+		if name != "wasm-rewrite" {
+			name = "wasm-rewrite-" + name
+		}
+		app, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Get(bed.ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		sync, _, _ := unstructured.NestedMap(app.Object, "status", "sync")
+		if _, asked := app.GetAnnotations()["argocd.argoproj.io/refresh"]; asked || !strings.Contains(fmt.Sprint(sync["revision"], sync["revisions"]), head) {
+			return fmt.Errorf("%s has not seen %s yet: %v, %v", name, head, sync["revision"], sync["revisions"])
+		}
 	}
 	return nil
 }
