@@ -98,7 +98,7 @@ var chartRefusals = []struct {
 			`verify.after.address: "gateway": want host:port, as istio-ingressgateway.istio-ingress:80`,
 		}},
 	{"more rules than a ConfigMap holds", chartModule + "verify: {image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}, after: {enabled: true}}\nworkloads: {a: {vars: {x: " + strings.Repeat("x", 500000) + "}}, b: {vars: {x: " + strings.Repeat("x", 500000) + "}}}",
-		[]string{"verify: the rules and tests have 1000479 bytes, and the ConfigMap that the gates read holds 1000000; split the release, or disable verify.before and verify.after"}},
+		[]string{"verify: the rules and tests have 1000469 bytes, and the ConfigMap that the gates read holds 1000000; split the release, or disable verify.before and verify.after"}},
 
 	// The rules.
 	{"pattern names", chartModule + "workloads: {a: {patterns: [{name: Tea Pot}, {name: pattern-2}, {}]}}",
