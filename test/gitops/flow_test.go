@@ -103,6 +103,8 @@ func TestPromotionStepByStepAndBack(t *testing.T) {
 // promote copies a step with the command of ordinary days.
 func promote(t *testing.T, from, to, part string) {
 	t.Helper()
+	// What answers may be some moments ahead of what Argo CD says, which is what counts.
+	must(t, eventually(settled, func() error { return synced(from) }))
 	said, err := inTree("make", "promote", "FROM="+from, "TO="+to, part, "--old-file=build/bin/wasm-rewrite")
 	must(t, err)
 	if !strings.Contains(said, "copied to environments/"+to) {
