@@ -161,9 +161,10 @@ func (a *after) proxies(ctx context.Context) error {
 	}
 	var rows []status.Row
 	for end := time.Now().Add(a.wait); ; {
-		rows = a.cluster.Rows(ctx, objects)
-		if !slices.ContainsFunc(rows, notInForce) {
-			fmt.Fprintf(a.out, "%s: in force on %s\n", a.release, proxies(len(rows)))
+		all := a.cluster.Rows(ctx, objects)
+		if rows = missing(all); len(rows) == 0 {
+			served := slices.DeleteFunc(all, func(row status.Row) bool { return row.State != status.InForce })
+			fmt.Fprintf(a.out, "%s: in force on %s\n", a.release, proxies(len(served)))
 			return nil
 		}
 		if !time.Now().Before(end) {
@@ -177,14 +178,12 @@ func (a *after) proxies(ctx context.Context) error {
 	}
 	unknown := false
 	for _, row := range rows {
-		if notInForce(row) {
-			unknown = unknown || row.State == status.Unknown
-			at := "workload " + row.Workload
-			if row.Pod != "" {
-				at += ", Pod " + row.Pod
-			}
-			fmt.Fprintf(a.out, "%s: %s: %s; %s\n", at, row.State, row.Reason, row.Advice)
+		unknown = unknown || row.State == status.Unknown
+		at := "workload " + row.Workload
+		if row.Pod != "" {
+			at += ", Pod " + row.Pod
 		}
+		fmt.Fprintf(a.out, "%s: %s: %s; %s\n", at, row.State, row.Reason, row.Advice)
 	}
 	fmt.Fprintf(a.out, "%s: not in force on every proxy after %s\n", a.release, a.wait)
 	if unknown {
@@ -200,7 +199,20 @@ func proxies(n int) string {
 	return fmt.Sprintf("%d proxies", n)
 }
 
-func notInForce(row status.Row) bool { return row.State != status.InForce }
+// missing are the rows that keep a release from being in force. A Pod that does
+// not run yet starts with it, so it is none where another one runs it.
+func missing(rows []status.Row) (list []status.Row) {
+	served := map[string]bool{}
+	for _, row := range rows {
+		served[row.Workload] = served[row.Workload] || row.State == status.InForce
+	}
+	for _, row := range rows {
+		if row.State != status.InForce && (row.State != status.NotRunning || !served[row.Workload]) {
+			list = append(list, row)
+		}
+	}
+	return list
+}
 
 // tries is how often a live test may fail: Services and routes follow their Pods with a delay.
 const tries = 5
