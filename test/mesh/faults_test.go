@@ -10,6 +10,7 @@ import (
 
 	"github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/k8s"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // ownMesh fails a test that takes parts of the mesh down, in a cluster of somebody else.
@@ -24,6 +25,17 @@ func ownMesh(t *testing.T) {
 func (s *space) run(args ...string) {
 	s.Helper()
 	k8s.RunKubectlContext(s, s.Context(), s.kubectl, args...)
+}
+
+// restart replaces the Pod of a version by a new one, and returns once the old one is gone.
+func (s *space) restart(version string) {
+	s.Helper()
+	pods := k8s.ListPodsContext(s, s.Context(), s.kubectl, metav1.ListOptions{LabelSelector: "version=" + version})
+	s.run("rollout", "restart", "deployment/httpbin-"+version)
+	s.run("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")
+	for _, pod := range pods {
+		s.run("wait", "--for=delete", "pod/"+pod.Name, "--timeout=90s")
+	}
 }
 
 // The Secret stands in the namespace of the workload, as the chart says.
@@ -95,8 +107,7 @@ func TestWithTheRegistryDownRequestsAreRefusedUntilTheWorkloadRestarts(t *testin
 		t.Fatal(err)
 	}
 	s.consistently("v1", "/banana/418", refused)
-	s.run("rollout", "restart", "deployment/httpbin-v1")
-	s.run("rollout", "status", "deployment/httpbin-v1", "--timeout=90s")
+	s.restart("v1")
 	s.wantSeed("v1")
 }
 
@@ -115,8 +126,7 @@ func (s *space) keepsUntilItRestarts(r *release, reason string, values ...string
 		return nil
 	})
 	s.settles(good)
-	s.run("rollout", "restart", "deployment/httpbin-v1")
-	s.run("rollout", "status", "deployment/httpbin-v1", "--timeout=90s")
+	s.restart("v1")
 	s.settles(func() error {
 		for _, path := range []string{"/banana/418", "/status/200"} {
 			if err := s.asked("v1", path, http.StatusInternalServerError); err != nil {
@@ -205,8 +215,7 @@ func TestARestartOfTheWorkloadLosesNoRequestAndRewritesEveryOne(t *testing.T) {
 	s.wantSeed("v1")
 	traffic := s.startLoad()
 	for range 2 {
-		s.run("rollout", "restart", "deployment/httpbin-v1")
-		s.run("rollout", "status", "deployment/httpbin-v1", "--timeout=90s")
+		s.restart("v1")
 		s.wantSeed("v1")
 	}
 	traffic.finish(s, teapot)

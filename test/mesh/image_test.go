@@ -122,10 +122,8 @@ func TestADigestStaysWithItsModuleWhenTheTagMovesToAnother(t *testing.T) {
 	s.wantSeed("v1")
 	s.settles(tagged("wasm-rewrite"))
 	s.trappingImage() // under the same tag
-	s.run("rollout", "restart", "deployment")
-	for _, version := range []string{"v1", "v2"} {
-		s.run("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")
-	}
+	s.restart("v1")
+	s.restart("v2")
 	s.wantSeed("v1")
 	s.settles(tagged(""))
 }
