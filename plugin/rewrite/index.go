@@ -59,7 +59,7 @@ func newIndex(patterns []pattern) *index {
 			x.begin(m.text, i)
 		case m.find.anchored && m.find.literal != "":
 			x.begin(m.find.literal, i)
-		case !m.find.anchored && len(m.find.literal) >= gram:
+		case len(m.find.literal) >= gram:
 			x.hold(m.find.literal, i, common)
 		default:
 			x.always = append(x.always, i)

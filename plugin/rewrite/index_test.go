@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,97 @@ func TestIndexIsNarrow(t *testing.T) {
 	for _, path := range []string{"/shop/item1999/7", "/shop/item1998/abc", "/shop/item1000", "/cart/checkout/overview"} {
 		if list := rules.index.candidates(path, nil); len(list) > 30 || !slices.IsSorted(list) {
 			t.Errorf("%s: %d candidates", path, len(list))
+		}
+	}
+}
+
+// Each pattern is filed under what its path must hold, and tried where that is
+// there; those that say nothing of their path are tried always.
+func TestIndexFiles(t *testing.T) {
+	patterns := []string{
+		`"path": {"exact": "/a/b"}`, `"path": {"prefix": "/a"}`, `"path": {"regex": "^/a/(.*)"}`, `"path": {"regex": "banana([0-9]*)"}`, // 0 to 3
+		`"path": {"exact": "/A", "ignoreCase": true}`, `"methods": ["GET"]`, `"path": {"exact": "/a/b"}}, "mode": "disabled", "sample": {"percent": 1`, // 4 to 6
+		`"path": {"regex": "(a|b)c"}`, `"path": {"regex": "^[ab]/x"}`, `"path": {"regex": "ab[0-9]"}`, `"path": {"regex": "abc"}`, // 7 to 10
+		`"path": {"regex": "^/b"}`, `"path": {"regex": "(?i)xyz/"}`, `"path": {"prefix": "/"}`, `"path": {"regex": "itemx1xshop"}`, // 11 to 14
+		`"path": {"regex": "tem/x2x/shop"}`, `"path": {"regex": "item/x3xshop"}`, `"path": {"regex": "item/x4x/sho"}`, // 15 to 17
+	}
+	index := func(patterns []string) *index {
+		rules, err := Load([]byte(`{"patterns": [{"rewrite": {"path": "/x", "replace": "whole"}, "match": {` + strings.Join(patterns, `}}, {"rewrite": {"path": "/x", "replace": "whole"}, "match": {`) + `}}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rules.index
+	}
+	if index(patterns[:minIndexed-1]) != nil || index(patterns[:8]) == nil || minIndexed != 8 {
+		t.Error("an index for fewer than 8 patterns, or none for 8")
+	}
+	x := index(patterns)
+	if want := []int{4, 5, 7, 8, 9, 12}; !slices.Equal(x.always, want) {
+		t.Errorf("%v are always tried, want %v", x.always, want)
+	}
+	for path, want := range map[string][]int{
+		"/a/b": {0, 1, 2, 13}, "/a": {1, 13}, "/xbanana": {3, 13}, "/xabc": {10, 13}, "/b": {11, 13}, "": {13}, "/": {13}, "/XYZ/": {13},
+		"/tem/x2x/shop": {13, 15}, "/item/x3xshop": {13, 16}, "/item/shop": {13},
+	} {
+		if got := x.candidates(path, nil); !slices.Equal(got, want) {
+			t.Errorf("%q: %v are tried, want %v", path, got, want)
+		}
+	}
+}
+
+// A path of which the patterns want nothing but the slash has them all.
+func TestIndexOfRoots(t *testing.T) {
+	rules, err := Load([]byte(`{"patterns": [` + strings.Repeat(`{"match": {"path": {"prefix": "/"}}, "rewrite": {"host": "a"}},`, minIndexed-1) + `{"match": {"path": {"prefix": "/"}}, "rewrite": {"host": "a"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := rules.index.candidates("/a", nil); len(got) != minIndexed {
+		t.Errorf("%v are tried, want all", got)
+	}
+}
+
+// The text that every match of a regex holds.
+func TestLiteralOf(t *testing.T) {
+	type held struct {
+		literal  string
+		anchored bool
+	}
+	for expr, want := range map[string]held{
+		`abc`: {"abc", false}, `^abc`: {"abc", true}, `^`: {"", true}, `^/a/(.*)$`: {"/a/", true}, `^(abc)d`: {"", true}, `^[a]bc`: {"abc", true}, `^[ab]cd`: {"", true},
+		`abc[0-9]xyz`: {"abc", false}, `ab[0-9]xyz`: {"xyz", false}, `(abc)[0-9]`: {"abc", false}, `(?:abc)+[0-9]`: {"abc", false}, `((?:abc)+)+[0-9]`: {"abc", false}, `(abc)`: {"abc", false},
+		`(?:abc)*[0-9]x`: {"x", false}, `(?:abc)?[0-9]x`: {"x", false}, `abc|xyz`: {"", false}, `(?:abc){2}[0-9]x`: {"x", false}, `(?i)abc`: {"", false}, `(?i)abc[0-9](?-i)x`: {"x", false},
+		`abc\x{fffd}`: {"", false}, `\x{fffc}a`: {"\ufffca", false}, `\x{fffe}a`: {"\ufffea", false}, `[0-9]`: {"", false}, `(?m)^abc`: {"abc", false}, `(?m)^`: {"", false},
+		`x(?:^abc)`: {"abc", false}, ``: {"", false}, `a$`: {"a", false},
+	} {
+		find, reason := newFinder(expr, false)
+		if reason != "" {
+			t.Fatal(reason)
+		}
+		if got := (held{find.literal, find.anchored}); got != want {
+			t.Errorf("%s: %+v, want %+v", expr, got, want)
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		expr := randomRegex(random)
+		re, err := regexp.Compile(expr)
+		if err != nil {
+			continue
+		}
+		find, reason := newFinder(expr, false)
+		if reason != "" {
+			continue
+		}
+		for range 3 {
+			text := randomText(random)
+			loc := re.FindStringIndex(text)
+			if loc == nil {
+				continue
+			}
+			match := text[loc[0]:loc[1]]
+			if !strings.Contains(match, find.literal) || find.anchored && (loc[0] > 0 || !strings.HasPrefix(match, find.literal)) {
+				t.Fatalf("%q matches %q, which lacks %q (anchored: %v)", expr, text, find.literal, find.anchored)
+			}
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 func FuzzJSON(f *testing.F) {
 	for _, text := range append(tableJSON(f),
 		``, ` `, `null`, `true`, `false`, `0`, `-0`, `1.5e-3`, `01`, `1.`, `.5`, `+1`, `-`, `1e`, `""`, `"\u00e9\ud83d\ude00"`, `"\ud83d"`, `"\ude00\ud83d"`,
-		`"\x"`, "\"\t\"", "\"\xff\"", `[`, `[]`, `[1,]`, `[1 2]`, `{}`, `{"a"}`, `{"a":1,}`, `{"a":1,"a":2}`, `{"a":{"a":1}}`, `nul`, `tru e`, "\ufeff{}",
+		`"\x"`, "\"\t\"", "\"\xff\"", `[`, `[]`, `[1,]`, `[1 2]`, `{}`, `{"a"}`, `{"a":1,}`, `{"a":1,"a":2}`, `{"a":{"a":1}}`, `nul`, `tru e`, "{\r}", "[1,\r\n2]", "\ufeff{}",
 		strings.Repeat("[", 65)+strings.Repeat("]", 65), strings.Repeat("[", 66)+strings.Repeat("]", 66)) {
 		f.Add(text)
 	}

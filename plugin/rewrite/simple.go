@@ -121,7 +121,7 @@ func (s *simple) build(re *syntax.Regexp) bool {
 		return true
 	case syntax.OpLiteral:
 		return s.literal(re)
-	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+	case syntax.OpCharClass:
 		set, high, ok := classOf(re)
 		s.steps = append(s.steps, step{kind: stepOne, set: set})
 		// One character from 0x80 on is more than one byte.
