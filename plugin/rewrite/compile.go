@@ -24,7 +24,6 @@ type Rules struct {
 	index         *index // nil where a walk over all patterns is as good
 	onResponse    bool   // there are patterns on the response
 	idleRequest   bool   // nothing is to be done on requests
-	idleResponse  bool   // nothing is to be done on responses
 	blindRequest  bool   // no request header's presence or value matters to the operations
 	blindResponse bool   // the same of responses
 	wantsAll      bool   // every request needs more than its path
@@ -160,12 +159,10 @@ func compile(config *Config, f *faults) *Rules {
 	if r.patternHeader != "" && r.patternHeader == r.originalPathHeader {
 		c.add(at.key("patternHeader"), quoted(config.PatternHeader), "is originalPathHeader too: use two names")
 	}
-	if s := config.Revision; s != "" {
-		for i := 0; i < len(s); i++ {
-			if len(s) != 8 || !isDigit(s[i]) && (s[i] < 'a' || s[i] > 'f') {
-				c.add(at.key("revision"), quoted(s), "want 8 hexadecimal digits in lower case; the chart writes them")
-				break
-			}
+	for i, s := 0, config.Revision; i < len(s); i++ {
+		if len(s) != 8 || !isDigit(s[i]) && (s[i] < 'a' || s[i] > 'f') {
+			c.add(at.key("revision"), quoted(s), "want 8 hexadecimal digits in lower case; the chart writes them")
+			break
 		}
 	}
 	r.locSize = c.locSize
@@ -178,7 +175,6 @@ func compile(config *Config, f *faults) *Rules {
 // plan finds what can be left out on every request.
 func (r *Rules) plan() {
 	r.idleRequest = len(r.request.ops) == 0 && r.originalPathHeader == "" && r.patternHeader == ""
-	r.idleResponse = len(r.response.ops) == 0
 	r.blindRequest = canBeBlind(r.request.ops)
 	r.blindResponse = canBeBlind(r.response.ops)
 	r.wantsAll = !r.blindRequest
@@ -193,7 +189,6 @@ func (r *Rules) plan() {
 			continue
 		}
 		r.idleRequest = false
-		r.idleResponse = r.idleResponse && len(p.response.ops) == 0
 		r.blindRequest = r.blindRequest && p.headers == nil && canBeBlind(p.request.ops) &&
 			(p.sample == nil || p.sample.header == "" && p.sample.cookie == "")
 		r.blindResponse = r.blindResponse && p.responseHeaders == nil && canBeBlind(p.response.ops)

@@ -74,7 +74,6 @@ func (c *compiler) block(at *place, h *HeaderEdits, response bool) (b block) {
 
 // queryOps compiles rewrite.query.
 func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
-	sc.encoding = encodeParam
 	e := &editor{compiler: c, at: at, sc: sc, text: c.template}
 	e.name = func(at *place, name string) string {
 		if name == "" {
@@ -249,13 +248,11 @@ func (l *fieldList) index(name string) int {
 	return -1
 }
 
-// dropName removes the fields of a name from place i on.
+// dropName removes the fields of a name from place i on. The caller touches it.
 func (l *fieldList) dropName(name string, i int) {
 	kept := l.items[:i]
 	for ; i < len(l.items); i++ {
-		if l.items[i].name == name {
-			l.touch(name)
-		} else {
+		if l.items[i].name != name {
 			kept = append(kept, l.items[i])
 		}
 	}

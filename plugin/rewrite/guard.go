@@ -222,8 +222,8 @@ func validIPv6(s string) bool {
 		groups++
 		switch {
 		case i == len(s):
-		case strings.HasPrefix(s[i:], "::") && !gap:
-		case s[i] == ':' && i+1 < len(s) && s[i+1] != ':':
+		case strings.HasPrefix(s[i:], "::"):
+		case s[i] == ':' && i+1 < len(s):
 			i++
 		default:
 			return false

@@ -214,7 +214,7 @@ func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, hea
 			c.missing(at.key("name"), "is missing: want a parameter's name")
 		}
 		ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix},
-			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}, {"present", opPresent, nil}}, in.Present != nil)
+			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}, {key: "present"}}, in.Present != nil)
 		switch {
 		case ok:
 			c.matcher(at.key(ch.key), ch, &m.matcher, kind, in.Not)

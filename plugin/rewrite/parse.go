@@ -221,7 +221,7 @@ func (d *decoder) responseMatch(at *place, v value) *ResponseMatch {
 
 func (d *decoder) statusRange(at *place, v value) StatusRange {
 	const reason = "want a status from 100 to 599, or a class from 1xx to 5xx"
-	if v.kind == kindString && len(v.text) == 3 && v.text[1:] == "xx" && v.text[0] >= '1' && v.text[0] <= '5' {
+	if len(v.text) == 3 && v.text[1:] == "xx" && v.text[0] >= '1' && v.text[0] <= '5' {
 		from := int(v.text[0]-'0') * 100
 		return StatusRange{from, from + 99}
 	}
@@ -510,12 +510,12 @@ func (d *decoder) strings(at *place, v value) Strings {
 // word reads one of a set of words.
 func (d *decoder) word(at *place, v value, of ...string) string {
 	for _, w := range of {
-		if v.kind == kindString && v.text == w {
+		if v.text == w {
 			return w
 		}
 	}
 	reason := "want " + strings.Join(of[:len(of)-1], ", ") + " or " + of[len(of)-1]
-	if near := nearest(v.text, of); v.kind == kindString && near != "" {
+	if near := nearest(v.text, of); near != "" {
 		reason += ": did you mean " + near + "?"
 	}
 	d.add(at, v.String(), reason)
@@ -553,7 +553,7 @@ func wholeNumber(v value) (int, bool) {
 	if v.kind != kindNumber {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(v.text, 64)
+	f, _ := strconv.ParseFloat(v.text, 64)
 	n := int(f)
-	return n, err == nil && f > -1e9 && f < 1e9 && float64(n) == f
+	return n, f > -1e9 && f < 1e9 && float64(n) == f
 }

@@ -50,9 +50,7 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 	}
 	f := &finder{simple: newSimple(parsed.Simplify()), groups: parsed.MaxCap(), names: parsed.CapNames()}
 	if f.simple == nil {
-		if f.re, err = regexp.Compile(expr); err != nil {
-			return nil, regexReason(err, expr)
-		}
+		f.re = regexp.MustCompile(expr)
 	}
 	f.literal, f.anchored = literalOf(parsed)
 	return f, ""
@@ -178,7 +176,7 @@ func (f *finder) next(s string, c *cursor, buf []int) []int {
 		return loc
 	}
 	buf = f.sized(buf)
-	for c.from <= len(s) && f.simple.find(s, c.from, buf) {
+	for f.simple.find(s, c.from, buf) {
 		if buf[1] > c.from {
 			c.from = buf[1]
 		} else {

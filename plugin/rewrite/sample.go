@@ -29,7 +29,8 @@ func (s *Stream) inSample(p *pattern) bool {
 	if sm == nil {
 		return true
 	}
-	value, found := "", false
+	var value string
+	var found bool
 	switch {
 	case sm.header != "":
 		value, found = s.get(sm.header)

@@ -156,7 +156,6 @@ func (r *Rules) NewStream() *Stream {
 func (s *Stream) Reset() {
 	s.arena, s.vals, s.walk, s.acted = s.arena[:0], s.vals[:0], s.walk[:0], s.acted[:0]
 	s.arrived, s.src = nil, nil
-	s.topVals = 0
 }
 
 // begin starts a pass.
@@ -164,7 +163,6 @@ func (s *Stream) begin(src Source) {
 	s.src, s.loaded, s.failed, s.arrived = src, false, false, nil
 	s.out = Outcome{Edits: s.out.Edits[:0], Counts: s.out.Counts[:0], Acted: s.out.Acted[:0]}
 	s.list = fieldList{items: s.list.items[:0], touched: s.list.touched[:0]}
-	s.target, s.received = target{}, target{}
 	s.hasHost, s.host, s.hostWas, s.bareHost = false, "", "", ""
 }
 
@@ -298,7 +296,7 @@ func (s *Stream) try(i int, p *pattern) (stop bool) {
 	s.note(p.name)
 	s.out.Acted = append(s.out.Acted, i)
 	if len(p.response.ops) > 0 {
-		s.wait(kept{pattern: i, vals: s.keep(p.response.refs), sampledIn: true})
+		s.wait(kept{pattern: i, vals: s.keep(p.response.refs)})
 	}
 	switch {
 	case p.redirect != nil:
@@ -445,7 +443,7 @@ func (s *Stream) own(name string, value []byte) {
 		return
 	}
 	text := unsafeString(value)
-	if text != "" && !validValue(text) {
+	if !validValue(text) {
 		s.count(TopLevel, Unsafe)
 		text = ""
 	}
@@ -472,14 +470,10 @@ func (s *Stream) own(name string, value []byte) {
 func (s *Stream) Response(src Source) *Outcome {
 	s.begin(src)
 	r := s.rules
-	if r.idleResponse || len(s.walk) == 0 && len(r.response.ops) == 0 {
+	if len(s.walk) == 0 && len(r.response.ops) == 0 {
 		return &s.out
 	}
-	if s.list.blind = r.blindResponse; !s.list.blind {
-		if s.load(); s.failed {
-			return s.giveUp()
-		}
-	}
+	s.list.blind = r.blindResponse
 	stopped := false
 	for _, k := range s.walk {
 		p := &r.patterns[k.pattern]
@@ -587,7 +581,7 @@ func (s *Stream) diff() {
 				}
 			}
 		}
-		if t.cleared && !written {
+		if !written {
 			s.out.Edits = append(s.out.Edits, Edit{Kind: EditRemove, Name: t.name})
 		}
 	}

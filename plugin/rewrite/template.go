@@ -181,7 +181,7 @@ func (c *compiler) variable(name, fallback string, deflt bool) (text, reason str
 	switch {
 	case ok && !v.Scalar:
 		return "", "${var." + name + "} is a list or map: only a string, number or boolean can be referred to"
-	case deflt && (!ok || v.Text == ""):
+	case deflt && v.Text == "":
 		return fallback, ""
 	case ok:
 		return v.Text, ""
