@@ -78,7 +78,7 @@ type promotion struct {
 	out            io.Writer
 }
 
-func (p *promotion) run(ctx context.Context, fromName, toName string) (err error) {
+func (p *promotion) run(ctx context.Context, fromName, toName string) error {
 	from, err := readEnvironment(p.root, fromName)
 	if err != nil {
 		return err
@@ -109,29 +109,11 @@ func (p *promotion) run(ctx context.Context, fromName, toName string) (err error
 			return err
 		}
 	}
-	after, err := p.fetch(ctx, next)
+	passed, err := p.compare(ctx, to, next)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, after.module.Close(ctx)) }()
-	before, err := p.before(ctx, to, next, after)
-	if err != nil {
-		return err
-	}
-	if before.module != after.module {
-		defer func() { err = errors.Join(err, before.module.Close(ctx)) }()
-	}
-	p.tellRelease(to, next)
-	if err := p.tell(ctx, before, after); err != nil {
-		return err
-	}
-	t := tester{filter: regexp.MustCompile(""), module: after.module}
-	report, err := t.run(ctx, []*input.Input{after.in})
-	if err != nil {
-		return err
-	}
-	report.text(p.out)
-	if !report.fine() {
+	if !passed {
 		fmt.Fprintf(p.out, "nothing was copied to %s\n", to.dir)
 		return errFindings
 	}
@@ -140,6 +122,34 @@ func (p *promotion) run(ctx context.Context, fromName, toName string) (err error
 	}
 	fmt.Fprintf(p.out, "copied to %s; look at git diff, commit and push\n", to.dir)
 	return nil
+}
+
+// compare says what an environment's change does, with the module and the chart that each of the two pins, and runs the
+// tests that it has then. All of them passed, or there is something that the author has to mend.
+func (p *promotion) compare(ctx context.Context, was, is *environment) (passed bool, err error) {
+	after, err := p.fetch(ctx, is)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, after.module.Close(ctx)) }()
+	before, err := p.before(ctx, was, is, after)
+	if err != nil {
+		return false, err
+	}
+	if before.module != after.module {
+		defer func() { err = errors.Join(err, before.module.Close(ctx)) }()
+	}
+	p.tellRelease(was, is)
+	if err := p.tell(ctx, before, after); err != nil {
+		return false, err
+	}
+	t := tester{filter: regexp.MustCompile(""), module: after.module}
+	report, err := t.run(ctx, []*input.Input{after.in})
+	if err != nil {
+		return false, err
+	}
+	report.text(p.out)
+	return report.fine(), nil
 }
 
 // copied is the target with what is promoted.
