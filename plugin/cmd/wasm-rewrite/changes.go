@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-
 )
 
 func newChanges() *cobra.Command {
