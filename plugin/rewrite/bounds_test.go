@@ -81,6 +81,23 @@ func TestPlainRulesAllocateNothing(t *testing.T) {
 	}
 }
 
+// A request that misses for its headers allocates nothing either.
+func TestMissesAllocateNothing(t *testing.T) {
+	stream := load(t, `{"patterns": [
+		{"match": {"headers": [{"name": "x-a", "exact": "2"}]}, "rewrite": {"path": "/x"}},
+		{"match": {"headers": [{"name": "x-a", "regex": "^([0-9]+)x"}]}, "rewrite": {"path": "/x"}},
+		{"match": {"query": [{"name": "b", "present": true}], "host": {"exact": "example.com"}, "methods": ["GET"]}, "rewrite": {"path": "/x"}}]}`).NewStream()
+	request := get("/a?c=d")
+	once := func() {
+		stream.Reset()
+		stream.Request(request)
+	}
+	once()
+	if n := testing.AllocsPerRun(100, once); n > 0 {
+		t.Errorf("%v allocations a request", n)
+	}
+}
+
 // A configuration of 1,000 mixed patterns takes effect quickly.
 func TestManyPatternsCompileQuickly(t *testing.T) {
 	var patterns []string

@@ -264,7 +264,7 @@ func (l *fieldList) dropName(name string, i int) {
 func (l *fieldList) filter(op *operation) {
 	kept := l.items[:0]
 	for i := range l.items {
-		if f := &l.items[i]; op.removes(f.name) && (l.isQuery || !isUntouchable(f.name) && f.name != forwardedProto) {
+		if f := &l.items[i]; op.removes(f.name) && (l.isQuery || !isUntouchable(f.name) && (f.name != forwardedProto || op.name == forwardedProto)) {
 			l.touch(f.name)
 		} else {
 			kept = append(kept, *f)

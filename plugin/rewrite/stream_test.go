@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
@@ -104,6 +105,14 @@ func TestReads(t *testing.T) {
 		{`{"headers": {"request": {"default": {"x-a": "2"}}}}`, 0, 1},
 		{`{"headers": {"request": {"remove": ["x-*"]}}}`, 0, 1},
 		{`{"patternHeader": "x-p"}`, 2, 0},
+		{`{"patternHeader": "x-p", "headers": {"request": {"overwrite": {"x-b": "1"}}}}`, 0, 1},
+		{`{"patterns": [{"match": {"path": {"exact": "/a"}}, "sample": {"percent": 100}, "headers": {"request": {"set": {"x-b": "1"}}}}]}`, 1, 0},
+		{`{"patterns": [{"match": {"path": {"exact": "/a"}}, "headers": {"request": {"set": {"x-b": "${path}"}}}}]}`, 1, 0},
+		{`{"patterns": [{"match": {"path": {"exact": "/a"}}, "headers": {"request": {"set": {"x-b": "${path} ${method} ${method}"}}}}]}`, 2, 0},
+		{`{"patterns": [{"match": {"path": {"exact": "/a"}}, "headers": {"request": {"set": {"x-b": "${method} ${method}"}}}}]}`, 2, 0},
+		{`{"patterns": [{"match": {"path": {"exact": "/a"}}, "headers": {"response": {"set": {"x-b": "${response.status}"}}}}]}`, 1, 0},
+		{`{"patterns": [{"match": {"host": {"exact": "a"}}, "rewrite": {"path": "/b"}}, {"match": {"path": {"exact": "/b"}}, "rewrite": {"path": "/b"}}]}`, 0, 1},
+		{`{"patterns": [{"match": {"path": {"exact": "/b"}}, "headers": {"request": {"overwrite": {"x-a": "2"}}}}, {"match": {"path": {"exact": "/a"}}, "rewrite": {"path": "/c"}}]}`, 1, 0},
 		{`{"originalPathHeader": "x-o"}`, 2, 0},
 	} {
 		t.Run(c.config, func(t *testing.T) {
@@ -122,6 +131,7 @@ func TestResponseReads(t *testing.T) {
 		`{"headers": {"response": {"set": {"x-b": "1"}, "add": {"x-c": "1"}, "remove": ["x-d"]}}}`:                                                 0,
 		`{"patterns": [{"headers": {"response": {"set": {"x-b": "${header.x-a}"}}}}]}`:                                                             0,
 		`{"headers": {"response": {"overwrite": {"x-b": "1"}}}}`:                                                                                   1,
+		`{"patterns": [{"match": {"path": {"exact": "/b"}}, "headers": {"response": {"overwrite": {"x-b": "1"}}}}, {"rewrite": {"path": "/b"}}]}`:  0,
 		`{"headers": {"response": {"remove": ["x-*"]}}}`:                                                                                           1,
 		`{"headers": {"response": {"set": {"x-b": "${response.header.x-a}"}}}}`:                                                                    1,
 		`{"patterns": [{"match": {"response": {"headers": [{"name": "x-a", "present": true}]}}, "headers": {"response": {"set": {"x-b": "1"}}}}]}`: 1,
@@ -142,13 +152,14 @@ func TestOwnHeaderThatDidNotCome(t *testing.T) {
 	for _, config := range []string{
 		`{"patternHeader": "x-p"}`, `{"originalPathHeader": "x-p"}`,
 		`{"patternHeader": "x-p", "headers": {"request": {"overwrite": {"x-b": "1"}}}}`,
+		`{"patternHeader": "x-p", "patterns": [{"match": {"host": {"exact": "other"}}, "headers": {"request": {"set": {"x-b": "1"}}}}]}`,
 	} {
 		stream := load(t, config).NewStream()
 		if out := stream.Request(get("/a")); len(out.Edits) > 0 {
 			t.Errorf("%s: %v", config, out.Edits)
 		}
 		came := get("/a")
-		came.list = append(came.list, rewrite.Header{Name: "x-p", Value: "forged"})
+		came.list = append(came.list, rewrite.Header{Name: "x-p", Value: "forged"}, rewrite.Header{Name: "x-z", Value: "1"})
 		stream.Reset()
 		if out := stream.Request(came); !reflect.DeepEqual(out.Edits, []rewrite.Edit{{Kind: rewrite.EditRemove, Name: "x-p"}}) {
 			t.Errorf("%s: %v", config, out.Edits)
@@ -170,10 +181,12 @@ func TestAnswerWritesThePatternHeaderAlone(t *testing.T) {
 // What comes to nothing is not written.
 func TestNothingIsWrittenTwice(t *testing.T) {
 	stream := load(t, `{"patterns": [
-		{"match": {"path": {"exact": "/a"}}, "rewrite": {"path": "/b", "host": "b"}, "then": "next"},
+		{"match": {"path": {"exact": "/a"}}, "rewrite": {"path": "/b", "host": "b"}, "headers": {"request": {"set": {"x-n": "1"}}}, "then": "next"},
 		{"match": {"path": {"exact": "/b"}}, "rewrite": {"path": "/a", "host": "example.com"}}],
-		"headers": {"request": {"overwrite": {"x-a": "1", "x-none": "1"}, "remove": ["x-n*"], "replace": [{"name": "x-a", "regex": "1", "replacement": "1"}]}}}`).NewStream()
-	if out := stream.Request(get("/a")); len(out.Edits) > 0 {
+		"headers": {"request": {"overwrite": {"x-a": "1", "x-none": "1"}, "remove": ["x-n*"], "replace": [{"name": "x-a", "regex": "1", "replacement": "1"}, {"name": "x-r", "regex": "(.)x", "replacement": "$1"}, {"name": "x-r", "regex": "$", "replacement": "x"}]}}}`).NewStream()
+	request := get("/a")
+	request.list = append([]rewrite.Header{{Name: "x-r", Value: "1x"}, {Name: "x-a", Value: "1"}, {Name: "x-r", Value: "2x"}}, request.list[:4]...)
+	if out := stream.Request(request); len(out.Edits) > 0 {
 		t.Errorf("%v", out.Edits)
 	}
 }
@@ -206,6 +219,148 @@ func TestResponseWithoutRequest(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		stream.Reset()
+	}
+}
+
+// After a pass that was given up nothing is done on the response either.
+func TestNothingFollowsAFailedRead(t *testing.T) {
+	for _, c := range []struct {
+		config  string
+		failing int
+	}{
+		{`{"patterns": [{"match": {"path": {"exact": "/a"}}, "headers": {"response": {"set": {"x-a": "${path}"}}}, "then": "next"}, {"match": {"path": {"exact": "/a"}, "host": {"exact": "b"}}, "rewrite": {"path": "/b"}}]}`, 2},
+		{`{"originalPathHeader": "x-o", "headers": {"request": {"set": {"x-b": "1"}}}, "patterns": [{"rewrite": {"path": "/${method}"}, "match": {"path": {"exact": "/b"}}, "then": "next"}, {"match": {"path": {"exact": "/a"}}, "headers": {"response": {"set": {"x-m": "${method}"}}}}]}`, 2},
+		{`{"originalPathHeader": "x-o", "headers": {"request": {"set": {"x-b": "${method}"}}}}`, 2},
+	} {
+		stream := load(t, c.config).NewStream()
+		request := get("/a")
+		request.failing = c.failing
+		if out := stream.Request(request); !request.failed || len(out.Edits) > 0 || len(out.Counts) > 0 {
+			t.Errorf("%s: %+v after a read that failed", c.config, out)
+		}
+		if out := stream.Response(ok("200")); len(out.Edits) > 0 {
+			t.Errorf("%s: %+v on the response", c.config, out.Edits)
+		}
+	}
+}
+
+// A response without a request gets the top level's headers after a stream that
+// was used for others, and after a request that was given up.
+func TestResponseWithoutRequestAfterOthers(t *testing.T) {
+	stream := load(t, `{"headers": {"response": {"set": {"x-m": "${method:-none}"}}}, "patterns": [{"match": {"path": {"exact": "/a"}}, "rewrite": {"path": "/b/${method}"}}]}`).NewStream()
+	want := []rewrite.Edit{{Kind: rewrite.EditSet, Name: "x-m", Value: "none"}}
+	stream.Request(get("/a"))
+	stream.Reset()
+	if out := stream.Response(ok("400")); !reflect.DeepEqual(out.Edits, want) {
+		t.Errorf("%+v, want %+v", out.Edits, want)
+	}
+	stream.Reset()
+	request := get("/a")
+	request.failing = 3
+	stream.Request(request)
+	if out := stream.Response(ok("400")); !request.failed || !reflect.DeepEqual(out.Edits, want) {
+		t.Errorf("%+v, want %+v", out.Edits, want)
+	}
+}
+
+// What the response's headers take from the request is still there when the
+// host has taken its memory back.
+func TestResponseKeepsTheRequest(t *testing.T) {
+	stream := load(t, `{"headers": {"response": {"set": {"x-b": "${header.x-a}"}}}}`).NewStream()
+	memory := []byte("one")
+	request := get("/a")
+	request.list = append([]rewrite.Header{{Name: "x-a", Value: unsafe.String(&memory[0], len(memory))}}, request.list...)
+	stream.Request(request)
+	copy(memory, "two")
+	if out := stream.Response(ok("200")); len(out.Edits) != 1 || out.Edits[0].Value != "one" {
+		t.Errorf("%+v, want the value one", out.Edits)
+	}
+}
+
+// Path and host are set, not added to what was there.
+func TestPathAndHostAreSet(t *testing.T) {
+	stream := load(t, `{"patterns": [{"rewrite": {"path": "/b", "host": "b"}}]}`).NewStream()
+	want := []rewrite.Edit{{Kind: rewrite.EditSet, Name: ":path", Value: "/b"}, {Kind: rewrite.EditSet, Name: ":authority", Value: "b"}}
+	if out := stream.Request(get("/a")); !reflect.DeepEqual(out.Edits, want) {
+		t.Errorf("%+v, want %+v", out.Edits, want)
+	}
+}
+
+// A glob leaves x-forwarded-proto, which its own name removes.
+func TestGlobLeavesForwardedProto(t *testing.T) {
+	for name, want := range map[string]int{"x-f*": 1, "x-forwarded-proto": 2} {
+		stream := load(t, `{"headers": {"request": {"remove": ["`+name+`"], "overwrite": {"x-a": "2"}}}}`).NewStream()
+		request := get("/a")
+		request.list = append(request.list, rewrite.Header{Name: "x-forwarded-proto", Value: "https"})
+		if out := stream.Request(request); len(out.Edits) != want {
+			t.Errorf("%s: %+v", name, out.Edits)
+		}
+	}
+}
+
+// A CONNECT has no scheme: a reference to it has no value, however it is read.
+func TestNoScheme(t *testing.T) {
+	for _, match := range []string{`"path": {"exact": "/a"}`, `"host": {"exact": "example.com"}`, `"headers": [{"name": "x-a", "present": true}]`} {
+		stream := load(t, `{"patterns": [{"match": {`+match+`}, "headers": {"request": {"set": {"x-s": "${scheme}", "x-m": "${method}"}}}}]}`).NewStream()
+		request := get("/a")
+		request.list = slices.DeleteFunc(request.list, func(h rewrite.Header) bool { return h.Name == ":scheme" })
+		if out := stream.Request(request); len(out.Edits) != 1 || out.Edits[0].Name != "x-m" || out.Edits[0].Value != "GET" {
+			t.Errorf("%s: %+v, want the method alone", match, out.Edits)
+		}
+	}
+}
+
+// What is too long is said to be too long, whatever else is wrong with it.
+func TestTooLongIsSaid(t *testing.T) {
+	long := strings.Repeat("a", 8<<10)
+	for _, c := range []struct{ match, rewrite, path, header string }{
+		{`{}`, `{"path": "${header.x-a}/b"}`, "/a", "//" + long},
+		{`{}`, `{"path": "${header.x-a}"}`, "/a", "//" + long[1:]},
+		{`{}`, `{"path": "/${header.x-b}?${header.x-a}"}`, "/a", long + "a"},
+		{`{"path": {"prefix": "/a"}}`, `{"path": "/${header.x-a}"}`, "/a/b", "/" + long},
+		{`{"path": {"regex": "b"}}`, `{"path": "${header.x-a}", "replace": "first"}`, "//b", long},
+		{`{"path": {"regex": "b"}}`, `{"path": "${header.x-a}"}`, "/bbbbbb", long},
+		{`{"path": {"regex": "b"}}`, `{"path": "${header.x-a}?c"}`, "/bbbbbb", long},
+	} {
+		stream := load(t, `{"patterns": [{"match": `+c.match+`, "rewrite": `+c.rewrite+`}]}`).NewStream()
+		why := ""
+		stream.Trace = func(s rewrite.Step) { why = s.Verdict + ": " + s.Why }
+		request := get(c.path)
+		request.list = append(request.list[:4:4], rewrite.Header{Name: "x-a", Value: c.header}, rewrite.Header{Name: "x-b", Value: "/"})
+		if stream.Request(request); why != "unsafe: path and query are longer than 8 KiB" {
+			t.Errorf("%s on %s: %s", c.rewrite, c.path, why)
+		}
+	}
+}
+
+// Compile takes a Config from anywhere and says what is wrong with it.
+func TestCompile(t *testing.T) {
+	c, err := rewrite.Parse([]byte(`{"revision": "1a2b3c4d"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rules, err := rewrite.Compile(c); err != nil || rules.Revision() != "1a2b3c4d" {
+		t.Errorf("%v, %v", rules, err)
+	}
+	c = &rewrite.Config{Patterns: []rewrite.Pattern{{Name: strings.Repeat("\x80", 100), Respond: &rewrite.Respond{Status: 200}}}}
+	want := `patterns[0].name: ""…: want 1 to 63 of a-z, 0-9 and -`
+	if rules, err := rewrite.Compile(c); rules != nil || err == nil || err.Error() != want {
+		t.Errorf("%v, %v, want %s", rules, err, want)
+	}
+}
+
+// Of a great many unknown vars a hundred have a hint: the first of those that are as near.
+func TestHints(t *testing.T) {
+	var vars, references []string
+	for i := range 10 {
+		vars = append(vars, fmt.Sprintf(`"ab%d": 1`, i))
+	}
+	for i := range 110 {
+		references = append(references, fmt.Sprintf(`"x-%d": "${var.abx}"`, i))
+	}
+	_, err := rewrite.Load([]byte(`{"vars": {` + strings.Join(vars, ",") + `}, "headers": {"request": {"set": {` + strings.Join(references, ",") + `}}}}`))
+	if err == nil || strings.Count(err.Error(), "there is no vars.abx") != 110 || strings.Count(err.Error(), "did you mean ab0?") != 100 || strings.Count(err.Error(), "did you mean") != 100 {
+		t.Errorf("%v, want 100 hints at ab0", err)
 	}
 }
 
