@@ -197,7 +197,7 @@ func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testin
 func TestAFirstInstallWithRulesThatTheFilterRefusesIsAnswered500UntilItIsUninstalled(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
-	s.wantStatus(notFound)
+	s.wantNotRewritten()
 	r := s.release(s.name, onlyV1, s.image(), refusedRules)
 	s.settles(func() error { return s.asked("v1", "/status/200", http.StatusInternalServerError) })
 	began := time.Now()

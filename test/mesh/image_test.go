@@ -133,7 +133,7 @@ func TestADigestStaysWithItsModuleWhenTheTagMovesToAnother(t *testing.T) {
 func TestTheDockerfileMakesTheLayerThatPublishMakes(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
-	s.wantStatus(notFound)
+	s.wantNotRewritten()
 	ours, err := remote.Image(s.reference("@" + publish(t, s.repository(), made.Module(t))))
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func TestASidecarRewritesFromInstallToUninstall(t *testing.T) {
 // The same on the gateway: what it rewrites reaches the workload rewritten, and it is every workload's path.
 func TestTheGatewayRewritesFromInstallToUninstall(t *testing.T) {
 	s := newSpace(t, nil, nil)
-	s.wantStatus(http.StatusNotFound)
+	s.wantNotRewritten()
 	r := s.release("istio-ingress", s.image(), `workloads: {httpbin: {selector: {app: null, istio: ingressgateway}}}`)
 	s.wantSeed("v1")
 	s.wantSeed("v2")
@@ -62,7 +62,7 @@ func TestEveryFormOfURL(t *testing.T) {
 // scenario is the seed's: 404 before, 418 with the headers while installed, 404 after. v2 never changes.
 func (s *space) scenario(namespace string, values ...string) {
 	s.Helper()
-	s.wantStatus(http.StatusNotFound)
+	s.wantNotRewritten()
 	r := s.release(namespace, values...)
 	s.wantSeed("v1")
 	s.wantNoSeed("v2")
@@ -71,9 +71,10 @@ func (s *space) scenario(namespace string, values ...string) {
 	s.wantNoSeed("v1")
 }
 
-func (s *space) wantStatus(status int) {
+// wantNotRewritten wants v1 not to know the path of the seed.
+func (s *space) wantNotRewritten() {
 	s.Helper()
-	if err := s.asked("v1", "/banana/418", status); err != nil {
+	if err := s.asked("v1", "/banana/418", notFound); err != nil {
 		s.Fatal(err)
 	}
 }
