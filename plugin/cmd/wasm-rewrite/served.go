@@ -87,7 +87,9 @@ func rolledOut(app *unstructured.Unstructured) (revision string, running bool, e
 	case phase == "":
 		return "", false, errors.New("was never synced")
 	case phase != "Succeeded":
-		return "", phase == "Running", fmt.Errorf("has a last sync that is %s: %s", phase, text("operationState", "message"))
+		tries, _, _ := unstructured.NestedInt64(app.Object, "status", "operationState", "retryCount")
+		said := append([]string{text("operationState", "message")}, failures(app)...)
+		return "", phase == "Running" && tries == 0, fmt.Errorf("has a last sync that is %s: %s", phase, strings.Join(said, "\n"))
 	case text("sync", "status") != "Synced":
 		return "", false, fmt.Errorf("is %s: the cluster is not what git says", text("sync", "status"))
 	case text("health", "status") == "Degraded":
@@ -99,6 +101,18 @@ func rolledOut(app *unstructured.Unstructured) (revision string, running bool, e
 		return revisions[len(revisions)-1], false, nil
 	}
 	return text("operationState", "syncResult", "revision"), false, nil
+}
+
+// failures are what the failed gates and objects of the last sync said.
+func failures(app *unstructured.Unstructured) (said []string) {
+	resources, _, _ := unstructured.NestedSlice(app.Object, "status", "operationState", "syncResult", "resources")
+	for _, r := range resources {
+		resource, _ := r.(map[string]any)
+		if phase := resource["hookPhase"]; phase == "Failed" || phase == "Error" {
+			said = append(said, fmt.Sprintf("%v %v: %v", resource["kind"], resource["name"], resource["message"]))
+		}
+	}
+	return said
 }
 
 // changedSince are those of the files and folders that are otherwise in the

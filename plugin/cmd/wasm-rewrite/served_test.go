@@ -62,6 +62,10 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 	app := func(sync, health, phase, message, revision string) string {
 		return fmt.Sprintf(`{"sync": {"status": %q}, "health": {"status": %q, "message": "why"}, "operationState": {"phase": %q, "message": %q, "syncResult": {"revisions": ["0.1.0", %q]}}}`, sync, health, phase, message, revision)
 	}
+	gate := func(phase string, tries int) string {
+		return fmt.Sprintf(`{"sync": {"status": "Synced"}, "operationState": {"phase": %q, "message": "one task failed", "retryCount": %d, "syncResult": {"resources": [
+			{"kind": "ConfigMap", "name": "x", "hookPhase": "Succeeded", "message": "x"}, {"kind": "Pod", "name": "wasm-rewrite-verify-after", "hookPhase": "Failed", "message": "FAIL workload checkout"}]}}}`, phase, tries)
+	}
 	good := app("Synced", "Healthy", "Succeeded", "", one)
 	all := []string{"environments/dev/release.yaml", "environments/dev/rules"}
 	for _, c := range []struct {
@@ -73,7 +77,8 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 		{name: "served", status: good},
 		{name: "of one source", status: fmt.Sprintf(`{"sync": {"status": "Synced"}, "operationState": {"phase": "Succeeded", "syncResult": {"revision": %q}}}`, one)},
 		{name: "never synced", status: `{"sync": {"status": "Synced"}}`, want: "dev is not promoted: Application argocd/wasm-rewrite-dev was never synced"},
-		{name: "a gate failed", status: app("Synced", "Healthy", "Failed", "FAIL workload checkout", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is Failed: FAIL workload checkout"},
+		{name: "a gate failed", status: gate("Failed", 0), want: "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is Failed: one task failed\nPod wasm-rewrite-verify-after: FAIL workload checkout"},
+		{name: "a gate fails again and again", status: gate("Running", 2), want: "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is Running: one task failed\nPod wasm-rewrite-verify-after: FAIL workload checkout"},
 		{name: "OutOfSync", status: app("OutOfSync", "Healthy", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is OutOfSync: the cluster is not what git says"},
 		{name: "Degraded", status: app("Synced", "Degraded", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is Degraded: why"},
 		{name: "no such Application", environment: "qa", status: good, want: "there is no Application argocd/wasm-rewrite-qa; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD"},
