@@ -396,7 +396,9 @@ func seen() error {
 			return err
 		}
 		sync, _, _ := unstructured.NestedMap(app.Object, "status", "sync")
-		if _, asked := app.GetAnnotations()["argocd.argoproj.io/refresh"]; asked || !strings.Contains(fmt.Sprint(sync["revision"], sync["revisions"]), head) {
+		// Unknown: it looked and could not compare, as while the git server is down.
+		looked := sync["status"] == "Unknown" || strings.Contains(fmt.Sprint(sync["revision"], sync["revisions"]), head)
+		if _, asked := app.GetAnnotations()["argocd.argoproj.io/refresh"]; asked || !looked {
 			return fmt.Errorf("%s has not seen %s yet: %v, %v", name, head, sync["revision"], sync["revisions"])
 		}
 	}
