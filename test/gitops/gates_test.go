@@ -154,7 +154,7 @@ func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
 		t.Error("make promote copies what dev does not run yet")
 	}
 	must(t, push("lived"))
-	must(t, eventually(5*settled, func() error { return errors.Join(inForce("dev", "lived"), synced("dev")) }))
+	must(t, eventually(8*settled, func() error { return errors.Join(inForce("dev", "lived"), synced("dev")) }))
 	promote(t, "dev", "staging", "WORKLOAD=checkout")
 	_, err := inTree("git", "checkout", "--", "environments/staging")
 	must(t, err)
