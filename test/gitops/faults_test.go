@@ -21,8 +21,8 @@ func TestArgoCDRestartedInTheMiddleOfASync(t *testing.T) {
 		must(t, write("environments/dev/rules/checkout.yaml", rule("before-the-kill", name)))
 		changes, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Watch(bed.ctx, metav1.ListOptions{FieldSelector: "metadata.name=wasm-rewrite-dev"})
 		must(t, err)
-		must(t, push("checkout: "+name))
-		timeout := time.After(settled)
+		must(t, pushNow("checkout: "+name))
+		timeout, again := time.After(settled), time.After(5*time.Second)
 	waiting:
 		for {
 			select {
@@ -30,6 +30,8 @@ func TestArgoCDRestartedInTheMiddleOfASync(t *testing.T) {
 				if app, ok := change.Object.(*unstructured.Unstructured); ok && syncing(app) {
 					break waiting
 				}
+			case <-again: // as push does
+				must(t, refresh("dev", "normal"))
 			case <-timeout:
 				t.Fatal("no sync began")
 			}

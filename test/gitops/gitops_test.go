@@ -312,14 +312,25 @@ func write(name, text string) error {
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
-// push commits what is otherwise in the clone and pushes it, once Argo CD has seen the push before: it takes a refresh
-// that a webhook asks for while another is under way for done, and looks again only some minutes later.
+// push is pushNow, and returns once Argo CD has looked at it. It drops a webhook's wish for a refresh when another one is
+// under way, and would look again only some minutes later: it is asked again.
 func push(message string) error {
-	if bed.argo != nil {
-		if err := eventually(settled, seen); err != nil {
+	if err := pushNow(message); err != nil || bed.argo == nil {
+		return err
+	}
+	if eventually(5*time.Second, seen) == nil {
+		return nil
+	}
+	for _, environment := range environments {
+		if err := refresh(environment, "normal"); err != nil {
 			return err
 		}
 	}
+	return eventually(settled, seen)
+}
+
+// pushNow commits what is otherwise in the clone and pushes it.
+func pushNow(message string) error {
 	for _, command := range [][]string{
 		{"git", "add", "--all"},
 		{"git", "commit", "--quiet", "--message", message},
