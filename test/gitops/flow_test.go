@@ -92,10 +92,9 @@ func TestPromotionStepByStepAndBack(t *testing.T) {
 		t.Errorf("make promote skips a step: %s", said)
 	}
 
-	_, err := inTree("git", "revert", "--no-edit", "HEAD")
+	_, err := inTree("git", "revert", "--no-commit", "HEAD")
 	must(t, err)
-	_, err = inTree("git", "push", "--quiet", "origin", "main")
-	must(t, err)
+	must(t, push("checkout: back"))
 	must(t, eventually(settled, func() error { return unknown("production", "/stepwise/x") }))
 	must(t, inForce("staging", "stepwise"))
 }
