@@ -470,9 +470,6 @@ func (s *Stream) own(name string, value []byte) {
 func (s *Stream) Response(src Source) *Outcome {
 	s.begin(src)
 	r := s.rules
-	if len(s.walk) == 0 && len(r.response.ops) == 0 {
-		return &s.out
-	}
 	s.list.blind = r.blindResponse
 	stopped := false
 	for _, k := range s.walk {

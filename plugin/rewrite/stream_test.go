@@ -230,7 +230,7 @@ func TestNothingFollowsAFailedRead(t *testing.T) {
 	}{
 		{`{"patterns": [{"match": {"path": {"exact": "/a"}}, "headers": {"response": {"set": {"x-a": "${path}"}}}, "then": "next"}, {"match": {"path": {"exact": "/a"}, "host": {"exact": "b"}}, "rewrite": {"path": "/b"}}]}`, 2},
 		{`{"originalPathHeader": "x-o", "headers": {"request": {"set": {"x-b": "1"}}}, "patterns": [{"rewrite": {"path": "/${method}"}, "match": {"path": {"exact": "/b"}}, "then": "next"}, {"match": {"path": {"exact": "/a"}}, "headers": {"response": {"set": {"x-m": "${method}"}}}}]}`, 2},
-		{`{"originalPathHeader": "x-o", "headers": {"request": {"set": {"x-b": "${method}"}}}}`, 2},
+		{`{"originalPathHeader": "x-o", "headers": {"request": {"set": {"x-b": "1", "x-c": "${method}"}}}}`, 2},
 	} {
 		stream := load(t, c.config).NewStream()
 		request := get("/a")
