@@ -50,7 +50,9 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 	}
 	f := &finder{simple: newSimple(parsed.Simplify()), groups: parsed.MaxCap(), names: parsed.CapNames()}
 	if f.simple == nil {
-		f.re = regexp.MustCompile(expr)
+		if f.re, err = regexp.Compile(expr); err != nil {
+			return nil, regexReason(err, expr)
+		}
 	}
 	f.literal, f.anchored = literalOf(parsed)
 	return f, ""
