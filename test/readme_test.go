@@ -18,9 +18,9 @@ import (
 // block is a fenced block of README.md.
 type block struct{ section, language, text string }
 
-func readme(t *testing.T) (text string, blocks []block) {
+func readme(t *testing.T) (blocks []block) {
 	t.Helper()
-	text = readFile(t, filepath.Join(made.Root, "README.md"))
+	text := readFile(t, filepath.Join(made.Root, "README.md"))
 	var section string
 	for _, m := range regexp.MustCompile("(?m)^## (.*)$|^```([a-z]+)\n((?:.*\n)*?)```$").FindAllStringSubmatch(text, -1) {
 		if m[1] != "" {
@@ -29,13 +29,13 @@ func readme(t *testing.T) (text string, blocks []block) {
 			blocks = append(blocks, block{section, m[2], m[3]})
 		}
 	}
-	return text, blocks
+	return blocks
 }
 
 // The values in the README are right: nothing to lint but what it explains, their tests cover every pattern, and the
 // command line does with them what stands there. The install in a mesh is run by the tests of the mesh.
 func TestReadmeCommandsRun(t *testing.T) {
-	_, blocks := readme(t)
+	blocks := readme(t)
 	dir := t.TempDir()
 	for _, name := range []string{"build", "charts"} {
 		if err := os.Symlink(filepath.Join(made.Root, name), filepath.Join(dir, name)); err != nil {
@@ -88,7 +88,7 @@ func TestReadmeCommandsRun(t *testing.T) {
 
 // The answer that the README shows is the one that comes.
 func TestReadmeAnswer(t *testing.T) {
-	_, blocks := readme(t)
+	blocks := readme(t)
 	var shown, values string
 	for _, b := range blocks {
 		switch {

@@ -1,65 +1,91 @@
 package gitops_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
+	admission "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/wasm-rewrite/wasm-rewrite/test/internal/argocd"
+	apitypes "k8s.io/apimachinery/pkg/types"
 )
 
-// The application controller is killed while it syncs; the next one ends what that one began.
+// The application controller ends while it syncs; the next one ends what that one began.
 func TestArgoCDRestartedInTheMiddleOfASync(t *testing.T) {
 	start(t)
-	pushRule(t, "dev", "before-the-kill")
+	pushRule(t, "dev", "before-the-restart")
 	must(t, eventually(settled, func() error { return synced("dev") }))
-	for try := 1; ; try++ {
-		name := fmt.Sprintf("killed-%d", try)
-		must(t, write("environments/dev/rules/checkout.yaml", rule("before-the-kill", name)))
-		changes, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Watch(bed.ctx, metav1.ListOptions{FieldSelector: "metadata.name=wasm-rewrite-dev"})
-		must(t, err)
-		must(t, pushNow("checkout: "+name))
-		timeout, again := time.After(settled), time.After(5*time.Second)
-	waiting:
-		for {
-			select {
-			case change := <-changes.ResultChan():
-				if app, ok := change.Object.(*unstructured.Unstructured); ok && syncing(app) {
-					break waiting
-				}
-			case <-again: // as push does
-				must(t, refresh("dev", "normal"))
-			case <-timeout:
-				t.Fatal("no sync began")
-			}
-		}
-		must(t, bed.argo.KillController())
-		changes.Stop()
-		app, err := application("dev")
-		must(t, err)
-		middle := syncing(app)
-		must(t, inForce("dev", "before-the-kill"))
-		must(t, bed.argo.StartController(bed.ctx))
-		must(t, eventually(settled, func() error { return inForce("dev", name) }))
-		must(t, eventually(settled, func() error { return synced("dev") }))
-		if middle {
-			t.Logf("killed in the middle of sync %d", try)
-			return
-		}
-		if try == 5 {
-			t.Fatal("every sync had ended before the controller was killed")
-		}
-	}
+	goOn := holdWasmPlugins(t, "shop-dev")
+	must(t, write("environments/dev/rules/checkout.yaml", rule("before-the-restart", "restarted")))
+	must(t, push("checkout: restarted"))
+	must(t, eventually(settled, func() error { return inTheMiddle("dev") }))
+	must(t, bed.argo.StopController())
+	must(t, inTheMiddle("dev"))
+	goOn()
+	must(t, inForce("dev", "before-the-restart"))
+	must(t, bed.argo.StartController(bed.ctx))
+	must(t, eventually(settled, func() error { return inForce("dev", "restarted") }))
+	must(t, eventually(settled, func() error { return synced("dev") }))
 }
 
-// syncing is whether a sync is under way, asked for or begun.
-func syncing(app *unstructured.Unstructured) bool {
-	_, asked, _ := unstructured.NestedMap(app.Object, "operation")
-	phase, _, _ := unstructured.NestedString(app.Object, "status", "operationState", "phase")
-	return asked || phase == "Running"
+// holdWasmPlugins makes every write of a WasmPlugin in a namespace wait for a webhook that does not answer, until it is
+// told to go on: a sync takes a few moments only, too few to hit.
+func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
+	t.Helper()
+	silent, err := net.Listen("tcp", net.JoinHostPort(bed.HostIP, "0"))
+	must(t, err)
+	name, url := "hold."+namespace, "https://"+silent.Addr().String()
+	ignore, none, seconds := admission.Ignore, admission.SideEffectClassNone, int32(30)
+	hooks := bed.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
+	_, err = hooks.Create(bed.ctx, &admission.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Webhooks: []admission.ValidatingWebhook{{
+			Name: name + ".test", ClientConfig: admission.WebhookClientConfig{URL: &url}, FailurePolicy: &ignore, SideEffects: &none,
+			TimeoutSeconds: &seconds, AdmissionReviewVersions: []string{"v1"},
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": namespace}},
+			Rules: []admission.RuleWithOperations{{
+				Operations: []admission.OperationType{admission.OperationAll},
+				Rule:       admission.Rule{APIGroups: []string{wasmPlugins.Group}, APIVersions: []string{"*"}, Resources: []string{wasmPlugins.Resource}},
+			}},
+		}},
+	}, metav1.CreateOptions{})
+	must(t, err)
+	goOn = sync.OnceFunc(func() {
+		err := hooks.Delete(bed.ctx, name, metav1.DeleteOptions{})
+		if err := errors.Join(err, silent.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(goOn)
+	// The API server takes a moment to know its webhooks.
+	must(t, eventually(settled, func() error {
+		ctx, cancel := context.WithTimeout(bed.ctx, time.Second)
+		defer cancel()
+		_, err := bed.objects.Resource(wasmPlugins).Namespace(namespace).Patch(ctx, "wasm-rewrite-checkout", apitypes.MergePatchType,
+			[]byte(`{"metadata": {"annotations": {"held": "true"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		if err == nil {
+			return errors.New("a write goes through at once")
+		}
+		return nil
+	}))
+	return goOn
+}
+
+// inTheMiddle wants a sync under way.
+func inTheMiddle(environment string) error {
+	app, err := application(environment)
+	if err != nil {
+		return err
+	}
+	if phase, _, _ := unstructured.NestedString(app.Object, "status", "operationState", "phase"); phase != "Running" {
+		return fmt.Errorf("%s: the phase of the sync is %q, want Running", environment, phase)
+	}
+	return nil
 }
 
 // Without the git server the rules stay in force, and Argo CD says what it misses; with it back, the next push arrives.

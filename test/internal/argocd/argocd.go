@@ -68,7 +68,7 @@ func Start(ctx context.Context, c *cluster.Cluster, build string) (*ArgoCD, erro
 	return a, a.StartController(ctx)
 }
 
-// StartController starts the application controller, for the first time or after KillController.
+// StartController starts the application controller, for the first time or after StopController.
 func (a *ArgoCD) StartController(ctx context.Context) error {
 	var err error
 	a.controller, err = a.run(ctx, "application-controller", process.HTTP("http://"+a.cluster.IP+":8082/healthz"),
@@ -76,8 +76,8 @@ func (a *ArgoCD) StartController(ctx context.Context) error {
 	return err
 }
 
-// KillController kills the application controller, whatever it is doing, and nothing else.
-func (a *ArgoCD) KillController() error { return a.controller.Stop() }
+// StopController ends the application controller, whatever it is doing, and nothing else.
+func (a *ArgoCD) StopController() error { return a.controller.Stop() }
 
 func (a *ArgoCD) home() string { return filepath.Join(a.cluster.Dir, "argocd") }
 
