@@ -188,6 +188,11 @@ workloads:
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": there is no vars.nope`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": ${response.status} is known only in headers.response`,
 	}},
+	{"numbers and vars beside a suffix", chartModule + "workloads: {a: {patterns: [{match: {path: {suffix: '.${var.gone}'}}, rewrite: {path: $1}}]}}",
+		[]string{
+			`workload a, pattern pattern-0: patterns[0].match.path.suffix: ".${var.gone}": there is no vars.gone`,
+			`workload a, pattern pattern-0: patterns[0].rewrite.path: "$1": group 1 needs match.path.regex`,
+		}},
 	{"a var is quoted inside a regex", chartModule + "workloads: {a: {vars: {open: '(a'}, patterns: [{match: {path: {regex: '^/${var.open}(b)'}}, rewrite: {path: /$2}}]}}",
 		[]string{`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$2": patterns[0].match.path.regex has no group 2`}},
 	{"several workloads at once, defaults too", chartModule + "defaults: {headers: {request: {set: {x: $}}}}\nworkloads: {a: {}, b: {patterns: [{match: {path: {regex: '('}}}]}}",

@@ -61,10 +61,10 @@ func TestNothingToDoCostsNoCall(t *testing.T) {
 	}
 }
 
-// A rule with an exact path, a prefix or a regex that is plain text allocates
-// nothing, whether it matches or not.
+// A rule with an exact path, a prefix, a suffix or a regex that is plain text
+// allocates nothing, whether it matches or not.
 func TestPlainRulesAllocateNothing(t *testing.T) {
-	for _, match := range []string{`{"exact": "/api/v1"}`, `{"prefix": "/api"}`, `{"regex": "api"}`, `{"regex": "/api/"}`} {
+	for _, match := range []string{`{"exact": "/api/v1"}`, `{"prefix": "/api"}`, `{"suffix": "/v1"}`, `{"regex": "api"}`, `{"regex": "/api/"}`} {
 		stream := load(t, `{"patterns": [{"match": {"path": `+match+`}, "rewrite": {"path": "/x"}}]}`).NewStream()
 		for _, path := range []string{"/api/v1?a=b", "/other"} {
 			request, response := get(path), &source{list: []rewrite.Header{{Name: ":status", Value: "200"}}}

@@ -372,15 +372,18 @@ func (c *compiler) template(at *place, text string, sc scope) template {
 func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc scope) *pathEdit {
 	e := &pathEdit{how: replaceWhole}
 	m := in.Match.Path
-	switch {
-	case replace == "first" && (m == nil || m.Regex == nil):
+	if replace == "first" && (m == nil || m.Regex == nil) {
 		c.add(at.key("replace"), `"first"`, "needs match.path.regex")
-	case replace == "whole" || m == nil:
+	}
+	switch {
+	case replace == "whole" || m == nil || m.Exact != nil:
 	case m.Prefix != nil:
 		e.how = replacePrefix
+	case m.Suffix != nil:
+		e.how = replaceSuffix
 	case replace == "first":
 		e.how = replaceFirst
-	case m.Regex != nil:
+	default:
 		e.how = replaceAll
 	}
 	at = at.key("path")

@@ -84,12 +84,16 @@ type Match struct {
 	Response *ResponseMatch `json:"response,omitempty"`
 }
 
-// PathMatch is exactly one of Exact, Prefix and Regex.
+// PathMatch is exactly one of Exact, Prefix, Suffix and Regex.
 type PathMatch struct {
 	// The whole path.
 	Exact *string `json:"exact,omitempty"`
 	// The path's beginning, by whole segments: /abc is no prefix of /abcd.
 	Prefix *string `json:"prefix,omitempty"`
+	// The path's end, for example .html. Something must stand before it, so / fits
+	// every trailing slash and never the root. The path of a rewrite or redirect
+	// replaces this end alone; an empty path strips it.
+	Suffix *string `json:"suffix,omitempty"`
 	// RE2, found anywhere in the path; anchor with ^ and $.
 	Regex *string `json:"regex,omitempty"`
 	// Letters match without regard to case. Default: false.
@@ -297,7 +301,7 @@ var (
 		keyShape{"default", textMap}, keyShape{"add", textListMap})
 	headersShape = object(keyShape{"request", editsShape}, keyShape{"response", editsShape})
 	matchShape   = object(
-		keyShape{"path", object(names("exact", "prefix", "regex", "ignoreCase")...)},
+		keyShape{"path", object(names("exact", "prefix", "suffix", "regex", "ignoreCase")...)},
 		keyShape{"host", object(names("exact", "prefix", "suffix", "regex", "ignoreCase")...)},
 		scalar("scheme"), keyShape{"methods", texts},
 		keyShape{"headers", listOf(valueMatch)}, keyShape{"query", listOf(valueMatch)},

@@ -115,6 +115,20 @@ func ExampleRewrite_prefix() {
 	// set :path /new/shoes
 }
 
+// A suffix is replaced alone: here .html goes, and so does a trailing slash.
+func ExampleRewrite_suffix() {
+	config := `{"patterns": [
+		{"match": {"path": {"suffix": ".html"}}, "rewrite": {"path": ""}},
+		{"match": {"path": {"suffix": "/"}}, "redirect": {"status": 308, "path": ""}}
+	]}`
+	request(config, "/shoes/red.html?size=9")
+	request(config, "/shoes/")
+	request(config, "/")
+	// Output:
+	// set :path /shoes/red?size=9
+	// answer 308 [{location http://blue.example.com/shoes}]
+}
+
 // A redirect answers with a Location.
 func ExampleRedirect() {
 	request(`{"patterns": [{"match": {"path": {"prefix": "/old"}}, "redirect": {"status": 308, "scheme": "https", "path": "/new"}}]}`, "/old/shoes?size=9")

@@ -264,7 +264,7 @@ func literalPathReason(t *template, how replacing) string {
 		first = t.pieces[0].text
 	}
 	switch {
-	case how == replaceFirst || how == replaceAll:
+	case how != replaceWhole && how != replacePrefix:
 	case len(t.pieces) == 0 && how == replaceWhole:
 		return "a path cannot be empty: write / for the root"
 	case first != "" && first[0] != '/':

@@ -11,8 +11,8 @@ import (
 // index finds the patterns that may match a path without testing all of them.
 // It may name too many, never too few. One walk over the path serves exact
 // paths, prefixes and regexes that begin with literal text, by the hash of the
-// path so far, and regexes that hold literal text somewhere, by the hash of
-// three bytes of it.
+// path so far, and suffixes and regexes that hold literal text somewhere, by the
+// hash of three bytes of it.
 type index struct {
 	always  []int // patterns whose path says nothing, or nothing of use
 	begins  hashed
@@ -41,26 +41,22 @@ func newIndex(patterns []pattern) *index {
 		return nil
 	}
 	x := &index{}
-	common := map[string]int{} // how many regexes hold three bytes
+	common := map[string]int{} // how many suffixes and regexes hold three bytes
 	for i := range patterns {
-		if m := patterns[i].path; m != nil && m.op == opRegex && !m.find.anchored {
-			for j := gram; j <= len(m.find.literal); j++ {
-				common[m.find.literal[j-gram:j]]++
+		if text, begins := patterns[i].path.holdsText(); !begins {
+			for j := gram; j <= len(text); j++ {
+				common[text[j-gram:j]]++
 			}
 		}
 	}
 	for i := range patterns {
 		p := &patterns[i]
-		switch m := p.path; {
+		switch text, begins := p.path.holdsText(); {
 		case p.mode == disabled:
-		case m == nil || m.fold:
-			x.always = append(x.always, i)
-		case m.op != opRegex:
-			x.begin(m.text, i)
-		case m.find.anchored && m.find.literal != "":
-			x.begin(m.find.literal, i)
-		case len(m.find.literal) >= gram:
-			x.hold(m.find.literal, i, common)
+		case begins:
+			x.begin(text, i)
+		case len(text) >= gram:
+			x.hold(text, i, common)
 		default:
 			x.always = append(x.always, i)
 		}
@@ -154,6 +150,18 @@ func hash(s string) uint32 {
 }
 
 func extend(h uint32, c byte) uint32 { return (h ^ uint32(c)) * 16777619 }
+
+// holdsText gives text that every path that fits holds, and whether each begins
+// with it; "" and false where it says nothing of use.
+func (m *pathMatcher) holdsText() (text string, begins bool) {
+	switch {
+	case m == nil || m.fold:
+		return "", false
+	case m.op == opRegex:
+		return m.find.literal, m.find.anchored && m.find.literal != ""
+	}
+	return m.text, m.op != opSuffix
+}
 
 // literalOf gives text that every match of a regex holds, or "", and whether
 // every match begins at the text's beginning; then the literal begins there too.

@@ -27,9 +27,10 @@ func TestIndexChangesNothing(t *testing.T) {
 			matcher := []string{
 				fmt.Sprintf(`{"exact": %q}`, "/"+text(2)), fmt.Sprintf(`{"prefix": %q}`, "/"+text(1)),
 				fmt.Sprintf(`{"prefix": %q, "ignoreCase": true}`, "/"+text(1)),
+				fmt.Sprintf(`{"suffix": %q}`, text(1)+"x"), fmt.Sprintf(`{"suffix": %q, "ignoreCase": true}`, text(1)+"X"),
 				fmt.Sprintf(`{"regex": %q}`, text(1)+"([0-9]*)"), fmt.Sprintf(`{"regex": %q}`, "^/"+text(1)+"(.*)"),
 				fmt.Sprintf(`{"regex": %q}`, text(1)+"|"+text(1)), fmt.Sprintf(`{"regex": %q}`, "("+text(2)+")+$"),
-			}[random.IntN(7)]
+			}[random.IntN(9)]
 			then := []string{"stop", "next"}[random.IntN(2)]
 			if random.IntN(10) == 0 {
 				patterns = append(patterns, `{"match": {"methods": ["PUT"]}, "respond": {"status": 204}}`)
@@ -62,14 +63,14 @@ func TestIndexChangesNothing(t *testing.T) {
 func TestIndexIsNarrow(t *testing.T) {
 	var patterns []string
 	for i := range 1000 {
-		matcher := []string{`{"exact": "/shop/item%d"}`, `{"prefix": "/shop/item%d"}`, `{"regex": "^/shop/item%d/([a-z]+)$"}`, `{"regex": "item%d/([0-9]+)"}`}[i%4]
+		matcher := []string{`{"exact": "/shop/item%d"}`, `{"prefix": "/shop/item%d"}`, `{"suffix": "/item%d.html"}`, `{"regex": "^/shop/item%d/([a-z]+)$"}`, `{"regex": "item%d/([0-9]+)"}`}[i%5]
 		patterns = append(patterns, fmt.Sprintf(`{"match": {"path": `+matcher+`}, "rewrite": {"path": "/x"}}`, 1000+i))
 	}
 	rules, err := Load([]byte(`{"patterns": [` + strings.Join(patterns, ",") + `]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/shop/item1999/7", "/shop/item1998/abc", "/shop/item1000", "/cart/checkout/overview"} {
+	for _, path := range []string{"/shop/item1999/7", "/shop/item1998/abc", "/shop/item1000", "/shop/item1002.html", "/cart/checkout/overview"} {
 		if list := rules.index.candidates(path, nil); len(list) > 30 || !slices.IsSorted(list) {
 			t.Errorf("%s: %d candidates", path, len(list))
 		}
@@ -85,6 +86,7 @@ func TestIndexFiles(t *testing.T) {
 		`"path": {"regex": "(a|b)c"}`, `"path": {"regex": "^[ab]/x"}`, `"path": {"regex": "ab[0-9]"}`, `"path": {"regex": "abc"}`, // 7 to 10
 		`"path": {"regex": "^/b"}`, `"path": {"regex": "(?i)xyz/"}`, `"path": {"prefix": "/"}`, `"path": {"regex": "itemx1xshop"}`, // 11 to 14
 		`"path": {"regex": "tem/x2x/shop"}`, `"path": {"regex": "item/x3xshop"}`, `"path": {"regex": "item/x4x/sho"}`, // 15 to 17
+		`"path": {"suffix": ".js"}`, `"path": {"suffix": "/"}`, `"path": {"suffix": ".CSS", "ignoreCase": true}`, // 18 to 20
 	}
 	index := func(patterns []string) *index {
 		rules, err := Load([]byte(`{"patterns": [{"rewrite": {"path": "/x", "replace": "whole"}, "match": {` + strings.Join(patterns, `}}, {"rewrite": {"path": "/x", "replace": "whole"}, "match": {`) + `}}]}`))
@@ -97,12 +99,12 @@ func TestIndexFiles(t *testing.T) {
 		t.Error("an index for fewer than 8 patterns, or none for 8")
 	}
 	x := index(patterns)
-	if want := []int{4, 5, 7, 8, 9, 12}; !slices.Equal(x.always, want) {
+	if want := []int{4, 5, 7, 8, 9, 12, 19, 20}; !slices.Equal(x.always, want) {
 		t.Errorf("%v are always tried, want %v", x.always, want)
 	}
 	for path, want := range map[string][]int{
 		"/a/b": {0, 1, 2, 13}, "/a": {1, 13}, "/xbanana": {3, 13}, "/xabc": {10, 13}, "/b": {11, 13}, "": {13}, "/": {13}, "/XYZ/": {13},
-		"/tem/x2x/shop": {13, 15}, "/item/x3xshop": {13, 16}, "/item/shop": {13},
+		"/tem/x2x/shop": {13, 15}, "/item/x3xshop": {13, 16}, "/item/shop": {13}, "/x.js": {13, 18}, "/x.css": {13},
 	} {
 		if got := x.candidates(path, nil); !slices.Equal(got, want) {
 			t.Errorf("%q: %v are tried, want %v", path, got, want)

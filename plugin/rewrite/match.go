@@ -156,7 +156,7 @@ func (c *compiler) match(at *place, m *Match, p *pattern) {
 
 func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
 	m := &pathMatcher{fold: in.IgnoreCase}
-	ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"regex", opRegex, in.Regex}}, false)
+	ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix}, {"regex", opRegex, in.Regex}}, false)
 	if !ok {
 		return m
 	}
@@ -172,7 +172,9 @@ func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
 	switch {
 	case strings.ContainsAny(m.text, "?#"):
 		c.add(at, quoted(*ch.text), "never matches: a path ends before ? and #; match the query with match.query")
-	case !strings.HasPrefix(m.text, "/"):
+	case ch.op == opSuffix && m.text == "":
+		c.add(at, quoted(*ch.text), "is the end of every path: leave match.path out")
+	case ch.op != opSuffix && !strings.HasPrefix(m.text, "/"):
 		c.add(at, quoted(*ch.text), "never matches: a path begins with /")
 	case ch.op == opPrefix:
 		m.text = strings.TrimSuffix(m.text, "/")
@@ -272,6 +274,9 @@ func (m *pathMatcher) holds(path string, buf []int) (loc []int, ok bool) {
 			return nil, false
 		}
 		return nil, path[:n] == m.text || m.fold && equalFold(path[:n], m.text)
+	case opSuffix:
+		n := len(path) - len(m.text)
+		return nil, n > 0 && (path[n:] == m.text || m.fold && equalFold(path[n:], m.text))
 	}
 	loc = m.find.find(path, buf)
 	return loc, loc != nil

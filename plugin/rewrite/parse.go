@@ -136,6 +136,8 @@ func (d *decoder) match(at *place, v value) (m Match) {
 					m.Path.Exact = d.text(at, v)
 				case "prefix":
 					m.Path.Prefix = d.text(at, v)
+				case "suffix":
+					m.Path.Suffix = d.text(at, v)
 				case "regex":
 					m.Path.Regex = d.text(at, v)
 				case "ignoreCase":

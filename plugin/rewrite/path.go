@@ -8,6 +8,7 @@ type replacing uint8
 const (
 	replaceWhole replacing = iota
 	replacePrefix
+	replaceSuffix
 	replaceFirst // match of the path regex
 	replaceAll   // matches of the path regex
 )
@@ -73,6 +74,9 @@ func (s *Stream) replacePath(p *pattern, vals []val) (path string, tooLong bool)
 			s.arena = s.arena[:len(s.arena)-1]
 		}
 		s.arena = append(append(s.arena, '/'), strings.TrimLeft(rest, "/")...)
+	case replaceSuffix:
+		s.arena = append(s.arena, was[:len(was)-len(p.path.text)]...)
+		s.expandInto(&e.path, vals, first, encodePath)
 	case replaceFirst:
 		s.arena = append(s.arena, was[:s.loc[0]]...)
 		s.expandInto(&e.path, vals, first, encodePath)

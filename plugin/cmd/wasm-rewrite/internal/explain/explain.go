@@ -267,7 +267,11 @@ func why(p *rewrite.Pattern, key string, request, response []host.Header) string
 		if m.Path == nil || !strings.HasPrefix(path, "/") {
 			return says("a path that begins with /", "the path", strconv.Quote(path))
 		}
-		return says(wants(written{"exact": m.Path.Exact, "prefix": m.Path.Prefix, "regex": m.Path.Regex}, m.Path.IgnoreCase), "the path", strconv.Quote(path))
+		w := wants(written{"exact": m.Path.Exact, "prefix": m.Path.Prefix, "suffix": m.Path.Suffix, "regex": m.Path.Regex}, m.Path.IgnoreCase)
+		if m.Path.Suffix != nil {
+			w += " with something before it"
+		}
+		return says(w, "the path", strconv.Quote(path))
 	case "match.host":
 		w := wants(written{"exact": m.Host.Exact, "prefix": m.Host.Prefix, "suffix": m.Host.Suffix, "regex": m.Host.Regex}, m.Host.IgnoreCase)
 		return says(w, "the host", strconv.Quote(first(":authority")))

@@ -167,6 +167,14 @@ func (l *linter) firstSegment(p *pattern, path, replace string) string {
 			refs = append(refs, r)
 		}
 	}
+	if m := p.Match.Path; m != nil && m.Suffix != nil && replace != "whole" {
+		// What stands before the suffix stays as it came, and may be no more than
+		// the beginning of the first segment.
+		if len(refs) > 0 && refs[0].start == 0 {
+			return l.open(p, refs[0].name)
+		}
+		return ""
+	}
 	limit := len(path)
 	if i := literalIndex(path, refs, "?"); i >= 0 {
 		limit = i

@@ -69,9 +69,9 @@ func (p *pattern) requests() (list []request) {
 	}
 	if p.path != nil {
 		paths = []string{p.path.example}
-		for _, more := range []string{"/a/b", "a/b", "1"} {
-			if p.path.re.MatchString(p.path.example + more) {
-				paths = append(paths, p.path.example+more)
+		for _, longer := range []string{p.path.example + "/a/b", p.path.example + "a/b", p.path.example + "1", "/a" + p.path.example} {
+			if p.path.re.MatchString(longer) {
+				paths = append(paths, longer)
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func (l *linter) redirects(p *pattern, r request) bool {
 	first := r
 	seen := map[string]bool{r.String(): true}
 	way := []string{r.String()}
-	foreign := false
+	foreign := "" // the first other host
 	for hop := 0; hop < maxHops; hop++ {
 		out := l.exchange(r)
 		if hop == 0 && (len(out.Acted) == 0 || out.Acted[len(out.Acted)-1] != p.name) {
@@ -126,7 +126,9 @@ func (l *linter) redirects(p *pattern, r request) bool {
 				r.headers[i].Value = scheme
 			}
 		}
-		foreign = foreign || r.host != first.host
+		if foreign == "" && r.host != first.host {
+			foreign = r.host
+		}
 		way = append(way, strings.TrimPrefix(r.String(), r.method+" "))
 		if seen[r.String()] {
 			break
@@ -138,9 +140,9 @@ func (l *linter) redirects(p *pattern, r request) bool {
 	}
 	reason := "a redirect without end: " + strings.Join(way, " → ")
 	severity, advice := SeverityError, "match what is not at its target yet: another path, match.scheme, or match.host"
-	if foreign {
+	if foreign != "" {
 		severity = SeverityWarning
-		reason += fmt.Sprintf(", if %s comes through this filter too", r.host)
+		reason += fmt.Sprintf(", if %s comes through this filter too", foreign)
 	} else if p.Redirect.Scheme == "https" {
 		advice = "match: {scheme: http}; behind a load balancer that ends TLS, match a header that it sets instead, such as x-forwarded-proto"
 	}

@@ -46,7 +46,7 @@ func (l *linter) prepare() {
 		p.at, p.name = fmt.Sprintf("patterns[%d]", i), l.rules.PatternName(i)
 		m := &p.Match
 		if m.Path != nil {
-			c := l.condition(p.at+".match.path", pathSubject, m.Path.IgnoreCase, written{exact: m.Path.Exact, segments: m.Path.Prefix, regex: m.Path.Regex})
+			c := l.condition(p.at+".match.path", pathSubject, m.Path.IgnoreCase, written{exact: m.Path.Exact, segments: m.Path.Prefix, ending: m.Path.Suffix, regex: m.Path.Regex})
 			p.path = &c
 		}
 		if m.Host != nil {
@@ -81,8 +81,8 @@ func isZero(e rewrite.HeaderEdits) bool {
 
 // written is a matcher's one text by its key.
 type written struct {
-	exact, prefix, segments, suffix, contains, regex *string
-	present                                          *bool
+	exact, prefix, segments, suffix, ending, contains, regex *string // segments and ending are a path's prefix and suffix
+	present                                                  *bool
 }
 
 func (l *linter) condition(at string, of subject, ignoreCase bool, w written) condition {
@@ -99,6 +99,8 @@ func (l *linter) condition(at string, of subject, ignoreCase bool, w written) co
 		c.key, expr = "prefix", `\A`+quoted(w.prefix)
 	case w.suffix != nil:
 		c.key, expr = "suffix", quoted(w.suffix)+`\z`
+	case w.ending != nil:
+		c.key, expr = "suffix", `(?s:.)`+quoted(w.ending)+`\z`
 	case w.contains != nil:
 		c.key, expr = "contains", quoted(w.contains)
 	case w.regex != nil:
