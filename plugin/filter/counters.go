@@ -8,38 +8,89 @@ import "github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 type metric uint32
 
 // counters are the metrics of one configuration, all defined when it takes
-// effect. Their names are wasm_rewrite.PLUGIN.PATTERN.RESULT.
+// effect. Their names are wasm_rewrite.PLUGIN.PATTERN.RESULT. What requests
+// count waits here for the next tick: to tell the host at once costs as much as
+// most rules do.
 type counters struct {
-	patterns       [][rewrite.Results]metric
-	topLevel       metric // unsafe header operations outside the patterns
-	hostCallFailed metric
+	patterns       [][rewrite.Results]tally
+	topLevel       tally // unsafe header operations outside the patterns
+	due            []*tally
+	ticking        bool
+	hostCallFailed metric // told at once
 }
+
+// tally is a counter and what the host was not told of it yet.
+type tally struct {
+	metric  metric
+	pending uint32
+}
+
+// tickPeriod is how late a counter may be, in milliseconds.
+const tickPeriod = 100
 
 func (c *counters) define(plugin string, rules *rewrite.Rules) {
 	prefix := "wasm_rewrite." + metricName(plugin) + "."
 	c.hostCallFailed = define(counter, prefix+"host_call_failed")
-	c.topLevel = define(counter, prefix+"top_level."+rewrite.Unsafe.String())
+	c.topLevel.metric = define(counter, prefix+"top_level."+rewrite.Unsafe.String())
 	if n, ok := revisionNumber(rules.Revision()); ok {
 		record(define(gauge, prefix+"revision"), n)
 	}
-	c.patterns = make([][rewrite.Results]metric, rules.Patterns())
+	c.patterns = make([][rewrite.Results]tally, rules.Patterns())
 	for i := range c.patterns {
 		for r := range rewrite.Results {
 			if rules.Possible(i, r) {
-				c.patterns[i][r] = define(counter, prefix+rules.PatternName(i)+"."+r.String())
+				c.patterns[i][r].metric = define(counter, prefix+rules.PatternName(i)+"."+r.String())
 			}
 		}
 	}
 }
 
-func (c *counters) add(counts []rewrite.Count) {
-	for _, n := range counts {
-		if n.Pattern == rewrite.TopLevel {
-			increment(c.topLevel)
-		} else {
-			increment(c.patterns[n.Pattern][n.Result])
-		}
+// count keeps counts until the next tick. The host ticks while there is
+// something to count.
+func (p *plugin) count(counts []rewrite.Count) {
+	if len(counts) == 0 {
+		return
 	}
+	c := &p.counters
+	for _, n := range counts {
+		t := &c.topLevel
+		if n.Pattern != rewrite.TopLevel {
+			t = &c.patterns[n.Pattern][n.Result]
+		}
+		if t.pending == 0 {
+			c.due = append(c.due, t)
+		}
+		t.pending++
+	}
+	if !c.ticking {
+		p.startTicking()
+	}
+}
+
+//go:noinline
+func (p *plugin) startTicking() {
+	if status := setTickPeriod(tickPeriod); status != statusOK {
+		p.failedStatus("set_tick_period_milliseconds", status)
+		p.counters.flush()
+		return
+	}
+	p.counters.ticking = true
+}
+
+func (c *counters) tick() {
+	if len(c.due) == 0 {
+		c.ticking = setTickPeriod(0) != statusOK
+	}
+	c.flush()
+}
+
+// flush tells the host what was counted.
+func (c *counters) flush() {
+	for _, t := range c.due {
+		increment(t.metric, t.pending)
+		t.pending = 0
+	}
+	c.due = c.due[:0]
 }
 
 // metricName writes every byte that is no letter or digit as _, so that the

@@ -22,7 +22,7 @@ type vmContext struct{ types.DefaultVMContext }
 
 func (*vmContext) NewPluginContext(contextID uint32) types.PluginContext {
 	p := &plugin{warned: map[string]bool{}, seed: now() + uint64(contextID)}
-	plugins[contextID] = p
+	plugins.put(contextID, p)
 	return p
 }
 
@@ -74,7 +74,7 @@ func (p *plugin) name() string {
 
 // failed counts a host call that failed, and warns the first time.
 func (p *plugin) failed(call, reason string) {
-	increment(p.counters.hostCallFailed)
+	increment(p.counters.hostCallFailed, 1)
 	if !p.warned[call] {
 		p.warned[call] = true
 		proxywasm.LogWarn("wasm-rewrite: host call " + call + " failed: " + reason + "; further failures are only counted, in host_call_failed")

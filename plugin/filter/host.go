@@ -39,6 +39,9 @@ func replaceHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32, va
 //go:wasmimport env proxy_remove_header_map_value
 func removeHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32) uint32
 
+//go:wasmimport env proxy_set_tick_period_milliseconds
+func setTickPeriod(milliseconds uint32) uint32
+
 //go:wasmimport env proxy_get_current_time_nanoseconds
 func currentTimeNanoseconds(result unsafe.Pointer) uint32
 
@@ -50,9 +53,9 @@ func define(k kind, name string) metric {
 	return metric(id)
 }
 
-func increment(m metric) {
+func increment(m metric, by uint32) {
 	if m != 0 {
-		proxyIncrementMetric(uint32(m), 1)
+		proxyIncrementMetric(uint32(m), int64(by))
 	}
 }
 

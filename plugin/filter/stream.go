@@ -24,8 +24,8 @@ func sdkDelete(contextID uint32)
 // VM-wide tables of what lives in a plugin's own context; the arena holds what
 // the host hands over during one callback.
 var (
-	plugins = map[uint32]*plugin{}
-	streams table
+	plugins table[*plugin]
+	streams table[*request]
 	arena   allocator
 )
 
@@ -49,26 +49,32 @@ func onContextCreate(contextID, parentID uint32) {
 		sdkContextCreate(contextID, 0)
 		return
 	}
-	if p := plugins[parentID]; p != nil && p.rules != nil {
+	if p, _ := plugins.get(parentID); p != nil && p.rules != nil {
 		streams.put(contextID, p.request())
 	}
 }
 
 //export filter_on_request_headers
 func onRequestHeaders(contextID, _, _ uint32) uint32 {
-	r := streams.get(contextID)
-	if r == nil {
+	r, ok := streams.get(contextID)
+	if !ok {
 		return actionContinue
 	}
 	arena.reset()
 	r.at = mapRequest
 	out := r.stream.Request(r)
 	p := r.plugin
-	p.counters.add(out.Counts)
+	p.count(out.Counts)
 	if !r.write(out.Edits) || out.Answer == nil {
 		return actionContinue
 	}
-	a := out.Answer
+	return p.answer(out.Answer)
+}
+
+// answer sends a response instead of passing the request on.
+//
+//go:noinline
+func (p *plugin) answer(a *rewrite.Answer) uint32 {
 	headers := make([][2]string, 0, len(a.Headers))
 	for _, h := range a.Headers {
 		headers = append(headers, [2]string{h.Name, h.Value})
@@ -82,27 +88,34 @@ func onRequestHeaders(contextID, _, _ uint32) uint32 {
 
 //export filter_on_response_headers
 func onResponseHeaders(contextID, _, _ uint32) uint32 {
-	r := streams.get(contextID)
-	if r == nil {
+	r, ok := streams.get(contextID)
+	if !ok {
 		return actionContinue
 	}
 	arena.reset()
 	r.at = mapResponse
 	out := r.stream.Response(r)
-	r.plugin.counters.add(out.Counts)
+	r.plugin.count(out.Counts)
 	r.write(out.Edits)
 	return actionContinue
 }
 
+//export filter_on_tick
+func onTick(contextID uint32) {
+	if p, ok := plugins.get(contextID); ok {
+		p.counters.tick()
+	}
+}
+
 //export filter_on_delete
 func onDelete(contextID uint32) {
-	if r := streams.take(contextID); r != nil {
+	if r, ok := streams.take(contextID); ok {
 		r.stream.Reset()
 		r.plugin.keep(r)
 		return
 	}
-	if plugins[contextID] != nil {
-		delete(plugins, contextID)
+	if p, ok := plugins.take(contextID); ok {
+		p.counters.flush()
 		sdkDelete(contextID)
 	}
 }
@@ -243,19 +256,19 @@ func (a *allocator) take(size uint32) unsafe.Pointer {
 	return unsafe.Pointer(&a.block[start])
 }
 
-// table finds a stream by its context's number. The host counts contexts up,
-// so a number's low bits are its place, or nearly.
-type table struct {
-	slots []slot
+// table finds what belongs to a context by the context's number. The host
+// counts contexts up, so a number's low bits are its place, or nearly.
+type table[T any] struct {
+	slots []slot[T]
 	used  int
 }
 
-type slot struct {
-	id      uint32 // 0: free
-	request *request
+type slot[T any] struct {
+	id    uint32 // 0: free
+	value T
 }
 
-func (t *table) find(id uint32) (at int, ok bool) {
+func (t *table[T]) find(id uint32) (at int, ok bool) {
 	mask := len(t.slots) - 1
 	for at = int(id) & mask; t.slots[at].id != 0; at = (at + 1) & mask {
 		if t.slots[at].id == id {
@@ -265,20 +278,21 @@ func (t *table) find(id uint32) (at int, ok bool) {
 	return at, false
 }
 
-func (t *table) get(id uint32) *request {
+func (t *table[T]) get(id uint32) (value T, ok bool) {
 	if t.used == 0 {
-		return nil
+		return value, false
 	}
-	if at, ok := t.find(id); ok {
-		return t.slots[at].request
+	at, ok := t.find(id)
+	if ok {
+		value = t.slots[at].value
 	}
-	return nil
+	return value, ok
 }
 
-func (t *table) put(id uint32, r *request) {
+func (t *table[T]) put(id uint32, value T) {
 	if t.used*2 >= len(t.slots) {
 		old := t.slots
-		t.slots = make([]slot, max(64, 2*len(old)))
+		t.slots = make([]slot[T], max(64, 2*len(old)))
 		for _, s := range old {
 			if s.id != 0 {
 				at, _ := t.find(s.id)
@@ -290,19 +304,19 @@ func (t *table) put(id uint32, r *request) {
 	if !ok {
 		t.used++
 	}
-	t.slots[at] = slot{id, r}
+	t.slots[at] = slot[T]{id, value}
 }
 
-// take removes a stream and closes the gap that it leaves.
-func (t *table) take(id uint32) *request {
+// take removes a value and closes the gap that it leaves.
+func (t *table[T]) take(id uint32) (value T, ok bool) {
 	if t.used == 0 {
-		return nil
+		return value, false
 	}
 	at, ok := t.find(id)
 	if !ok {
-		return nil
+		return value, false
 	}
-	r := t.slots[at].request
+	value = t.slots[at].value
 	t.used--
 	mask := len(t.slots) - 1
 	gap := at
@@ -313,6 +327,6 @@ func (t *table) take(id uint32) *request {
 			gap = next
 		}
 	}
-	t.slots[gap] = slot{}
-	return r
+	t.slots[gap] = slot[T]{}
+	return value, true
 }

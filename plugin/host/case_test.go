@@ -63,6 +63,9 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 		m := caseMessage(*result.Upstream)
 		seen.Upstream = &m
 	}
+	if err := s.plugin.Tick(s.t.Context()); err != nil {
+		return seen, err
+	}
 	seen.Counts = []string{}
 	prefix := "wasm_rewrite." + strings.ReplaceAll(s.plugin.name, "-", "_") + "."
 	for name, value := range s.vm.Metrics() {

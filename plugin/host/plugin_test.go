@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 )
 
 // pluginBytes reads the module that the project builds.
@@ -35,4 +36,62 @@ func pluginVM(t *testing.T) *VM {
 		t.Fatal(err)
 	}
 	return vm
+}
+
+// The module counts by itself and tells the host when it ticks, which it does
+// while there is something to tell.
+func TestTheHostIsToldOfCountsOnTheNextTick(t *testing.T) {
+	refuses := false
+	vm, err := pluginModule(t).New(t.Context(), Options{Fail: func(call string, _ int) Status {
+		if refuses && call == "proxy_set_tick_period_milliseconds" {
+			return StatusUnimplemented
+		}
+		return StatusOK
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plugin *Plugin
+	start := func() {
+		if plugin, err = vm.Start(t.Context(), "shop", []byte(everyCall)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func() {
+		if _, err := plugin.Exchange(t.Context(), failingRequest("/old"), upstreamOK); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step := func(name string, told int64, period time.Duration) {
+		t.Helper()
+		if got := vm.Metrics()["wasm_rewrite.shop.moved.redirected"]; got != told {
+			t.Errorf("%s: the host was told %d, want %d", name, got, told)
+		}
+		if got := plugin.TickPeriod(); got != period {
+			t.Errorf("%s: the tick period is %s, want %s", name, got, period)
+		}
+	}
+	tick := func() {
+		if err := plugin.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start()
+	step("at the start", 0, 0)
+	ask()
+	ask()
+	step("before the tick", 0, 100*time.Millisecond)
+	tick()
+	step("after the tick", 2, 100*time.Millisecond)
+	tick()
+	step("after a tick with nothing to tell", 2, 0)
+	ask()
+	if err := plugin.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	step("after the plugin's end", 3, 100*time.Millisecond)
+	start()
+	refuses = true
+	ask()
+	step("where the host does not tick", 4, 0)
 }

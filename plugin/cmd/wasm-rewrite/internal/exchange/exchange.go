@@ -282,6 +282,10 @@ func (m *module) Exchange(ctx context.Context, request, response host.Message) (
 	if err != nil {
 		return Seen{}, err
 	}
+	// The filter tells what it counted when the host ticks.
+	if err := m.plugin.Tick(ctx); err != nil {
+		return Seen{}, err
+	}
 	seen := Seen{Upstream: r.Upstream, Client: r.Client, Counts: map[Count]int{}}
 	now := m.vm.Metrics()
 	for name, value := range now {
