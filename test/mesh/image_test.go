@@ -99,7 +99,7 @@ func TestAModuleThatIsCutOffLeavesRunningProxiesAsTheyAreAndANewOneAnswers500(t 
 	}
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
-	s.keepsUntilItRestarts(r, ": refused: ", s.imageAt(publish(t, s.repository(), half)), seedSite("never"))
+	s.keepsUntilItRestarts(r, "the last refusal: Failed to load Wasm code", s.imageAt(publish(t, s.repository(), half)), seedSite("never"))
 }
 
 // A tag is whatever was pushed last; what a digest names is one module for ever. The module that the tag moves to is one

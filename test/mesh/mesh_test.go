@@ -145,6 +145,7 @@ func emptySpace(t *testing.T) *space {
 func newSpace(t *testing.T, annotations map[string]string, before func(*space)) *space {
 	t.Helper()
 	s := emptySpace(t)
+	s.run("apply", "--filename", "../../docs/preload.yaml")
 	if before != nil {
 		before(s)
 	}
@@ -190,6 +191,8 @@ func (s *space) show() {
 		"get wasmplugins,envoyfilters --output=yaml",
 		"get events --field-selector=type=Warning",
 		"logs --selector=app=httpbin --container=istio-proxy --tail=-1 --prefix",
+		// What a proxy that is no more said at its end.
+		"logs --selector=app=httpbin --container=istio-proxy --tail=-1 --prefix --previous --ignore-errors",
 		"logs --namespace=istio-ingress deployment/istio-ingressgateway",
 		"logs --namespace=istio-system deployment/istiod",
 	} {
@@ -206,7 +209,7 @@ func (s *space) show() {
 
 var (
 	accessLog = regexp.MustCompile(`"[A-Z]+ \S+ HTTP/[0-9.]+"`)
-	telling   = regexp.MustCompile(`(?i)wasm|ecds|warn|error`)
+	telling   = regexp.MustCompile(`(?i)wasm|ecds|warn|error|critical|fatal|panic|exited`)
 )
 
 // release installs the chart with the seed's values and more of them, and uninstalls it when the test ends.

@@ -62,10 +62,12 @@ func run(ctx context.Context, build, envoy string) (err error) {
 	if err != nil {
 		return err
 	}
-	namespace := "apiVersion: v1\nkind: Namespace\nmetadata: {name: demo, labels: {istio-injection: enabled}}\n---\n"
+	const namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: demo, labels: {istio-injection: enabled}}\n"
 	var digest bytes.Buffer
 	for _, command := range []*exec.Cmd{
-		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--filename=-"}, Stdin: strings.NewReader(namespace + manifest)},
+		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--filename=-"}, Stdin: strings.NewReader(namespace)},
+		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--namespace=demo", "--filename=" + filepath.Join(build, "../docs/preload.yaml")}},
+		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--filename=-"}, Stdin: strings.NewReader(manifest)},
 		{Path: filepath.Join(bin, "publish"), Args: []string{"publish", "-module", filepath.Join(build, "plugin.wasm"), m.Images + "/wasm-rewrite"}, Stdout: &digest},
 		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "wait", "--namespace=demo", "--for=condition=Available", "deployment", "--all", "--timeout=60s"}},
 	} {

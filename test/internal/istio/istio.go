@@ -29,6 +29,8 @@ type Config struct {
 	Bin string
 	// Hub and Tag name the images: <Hub>/pilot:<Tag> and <Hub>/proxyv2:<Tag>.
 	Hub, Tag string
+	// Preload is the path of docs/preload.yaml, for the gateway.
+	Preload string
 	// Dir is a folder for the values files.
 	Dir string
 }
@@ -66,6 +68,7 @@ const gatewayValues = `
 service: {type: NodePort}
 autoscaling: {enabled: false}
 resources: {requests: {cpu: 1m, memory: 1Mi}}
+podAnnotations: {sidecar.istio.io/bootstrapOverride: wasm-preload}
 `
 
 // Install installs the CRDs, istiod and a gateway, and returns once both serve.
@@ -82,7 +85,9 @@ func Install(ctx context.Context, c Config) error {
 		{"helm", "install", "istiod", filepath.Join(c.Charts, "istio-control/istio-discovery"), "--namespace", Namespace, "--values", istiod},
 		// The injector fills in the gateway's image: it has to be there first.
 		{"kubectl", "rollout", "status", "deployment/istiod", "--namespace", Namespace, "--timeout=60s"},
-		{"helm", "install", Gateway, filepath.Join(c.Charts, "gateway"), "--namespace", GatewayNamespace, "--create-namespace", "--values", gateway},
+		{"kubectl", "create", "namespace", GatewayNamespace},
+		{"kubectl", "apply", "--namespace", GatewayNamespace, "--filename", c.Preload},
+		{"helm", "install", Gateway, filepath.Join(c.Charts, "gateway"), "--namespace", GatewayNamespace, "--values", gateway},
 		{"kubectl", "rollout", "status", "deployment/" + Gateway, "--namespace", GatewayNamespace, "--timeout=60s"},
 	} {
 		if out, err := c.run(ctx, command...); err != nil {

@@ -96,6 +96,7 @@ func (m *Mesh) start(ctx context.Context, c Config, version string) error {
 	if err := istio.Install(ctx, istio.Config{
 		Kubeconfig: m.Kubeconfig, Charts: filepath.Join(c.Build, "istio/charts"), Bin: bin,
 		Hub: m.Registry.Address + "/istio", Tag: version, Dir: m.Cluster.Dir,
+		Preload: filepath.Join(c.Build, "../docs/preload.yaml"),
 	}); err != nil {
 		return err
 	}

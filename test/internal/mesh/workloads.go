@@ -7,7 +7,8 @@ import (
 )
 
 // Workloads are two versions of httpbin behind the gateway, each with a sidecar, in a namespace of their own. Requests
-// for host v1.<Namespace>.example go to one of them, v2.<Namespace>.example to the other.
+// for host v1.<Namespace>.example go to one of them, v2.<Namespace>.example to the other. The sidecars start with V8, by
+// docs/preload.yaml, which has to be in the namespace first.
 type Workloads struct {
 	Namespace string
 	// HTTPBin is httpbin's image.
