@@ -94,6 +94,9 @@ type respond struct {
 type block struct {
 	ops  []operation
 	refs []ref
+	// What the operations come to, where that is the same for every message;
+	// of the top level only, else nil.
+	edits []Edit
 }
 
 type sample struct {
@@ -201,6 +204,27 @@ func (r *Rules) plan() {
 		r.onResponse = r.onResponse || p.onResponse
 	}
 	r.index = newIndex(r.patterns)
+	if r.blindRequest && r.originalPathHeader == "" && r.patternHeader == "" {
+		r.request.edits = r.constant(&r.request)
+	}
+	if r.blindResponse {
+		r.response.edits = r.constant(&r.response)
+	}
+}
+
+// constant gives the edits that a block comes to on its own where no message
+// matters to it, or nil.
+func (r *Rules) constant(b *block) []Edit {
+	if len(b.refs) > 0 {
+		return nil
+	}
+	s := r.NewStream()
+	s.list.blind = true
+	if s.edit(TopLevel, b.ops, nil); len(s.out.Counts) > 0 {
+		return nil
+	}
+	s.diff()
+	return s.out.Edits
 }
 
 // seeRefs notes which headers references read.

@@ -40,13 +40,17 @@ type traits struct {
 func traitsOf(path, query string) (t traits) {
 	t.scan(path)
 	t.scan(query)
-	t.dotSegments = dotSegments(path)
+	if strings.IndexByte(path, '.') >= 0 || strings.IndexByte(path, '%') >= 0 {
+		t.dotSegments = dotSegments(path)
+	}
 	return t
 }
 
 func (t *traits) scan(s string) {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
+		case c > '%' && c < 0x7f && c != '\\':
+			// Most bytes are none of it.
 		case c == ' ' || isControl(c):
 			t.space = true
 		case c >= 0x80:

@@ -38,6 +38,8 @@ func (s *Stream) param(name string) (string, bool) {
 }
 
 // editQuery applies operations to the query of t.
+//
+//go:noinline
 func (s *Stream) editQuery(t target, ops []operation, vals []val) (now target, tooLong bool) {
 	l := &s.params
 	*l = fieldList{items: l.items[:0], isQuery: true}

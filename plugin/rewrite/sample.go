@@ -26,9 +26,6 @@ func fnv(h uint64, s string) uint64 {
 // inSample decides a pattern's sample for the request at hand.
 func (s *Stream) inSample(p *pattern) bool {
 	sm := p.sample
-	if sm == nil {
-		return true
-	}
 	var value string
 	var found bool
 	switch {

@@ -230,6 +230,8 @@ func firstFrom(list []int, i int) int {
 }
 
 // await decides the request's side of a pattern on the response.
+//
+//go:noinline
 func (s *Stream) await(i int, p *pattern) {
 	if !p.onResponse || p.mode == disabled {
 		return
@@ -238,7 +240,7 @@ func (s *Stream) await(i int, p *pattern) {
 		s.trace(i, false, "not matched", s.why)
 		return
 	}
-	k := kept{pattern: i, sampledIn: s.inSample(p)}
+	k := kept{pattern: i, sampledIn: p.sample == nil || s.inSample(p)}
 	k.vals = s.keep(p.response.refs)
 	s.walk = append(s.walk, k)
 }
@@ -261,7 +263,7 @@ func (s *Stream) try(i int, p *pattern) (stop bool) {
 	case !s.matches(p):
 		s.trace(i, false, "not matched", s.why)
 		return false
-	case !s.inSample(p):
+	case p.sample != nil && !s.inSample(p):
 		s.count(i, SampledOut)
 		s.trace(i, false, "sampled out", "")
 		return false
@@ -356,6 +358,8 @@ func (s *Stream) produce(p *pattern, vals []val) (now target, host, unsafe strin
 }
 
 // location builds a Location.
+//
+//go:noinline
 func (s *Stream) location(r *redirect, vals []val, to target) (location, unsafe string) {
 	s.loadHost()
 	scheme, host := r.scheme, s.host
@@ -391,6 +395,8 @@ func (s *Stream) location(r *redirect, vals []val, to target) (location, unsafe 
 }
 
 // respond fills the answer of a respond pattern.
+//
+//go:noinline
 func (s *Stream) respond(i int, p *pattern, vals []val) {
 	l := &s.params
 	*l = fieldList{items: l.items[:0]}
@@ -417,7 +423,8 @@ func (s *Stream) finish() {
 		s.own(r.patternHeader, s.acted)
 		return
 	}
-	if len(r.request.ops) > 0 {
+	constant := r.request.edits != nil && len(s.list.touched) == 0
+	if len(r.request.ops) > 0 && !constant {
 		first := s.read(r.request.refs)
 		s.edit(TopLevel, r.request.ops, s.vals[first:])
 	}
@@ -428,7 +435,11 @@ func (s *Stream) finish() {
 	if s.host != s.hostWas {
 		s.out.Edits = append(s.out.Edits, Edit{EditSet, ":authority", s.host})
 	}
-	s.diff()
+	if constant {
+		s.out.Edits = append(s.out.Edits, r.request.edits...)
+	} else {
+		s.diff()
+	}
 	if moved {
 		s.own(r.originalPathHeader, s.text(s.received))
 	} else {
@@ -470,6 +481,10 @@ func (s *Stream) own(name string, value []byte) {
 func (s *Stream) Response(src Source) *Outcome {
 	s.begin(src)
 	r := s.rules
+	if len(s.walk) == 0 && r.response.edits != nil {
+		s.out.Edits = append(s.out.Edits, r.response.edits...)
+		return &s.out
+	}
 	s.list.blind = r.blindResponse
 	stopped := false
 	for _, k := range s.walk {
@@ -503,6 +518,8 @@ func (s *Stream) Response(src Source) *Outcome {
 }
 
 // onResponse tests a pattern on the response.
+//
+//go:noinline
 func (s *Stream) onResponse(k kept, p *pattern) bool {
 	if s.captures = s.captures[:0]; p.captures > 0 {
 		s.captures = append(s.captures, make([]val, p.captures)...)
@@ -753,6 +770,8 @@ func (s *Stream) value(r *ref) (v val) {
 }
 
 // wait keeps a pattern for the response, in configuration order.
+//
+//go:noinline
 func (s *Stream) wait(k kept) {
 	at := len(s.walk)
 	for at > 0 && s.walk[at-1].pattern > k.pattern {
@@ -772,6 +791,7 @@ func (s *Stream) note(name string) {
 	s.acted = append(s.acted, name...)
 }
 
+//go:noinline
 func (s *Stream) noteShadow(p *pattern, now target) {
 	s.note(p.name)
 	if s.rules.patternHeader == "" {
