@@ -16,17 +16,18 @@ bench-full: ## every combination (an hour)
 
 .PHONY: soak
 SOAK ?= 10000000
-soak: build/bin/bench build/bench/modules/plugin.wasm $(ENVOY) ## ten million requests of mixed rules: memory, p99.9, pauses (a quarter of an hour)
+soak: build/bin/bench build/bench/modules/pauses.wasm $(ENVOY) ## ten million requests of mixed rules: memory, p99.9, pauses (a quarter of an hour)
 	@exec build/bin/bench -soak test/testdata/soak.json -requests $(SOAK) -command 'make soak SOAK=$(SOAK)' -envoy '$(ENVOY)' -modules build/bench/modules -out build/bench
 
 build/bin/bench: $(wildcard test/bench/*.go test/internal/envoy/* test/internal/process/*.go) go.mod
 	@plugin/toolchain/go.sh
 	@go build -o $@ ./test/bench
 
-$(filter-out %/rust.wasm %/plugin.wasm %-default.wasm,$(bench_modules)): build/bench/modules/%.wasm: test/bench/modules/%/main.go go.mod $$(toolchain) build/tinygo/bin/tinygo
+$(filter-out %/rust.wasm %/plugin.wasm %-default.wasm,$(bench_modules)) build/bench/modules/pauses.wasm: build/bench/modules/%.wasm: test/bench/modules/%/main.go go.mod $$(toolchain) build/tinygo/bin/tinygo
 	@plugin/toolchain/build.sh build/tinygo . $@ ./test/bench/modules/$*
 	@echo '$(bench_tinygo), -opt=2' >$(@:.wasm=.txt)
 build/bench/modules/sdk.wasm: $(wildcard plugin/rewrite/*.go)
+build/bench/modules/pauses.wasm: $$(module_sources) build/plugin.sources
 
 # As its author would build it: no -opt, no trim. The target is the one the filter is built for.
 build/bench/modules/%-default.wasm: test/bench/modules/%/main.go go.mod build/bench/modules/%.wasm

@@ -74,7 +74,7 @@ func main() {
 	var name, command string
 	flag.StringVar(&b.envoy, "envoy", "", "program")
 	flag.StringVar(&b.modules, "modules", "", "folder of the modules to compare")
-	flag.StringVar(&b.out, "out", "", "folder for the results")
+	flag.StringVar(&b.out, "out", "", "folder for the results, made where it is missing")
 	flag.StringVar(&name, "profile", "", "quick, normal or full")
 	flag.StringVar(&command, "command", "", "what to name as the command in the results")
 	soakFile := flag.String("soak", "", "rules and requests of a soak, instead of a profile")
@@ -82,6 +82,10 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := os.MkdirAll(b.out, 0o755); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: -out:", err)
+		os.Exit(2)
+	}
 	if *soakFile != "" {
 		if err := b.soak(ctx, *soakFile, *requests, command); err != nil {
 			fmt.Fprintln(os.Stderr, "soak:", err)

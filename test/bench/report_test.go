@@ -81,22 +81,26 @@ func TestResultsAreWhole(t *testing.T) {
 	}
 	pictures := r.pictures()
 	for _, name := range []string{"cost.svg", "patterns.svg"} {
-		decoder := xml.NewDecoder(strings.NewReader(pictures[name]))
-		elements := 0
-		for {
-			token, err := decoder.Token()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if _, ok := token.(xml.StartElement); ok {
-				elements++
-			}
+		n := elements(t, name, pictures[name])
+		if n < 20 || strings.Contains(pictures[name], "NaN") || strings.Contains(pictures[name], "%!") {
+			t.Errorf("%s: %d elements:\n%s", name, n, pictures[name])
 		}
-		if elements < 20 || strings.Contains(pictures[name], "NaN") || strings.Contains(pictures[name], "%!") {
-			t.Errorf("%s: %d elements:\n%s", name, elements, pictures[name])
+	}
+}
+
+// elements counts those of a picture, which must be well-formed.
+func elements(t *testing.T, name, svg string) (n int) {
+	t.Helper()
+	for decoder := xml.NewDecoder(strings.NewReader(svg)); ; {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return n
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, ok := token.(xml.StartElement); ok {
+			n++
 		}
 	}
 }

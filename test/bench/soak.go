@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +39,9 @@ type mixture struct {
 	} `json:"requests"`
 }
 
+// watched is the filter, with a watch on its garbage collector.
+const watched = "pauses.wasm"
+
 // soak is what a long run showed.
 type soak struct {
 	Command     string    `json:"command"`
@@ -43,6 +49,7 @@ type soak struct {
 	Machine     machine   `json:"machine"`
 	Requests    int       `json:"requests"`
 	Connections int       `json:"connections"`
+	Forced      []float64 `json:"forced_gc_ms"` // one collection in each of Envoy's VMs, before the first request
 	Windows     []window  `json:"windows"`
 }
 
@@ -53,8 +60,44 @@ type window struct {
 	Memory    float64 `json:"memory_mib"` // that Envoy holds at its end
 	P50       float64 `json:"p50_ms"`
 	P999      float64 `json:"p999_ms"`
-	// Longest bounds from above whatever stops the worker, the module's garbage collector among it.
-	Longest float64 `json:"longest_ms"`
+	Longest   float64 `json:"longest_ms"`
+	// Pauses are those of the module's garbage collector. Each is what the callback took in which a collection ran, the
+	// callback's own work and whatever else the machine did meanwhile included.
+	Pauses []float64 `json:"gc_pauses_ms"`
+
+	ended time.Time
+}
+
+var collection = regexp.MustCompile(`(natural|forced) collection until (\d+) ns, (\d+) ns long`)
+
+// collections takes the garbage collector's from Envoy's log, each into the
+// window in which it ended.
+func (s *soak) collections(log string) error {
+	for _, found := range collection.FindAllStringSubmatch(log, -1) {
+		ns, err := strconv.ParseInt(found[2], 10, 64)
+		if err != nil {
+			return err
+		}
+		took, err := strconv.ParseInt(found[3], 10, 64)
+		if err != nil {
+			return err
+		}
+		pause := time.Duration(took).Seconds() * 1000
+		if found[1] == "forced" {
+			s.Forced = append(s.Forced, pause)
+			continue
+		}
+		// What follows the last answer, such as its stream's end, belongs to it.
+		i := 0
+		for i < len(s.Windows)-1 && time.Unix(0, ns).After(s.Windows[i].ended) {
+			i++
+		}
+		s.Windows[i].Pauses = append(s.Windows[i].Pauses, pause)
+	}
+	if len(s.Forced) == 0 {
+		return errors.New("the log does not have the collection that " + watched + " forces; so it would have no other either")
+	}
+	return nil
 }
 
 // soak sends a number of requests through one worker of Envoy; each answer must
@@ -74,13 +117,20 @@ func (b *bench) soak(ctx context.Context, file string, requests int, command str
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	filter := envoy.Wasm(envoy.Plugin{
-		Name: "soak", PluginName: "soak", Module: filepath.Join(b.modules, find(ours).module), Configuration: string(m.Configuration),
+		Name: "soak", PluginName: "soak", Module: filepath.Join(b.modules, watched), Configuration: string(m.Configuration),
 	})
-	proxy, err := envoy.Start(ctx, envoy.Config{Binary: b.envoy, Listeners: []envoy.Listener{{Name: "soak", Upstream: address, Filters: []envoy.Filter{filter}}}})
+	var log bytes.Buffer // of Envoy; to be read once Envoy has ended
+	proxy, err := envoy.Start(ctx, envoy.Config{Binary: b.envoy, Log: &log, Listeners: []envoy.Listener{{Name: "soak", Upstream: address, Filters: []envoy.Filter{filter}}}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
+	switch refused, err := proxy.Refused(ctx); {
+	case err != nil:
+		return err
+	case refused != nil:
+		return errors.New(strings.Join(refused, "; "))
+	}
 	s := soak{Command: command, Began: time.Now().UTC().Truncate(time.Second), Machine: b.machine(), Requests: requests, Connections: soakConnections}
 	client := &fasthttp.HostClient{
 		Addr: fmt.Sprintf("127.0.0.1:%d", proxy.Port("soak")), MaxConns: soakConnections, MaxIdleConnDuration: time.Hour,
@@ -101,12 +151,18 @@ func (b *bench) soak(ctx context.Context, file string, requests int, command str
 		slices.Sort(took)
 		s.Windows = append(s.Windows, window{
 			Requests: n, PerSecond: float64(n) / during.Seconds(), Memory: memory,
-			P50: quantile(took, 0.5), P999: quantile(took, 0.999), Longest: took[len(took)-1],
+			P50: quantile(took, 0.5), P999: quantile(took, 0.999), Longest: took[len(took)-1], Pauses: []float64{}, ended: time.Now(),
 		})
 		sent += n
 		fmt.Fprintf(os.Stderr, "\r%d of %d requests", sent, requests)
 	}
 	fmt.Fprintln(os.Stderr)
+	if err := proxy.Stop(); err != nil {
+		return err
+	}
+	if err := s.collections(log.String()); err != nil {
+		return err
+	}
 	return s.write(b.out)
 }
 
@@ -173,9 +229,29 @@ func (s *soak) markdown() string {
 		{"Envoy's memory", fmt.Sprintf("%.1f MiB after the first %d, %.1f MiB after 5 %%, %.1f MiB at the end", first.Memory, first.Requests, settled.Memory, last.Memory)},
 		{"p50", fmt.Sprintf("%.2f ms", median(s.column(func(w window) float64 { return w.P50 })))},
 		{"p99.9", fmt.Sprintf("%.2f ms (%.2f to %.2f by window)", p999.Median, p999.Low, p999.High)},
-		{"longest request", fmt.Sprintf("%.1f ms: no pause, of the collector or another, was longer", slices.Max(s.column(func(w window) float64 { return w.Longest })))},
+		{"longest request", fmt.Sprintf("%.1f ms", slices.Max(s.column(func(w window) float64 { return w.Longest })))},
+		{"GC pauses", s.pauses()},
 		{"measured", s.under() + "; " + s.Command},
 	}.markdown()
+}
+
+// pauses sums the collections up.
+func (s *soak) pauses() string {
+	forced := fmt.Sprintf("forced to before the first request, it took %.2f ms", median(s.Forced))
+	var all []float64
+	var paused, during float64 // ms
+	for _, w := range s.Windows {
+		all = append(all, w.Pauses...)
+		during += 1000 * float64(w.Requests) / w.PerSecond
+	}
+	if len(all) == 0 {
+		return "0: the collector never ran; " + forced
+	}
+	for _, pause := range all {
+		paused += pause
+	}
+	return fmt.Sprintf("%d, one in %d requests: %.2f ms, the longest %.2f ms, together %.3f %% of the time; %s",
+		len(all), s.Requests/len(all), median(all), slices.Max(all), 100*paused/during, forced)
 }
 
 func (s *soak) under() string {
@@ -183,7 +259,7 @@ func (s *soak) under() string {
 	return r.under()
 }
 
-// picture draws memory, p99.9 and the longest request over the run.
+// picture draws memory, p99.9, the longest request and the collector over the run.
 func (s *soak) picture() string {
 	const left, right, top, height, gap = 70.0, 24.0, 64.0, 110.0, 44.0
 	panels := []struct {
@@ -192,7 +268,9 @@ func (s *soak) picture() string {
 	}{
 		{"Envoy's memory", "MiB", s.column(func(w window) float64 { return w.Memory })},
 		{"p99.9 of each window", "ms", s.column(func(w window) float64 { return w.P999 })},
-		{"the longest request of each window: no collector's pause was longer", "ms", s.column(func(w window) float64 { return w.Longest })},
+		{"the longest request of each window", "ms", s.column(func(w window) float64 { return w.Longest })},
+		{"the longest GC pause of each window", "ms", s.column(func(w window) float64 { return slices.Max(append([]float64{0}, w.Pauses...)) })},
+		{"GC pauses in each window", "", s.column(func(w window) float64 { return float64(len(w.Pauses)) })},
 	}
 	p := &picture{width: 760, height: top + float64(len(panels))*(height+gap) + 40}
 	p.text(16, 24, "head", "%.3g million requests of mixed rules through one worker", float64(s.Requests)/1e6)
@@ -203,11 +281,14 @@ func (s *soak) picture() string {
 	for n, panel := range panels {
 		above := top + float64(n)*(height+gap)
 		most := slices.Max(panel.values)
+		if most == 0 {
+			most = 1
+		}
 		y := func(v float64) float64 { return above + height - v/most*(height-20) }
 		p.text(left, above+6, "", "%s", panel.title)
 		for v := 0.0; v <= most; v += 2 * step(most) {
 			p.line(left, y(v), p.width-right, y(v), "grid")
-			p.text(left-8, y(v)+4, "small right", "%g %s", math.Round(v*1000)/1000, panel.unit)
+			p.text(left-8, y(v)+4, "small right", "%s", strings.TrimSpace(fmt.Sprintf("%g %s", math.Round(v*1000)/1000, panel.unit)))
 		}
 		var path strings.Builder
 		for i, v := range panel.values {

@@ -1,7 +1,9 @@
 // Command exports gives a module's own callbacks the names of the ABI: an
 // export filter_on_X takes the name proxy_on_X, and whoever had that name
-// before, the SDK, loses it. Two functions of one exported name cannot be
-// linked, and no tool of binaryen or wabt renames an export.
+// before, the SDK, loses it; and so does the filter to an export timed_on_X,
+// with which a benchmark's module stands around it. Two functions of one
+// exported name cannot be linked, and no tool of binaryen or wabt renames an
+// export.
 //
 // usage: exports IN OUT
 package main
@@ -16,10 +18,13 @@ import (
 )
 
 const (
-	own     = "filter_"
 	abi     = "proxy_"
 	section = 7 // the export section
 )
+
+// owners are the prefixes of callbacks that take the ABI's names, the last one
+// from those before it.
+var owners = []string{"filter_", "timed_"}
 
 func main() {
 	if len(os.Args) != 3 {
@@ -37,17 +42,18 @@ func run(in, out string) error {
 	if err != nil {
 		return err
 	}
-	renamed, err := rename(module)
-	if err != nil {
-		return err
+	for _, own := range owners {
+		if module, err = rename(module, own); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(out, renamed, 0o644)
+	return os.WriteFile(out, module, 0o644)
 }
 
 var errCut = errors.New("not a WebAssembly module, or cut short")
 
 // rename rewrites the export section of a module.
-func rename(module []byte) ([]byte, error) {
+func rename(module []byte, own string) ([]byte, error) {
 	if len(module) < 8 || string(module[:4]) != "\x00asm" {
 		return nil, errCut
 	}
@@ -62,7 +68,7 @@ func rename(module []byte) ([]byte, error) {
 		rest = rest[1+n+int(size):]
 		if id == section {
 			var err error
-			if body, err = renameSection(body); err != nil {
+			if body, err = renameSection(body, own); err != nil {
 				return nil, err
 			}
 		}
@@ -78,7 +84,7 @@ type export struct {
 	rest []byte // its kind and index
 }
 
-func renameSection(body []byte) ([]byte, error) {
+func renameSection(body []byte, own string) ([]byte, error) {
 	count, n := binary.Uvarint(body)
 	if n <= 0 {
 		return nil, errCut
