@@ -3,8 +3,10 @@ package test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -643,7 +645,9 @@ func TestChartIsLintedAndPacked(t *testing.T) {
 	}
 }
 
+// Checked and rendered rules take a few times what Helm takes to read and print the same values.
 func TestChartRendersManyWorkloadsInTime(t *testing.T) {
+	const most = 4.5
 	var values bytes.Buffer
 	fmt.Fprint(&values, chartModule, "workloads:\n")
 	for w := range 200 {
@@ -657,19 +661,37 @@ func TestChartRendersManyWorkloadsInTime(t *testing.T) {
 	if err := os.WriteFile(file, values.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(made.Helm(t), "template", chartRelease, chartDir, "--values", file)
-	manifest, err := command.Output()
-	if err != nil {
-		t.Fatal(err)
+	plain := filepath.Join(t.TempDir(), "plain")
+	for name, text := range map[string]string{
+		"Chart.yaml": "apiVersion: v2\nname: plain\nversion: 1.0.0\n",
+		"templates/plain.yaml": "{{- range $name, $workload := .Values.workloads }}\n---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n" +
+			"metadata: {name: {{ $name }}}\nspec: {{ toYaml $workload | nindent 2 }}\n{{- end }}\n",
+	} {
+		path := filepath.Join(plain, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if objects := bytes.Count(manifest, []byte("\nkind: WasmPlugin\n")); objects != 200 {
-		t.Fatalf("rendered %d objects, want 200", objects)
+	// The time of the processor, with the two of a pair in turn, for other work on the machine lengthens it too.
+	render := func(chart string) time.Duration {
+		command := exec.Command(made.Helm(t), "template", chartRelease, chart, "--values", file)
+		manifest, err := command.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if objects := bytes.Count(manifest, []byte("\nkind: WasmPlugin\n")); objects != 200 {
+			t.Fatalf("%s: rendered %d objects, want 200", chart, objects)
+		}
+		return command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 	}
-	// The time of the processor, which other work on the machine does not lengthen.
-	took := command.ProcessState.UserTime() + command.ProcessState.SystemTime()
-	t.Logf("200 workloads of 20 patterns: %v", took)
-	if took > 5*time.Second {
-		t.Errorf("200 workloads of 20 patterns took %v, want less than 5 s", took)
+	ratio := math.Inf(1)
+	for try := 0; try < 3 && ratio > most; try++ {
+		ours, theirs := render(chartDir), render(plain)
+		ratio = min(ratio, ours.Seconds()/theirs.Seconds())
+		t.Logf("200 workloads of 20 patterns: %v; printed by a chart that looks at nothing: %v", ours, theirs)
+	}
+	if ratio > most {
+		t.Errorf("200 workloads of 20 patterns took %.1f times what a chart takes that looks at nothing, want at most %.1f", ratio, most)
 	}
 }
 

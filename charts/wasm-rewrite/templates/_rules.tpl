@@ -7,9 +7,12 @@ it, and every other one ends the rendering, naming neither workload nor pattern.
 "|R" matches the empty text whatever R is, unless R does not compile. The empty alternative stands in front, since
 behind it an R that ends in \ or holds an open \Q would swallow it.
 
-The checks of one pattern share one dict, .at: problems (its list, and what was found out about a text already), where, vars, regexes (the text of all, in which its named groups stand as <name>), response (whether the
-text is written on the response side), regexPath and probe (the regex that numbers belong to, see groupProbe). It is
-changed in place, since merging dicts for each of thousands of patterns takes seconds.
+The checks of one pattern share one dict, .at: problems (its list, and the tokens of each text already taken apart),
+where, vars, probes (those of the workload's regexes that are right, by their text), regexes (the text of all, in which
+its named groups stand as <name>), response (whether the text is written on the response side), regexPath and probe (the
+regex that numbers belong to, see groupProbe). It is changed in place, since merging dicts for each of thousands of
+patterns takes seconds; and no regex with a large repetition, such as {1,63}, is matched once per pattern: every match
+compiles it anew.
 */}}
 
 {{/*
@@ -115,11 +118,12 @@ for a regex that does not compile.
 {{- $path := index . 1 -}}
 {{- $written := index . 2 -}}
 {{- $regex := $written -}}
-{{- if contains "${var." $regex -}}
+{{- $before := len $at.problems.list -}}
+{{- $probe := get $at.probes $written -}}
+{{- if and (not $probe) (contains "${var." $regex) -}}
 {{- include "wasm-rewrite.checkVars" . -}}
 {{- $regex = include "wasm-rewrite.expandRegex" (list $at.vars $regex) -}}
 {{- end -}}
-{{- $probe := get $at.problems.probes $regex -}}
 {{- if $probe -}}
 {{- $probe -}}
 {{- else if and (le (len $regex) 1024) (regexMatch (print "|" $regex) "") -}}
@@ -128,7 +132,9 @@ for a regex that does not compile.
 {{- $regex = print $regex `\E` -}}
 {{- end -}}
 {{- $probe = printf `[^\x00-\x{10FFFF}](?:%s)|(x)` $regex -}}
-{{- $_ := set $at.problems.probes $regex $probe -}}
+{{- if eq (len $at.problems.list) $before -}}
+{{- $_ := set $at.probes $written $probe -}}
+{{- end -}}
 {{- $probe -}}
 {{- else -}}
 {{- include "wasm-rewrite.refuse" (list $at.problems $at.where $path $written (include "wasm-rewrite.regexReason" $regex)) -}}
@@ -149,7 +155,10 @@ Checks the references in one text. In: a list of at, path, text.
 {{- end -}}
 {{- range $token := $tokens -}}
 {{- $reason := "" -}}
-{{- $name := $token | trimPrefix "${" | trimSuffix "}" | trimPrefix "$" | trimPrefix `\` | splitList ":-" | first -}}
+{{- $name := $token | trimPrefix "${" | trimSuffix "}" | trimPrefix "$" | trimPrefix `\` -}}
+{{- if contains ":-" $name -}}
+{{- $name = splitList ":-" $name | first -}}
+{{- end -}}
 {{- $digits := trimAll "0123456789" $name | eq "" -}}
 {{- if or (eq $token "$$") (eq $token `\\`) -}}
 {{- else if eq $token "$" -}}
@@ -227,7 +236,7 @@ Checks the references in a map of names to texts or lists of texts. In: a list o
 {{- include "wasm-rewrite.checkReferences" (list $at (printf "%s.%s[%d]" $path $name $i) $one) -}}
 {{- end -}}
 {{- else if kindIs "string" $value -}}
-{{- if regexMatch `[$\\]` $value -}}
+{{- if or (contains "$" $value) (contains `\` $value) -}}
 {{- include "wasm-rewrite.checkReferences" (list $at (printf "%s.%s" $path $name) $value) -}}
 {{- end -}}
 {{- end -}}
@@ -261,6 +270,7 @@ Checks the rules of one merged workload. In: root, problems, name, workload.
 {{- $problems := .problems -}}
 {{- $vars := .workload.vars | default dict -}}
 {{- $seen := dict -}}
+{{- $probes := dict -}}
 {{- $config := dict -}}
 {{- include "wasm-rewrite.pluginConfig" (dict "root" .root "workload" .workload "into" $config) -}}
 {{- $bytes := len (toRawJson $config) -}}
@@ -273,8 +283,8 @@ Checks the rules of one merged workload. In: root, problems, name, workload.
 {{- range $i, $pattern := .workload.patterns -}}
 {{- $path := printf "patterns[%d]" $i -}}
 {{- $name := $pattern.name | default (printf "pattern-%d" $i) -}}
-{{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "regexes" "" "response" false "regexPath" "" "probe" "" -}}
-{{- if not (regexMatch `^[a-z0-9-]{1,63}$` $name) -}}
+{{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "probes" $probes "regexes" "" "response" false "regexPath" "" "probe" "" -}}
+{{- if or (gt (len $name) 63) (not (regexMatch `^[a-z0-9-]+$` $name)) -}}
 {{- include "wasm-rewrite.refuse" (list $problems $at.where (print $path ".name") $name "want 1 to 63 of a-z, 0-9 and -") -}}
 {{- else if hasKey $seen $name -}}
 {{- include "wasm-rewrite.refuse" (list $problems $at.where (print $path ".name") $name (printf "is the name of patterns[%d] too" (get $seen $name))) -}}
@@ -339,7 +349,7 @@ Checks the rules of one merged workload. In: root, problems, name, workload.
 
 {{- range $side, $edits := .workload.headers -}}
 {{- if $edits -}}
-{{- $at := dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "regexes" "" "response" (eq $side "response") "regexPath" "" "probe" "" -}}
+{{- $at := dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "probes" $probes "regexes" "" "response" (eq $side "response") "regexPath" "" "probe" "" -}}
 {{- include "wasm-rewrite.checkEdits" (list $at (print "headers." $side) $edits) -}}
 {{- end -}}
 {{- end -}}
