@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"sigs.k8s.io/yaml"
 
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/cmd/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/cmd/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/cmd/wasm-rewrite/internal/release"
 )
@@ -27,27 +28,37 @@ import (
 type environment struct {
 	name, dir string
 	rules     map[string][]byte // rules/<workload>.yaml by workload
+	files     map[string]string // where those were read
 	release   []byte            // release.yaml
 	place     struct {
 		Global struct {
-			Destination  struct{ Namespace string }
-			PromotedFrom string
-		}
-		Workloads map[string]any
+			Destination struct {
+				Namespace string `json:"namespace"`
+			} `json:"destination"`
+			PromotedFrom string `json:"promotedFrom"`
+		} `json:"global"`
+		Workloads map[string]any `json:"workloads"`
 	}
 	// What common.yaml and release.yaml say together.
 	values struct {
 		Global struct {
-			Chart struct{ Repository, Version string }
-		}
-		Image struct{ Registry, Repository, Digest string }
+			Chart struct {
+				Repository string `json:"repository"`
+				Version    string `json:"version"`
+			} `json:"chart"`
+		} `json:"global"`
+		Image struct {
+			Registry   string `json:"registry"`
+			Repository string `json:"repository"`
+			Digest     string `json:"digest"`
+		} `json:"image"`
 	}
 }
 
 // readEnvironment reads an environment; the error names the others where there
 // is none of this name.
 func readEnvironment(root, name string) (*environment, error) {
-	e := &environment{name: name, dir: filepath.Join(root, name), rules: map[string][]byte{}}
+	e := &environment{name: name, dir: filepath.Join(root, name), rules: map[string][]byte{}, files: map[string]string{}}
 	place, err := os.ReadFile(filepath.Join(e.dir, "place.yaml"))
 	if errors.Is(err, fs.ErrNotExist) || name == "" {
 		found, _ := filepath.Glob(filepath.Join(root, "*", "place.yaml"))
@@ -70,9 +81,11 @@ func readEnvironment(root, name string) (*environment, error) {
 		return nil, err
 	}
 	for _, file := range files {
-		if e.rules[strings.TrimSuffix(filepath.Base(file), ".yaml")], err = os.ReadFile(file); err != nil {
+		workload := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		if e.rules[workload], err = os.ReadFile(file); err != nil {
 			return nil, err
 		}
+		e.files[workload] = file
 	}
 	if err := unmarshal(e.file("place.yaml"), place, &e.place); err != nil {
 		return nil, err
@@ -86,7 +99,7 @@ func readEnvironment(root, name string) (*environment, error) {
 
 func unmarshal(file string, text []byte, into any) error {
 	if err := yaml.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %s", file, input.YAMLReason(err))
 	}
 	return nil
 }
@@ -95,10 +108,10 @@ func (e *environment) file(name ...string) string {
 	return filepath.Join(append([]string{e.dir}, name...)...)
 }
 
-// with is the environment with other rules and another release.
-func (e *environment) with(rules map[string][]byte, text []byte) (*environment, error) {
+// with is the environment with other rules, which were read from files, and another release.
+func (e *environment) with(rules map[string][]byte, files map[string]string, text []byte) (*environment, error) {
 	changed := *e
-	changed.rules, changed.release = rules, text
+	changed.rules, changed.files, changed.release = rules, files, text
 	return &changed, unmarshal(e.file("release.yaml"), text, &changed.values)
 }
 
@@ -106,10 +119,10 @@ func (e *environment) with(rules map[string][]byte, text []byte) (*environment, 
 // workloads that place.yaml names.
 func (e *environment) faults() (faults []error) {
 	for _, workload := range slices.Sorted(maps.Keys(e.rules)) {
-		file := e.file("rules", workload+".yaml")
 		if _, ok := e.place.Workloads[workload]; !ok {
-			faults = append(faults, fmt.Errorf("%s: workloads.%s: is missing, and Argo CD reads %s only where it stands there; write the selector of %[2]s in %[4]s", e.file("place.yaml"), workload, file, e.name))
+			faults = append(faults, fmt.Errorf("%s: workloads.%s: is missing, and Argo CD reads %s only where it stands there; write the selector of %[2]s in %[4]s", e.file("place.yaml"), workload, e.file("rules", workload+".yaml"), e.name))
 		}
+		file := e.files[workload]
 		var values map[string]any
 		if err := unmarshal(file, e.rules[workload], &values); err != nil {
 			faults = append(faults, err)
@@ -135,23 +148,29 @@ type pinned struct {
 	chart, module string // "" for those that release.yaml pins
 }
 
-// fetch gets the environment's chart as a file in dir, and its module.
-func (p pinned) fetch(ctx context.Context, e *environment, dir string) (chart string, module []byte, err error) {
-	if chart = p.chart; chart == "" {
-		if chart, err = e.fetchChart(ctx, dir); err != nil {
-			return "", nil, err
-		}
+// fetchChart gets the environment's chart, as a file in dir where it comes from a registry.
+func (p pinned) fetchChart(ctx context.Context, e *environment, dir string) (string, error) {
+	if p.chart != "" {
+		return p.chart, nil
 	}
+	return e.fetchChart(ctx, dir)
+}
+
+// fetchModule gets the environment's module.
+func (p pinned) fetchModule(ctx context.Context, e *environment) (*exchange.Module, error) {
 	if p.module != "" {
-		module, err = os.ReadFile(p.module)
-		return chart, module, err
+		return compile(ctx, p.module)
 	}
 	image := e.values.Image
-	module, err = release.Module{Image: image.Registry + "/" + image.Repository + "@" + image.Digest}.Fetch(ctx)
+	text, err := release.Module{Image: image.Registry + "/" + image.Repository + "@" + image.Digest}.Fetch(ctx)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", e.file("release.yaml"), err)
+		return nil, fmt.Errorf("%s: %w", e.file("release.yaml"), err)
 	}
-	return chart, module, err
+	module, err := exchange.Compile(ctx, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the module: %w", e.file("release.yaml"), err)
+	}
+	return module, nil
 }
 
 const chartLayer types.MediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -165,7 +184,7 @@ func (e *environment) fetchChart(ctx context.Context, dir string) (file string, 
 	}
 	text, err := pullChart(ctx, repository, chart.Version)
 	if err != nil {
-		return "", fmt.Errorf("%s: global.chart.version: %s of %s: %w; is it published?", e.file("release.yaml"), chart.Version, chart.Repository, err)
+		return "", fmt.Errorf("%s: global.chart.version: %s of %s: %w", e.file("release.yaml"), chart.Version, chart.Repository, err)
 	}
 	file = filepath.Join(dir, "chart-"+chart.Version+".tgz")
 	return file, os.WriteFile(file, text, 0o600)
@@ -179,7 +198,7 @@ func pullChart(ctx context.Context, repository, version string) ([]byte, error) 
 	}
 	image, err := remote.Image(reference, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; is it published?", err)
 	}
 	layers, err := image.Layers()
 	if err != nil {
@@ -199,7 +218,7 @@ func pullChart(ctx context.Context, repository, version string) ([]byte, error) 
 		_, err = text.ReadFrom(content)
 		return text.Bytes(), err
 	}
-	return nil, errors.New("has no layer with a chart")
+	return nil, errors.New("what is there has no layer with a chart; see that the repository is that of the chart")
 }
 
 // write puts the environment's files that may be promoted into a folder of
@@ -254,8 +273,11 @@ func (e *environment) render(chart, dir string) (*input.Input, error) {
 		}
 	}
 	in, err := input.Read(filepath.Join(root, e.name), input.Options{Chart: chart, Namespace: e.place.Global.Destination.Namespace})
+	if known := (*input.Error)(nil); errors.As(err, &known) {
+		known.Name = strings.Replace(known.Name, root, filepath.Dir(e.dir), 1) // the copy is gone when it is read
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.dir, err)
+		return nil, err
 	}
 	in.Name = e.dir
 	return in, nil

@@ -44,12 +44,11 @@ Exit codes: 0 nothing, 1 something, 2 the chart cannot be had or the cluster can
 				return err
 			}
 			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-			if chart == "" {
-				if chart, err = e.fetchChart(c.Context(), dir); err != nil {
-					return err
-				}
+			fetched, err := pinned{chart: chart}.fetchChart(c.Context(), e, dir)
+			if err != nil {
+				return err
 			}
-			planned, err := e.render(chart, dir)
+			planned, err := e.render(fetched, dir)
 			if err != nil {
 				return err
 			}

@@ -154,7 +154,7 @@ func (p *promotion) compare(ctx context.Context, was, is *environment) (passed b
 
 // copied is the target with what is promoted.
 func (p *promotion) copied(from, to *environment) (*environment, error) {
-	rules, release := maps.Clone(to.rules), to.release
+	rules, files, release := maps.Clone(to.rules), maps.Clone(to.files), to.release
 	switch {
 	case p.releaseOnly:
 		release = from.release
@@ -165,12 +165,12 @@ func (p *promotion) copied(from, to *environment) (*environment, error) {
 			return nil, fmt.Errorf("--workload %s: neither %s nor %s has rules of it; %s has %s", p.workload, from.name, to.name, from.name, join(known))
 		}
 		if delete(rules, p.workload); ok {
-			rules[p.workload] = text
+			rules[p.workload], files[p.workload] = text, from.files[p.workload]
 		}
 	default:
-		rules, release = from.rules, from.release
+		rules, files, release = from.rules, from.files, from.release
 	}
-	return to.with(rules, release)
+	return to.with(rules, files, release)
 }
 
 // sources are the files and folders that are copied.
@@ -192,7 +192,7 @@ type side struct {
 }
 
 func (p *promotion) fetch(ctx context.Context, e *environment) (*side, error) {
-	chart, text, err := p.pinned.fetch(ctx, e, p.dir)
+	chart, err := p.pinned.fetchChart(ctx, e, p.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -200,9 +200,9 @@ func (p *promotion) fetch(ctx context.Context, e *environment) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	module, err := exchange.Compile(ctx, text)
+	module, err := p.pinned.fetchModule(ctx, e)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the module: %w", e.file("release.yaml"), err)
+		return nil, err
 	}
 	return &side{in, chart, module}, nil
 }
@@ -304,10 +304,18 @@ func (p *promotion) tellWorkload(ctx context.Context, name string, beforeModule,
 		}
 	}
 	then, err := seen(ctx, beforeModule, was, tests)
+	refused := (*exchange.RefusedError)(nil)
+	if errors.As(err, &refused) {
+		fmt.Fprintf(p.out, "  no example is compared, for the module refuses the rules until now: %s\n", strings.Join(refused.Reasons, "; "))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	now, err := seen(ctx, afterModule, is, tests)
+	if errors.As(err, &refused) {
+		return nil // the report of the tests says why
+	}
 	if err != nil {
 		return err
 	}

@@ -66,20 +66,3 @@ func TestStatusExitCodes(t *testing.T) {
 		}
 	}
 }
-
-func TestStatusOfNothing(t *testing.T) {
-	for _, c := range []struct {
-		report statusReport
-		want   string
-	}{
-		{statusReport{Namespace: "shop"}, "namespace shop: the chart made no object here, so nothing is installed; name the namespace of the workloads with -n\n"},
-		{statusReport{Namespace: "shop", Only: []string{"chekout"}, all: []*status.Object{{Release: "web", Workload: "checkout"}, {Release: "web", Workload: "search"}}},
-			"namespace shop: chekout: no release and no workload of this name; there is release web, workload checkout; release web, workload search\n"},
-	} {
-		var got bytes.Buffer
-		c.report.text(&got)
-		if got.String() != c.want {
-			t.Errorf("got %swant %s", &got, c.want)
-		}
-	}
-}

@@ -46,7 +46,7 @@ A random sample counts as in.`,
 		Example: `  wasm-rewrite test rules.yaml
   wasm-rewrite test environments/dev --wasm build/plugin.wasm -o junit > tests.xml`,
 		Args: arguments(1, 0, "an INPUT or more"),
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) (err error) {
 			if err := output.check(); err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ A random sample counts as in.`,
 			}
 			t := tester{filter: filter, atLeast: atLeast}
 			if wasm != "" {
-				if err := t.load(c.Context(), wasm); err != nil {
+				if t.module, err = compile(c.Context(), wasm); err != nil {
 					return err
 				}
 				defer func() { err = errors.Join(err, t.module.Close(c.Context())) }()
@@ -100,15 +100,17 @@ type tester struct {
 	module  *exchange.Module // nil: the engine itself
 }
 
-func (t *tester) load(ctx context.Context, file string) error {
+// compile makes ready the module that --wasm names.
+func compile(ctx context.Context, file string) (*exchange.Module, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("--wasm %s: cannot be read; `make build` makes build/plugin.wasm", file)
+		return nil, fmt.Errorf("--wasm %s: cannot be read; `make build` makes build/plugin.wasm", file)
 	}
-	if t.module, err = exchange.Compile(ctx, data); err != nil {
-		return fmt.Errorf("--wasm %s: %w", file, err)
+	module, err := exchange.Compile(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("--wasm %s: %w", file, err)
 	}
-	return nil
+	return module, nil
 }
 
 // testReport is what test -o json prints.

@@ -183,7 +183,11 @@ func (a *after) proxies(ctx context.Context) error {
 		if row.Pod != "" {
 			at += ", Pod " + row.Pod
 		}
-		fmt.Fprintf(a.out, "%s: %s: %s; %s\n", at, row.State, row.Reason, row.Advice)
+		said := row.Reason
+		if row.Advice != "" {
+			said += "; " + row.Advice
+		}
+		fmt.Fprintf(a.out, "%s: %s: %s\n", at, row.State, said)
 	}
 	fmt.Fprintf(a.out, "%s: not in force on every proxy after %s\n", a.release, a.wait)
 	if unknown {

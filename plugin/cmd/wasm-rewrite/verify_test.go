@@ -20,6 +20,8 @@ type bench struct {
 	release string
 }
 
+const forbidden = `{"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure", "reason": "Forbidden", "code": 403, "message": "User \"gate\" cannot do that"}`
+
 const onePod = `{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [
 	{"metadata": {"name": "httpbin-1", "namespace": "shop"}, "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"phase": "Running", "podIP": "127.0.0.1"}}]}`
 
@@ -35,7 +37,7 @@ func (b bench) gate(t *testing.T) (int, string) {
 	}
 	api, apiPort := serve(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		if b.pods == "" {
+		if b.pods == forbidden {
 			w.WriteHeader(http.StatusForbidden)
 		}
 		fmt.Fprint(w, b.pods)
@@ -47,6 +49,9 @@ func (b bench) gate(t *testing.T) (int, string) {
 		fmt.Fprint(w, b.metrics)
 	})
 	_, servicePort := serve(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/closed" {
+			panic(http.ErrAbortHandler)
+		}
 		w.Header().Set("x-host", r.Host)
 		w.Header().Set("location", "/new"+r.URL.EscapedPath())
 		w.WriteHeader(http.StatusFound)
@@ -104,8 +109,12 @@ func TestGateAfter(t *testing.T) {
 			"workload httpbin, Pod shop/httpbin-1: cannot be asked: the proxy: /stats/prometheus?filter=wasm_rewrite: 503 Service Unavailable; see that the Pod is ready, and that no NetworkPolicy keeps its metrics from this Pod\nrelease shop/demo: not in force on every proxy after 10ms\nwasm-rewrite: a proxy or the cluster cannot be asked\n"},
 		{"a waypoint", bench{onePod, fine, gated(`{}`, `[{"kind": "Service", "name": "httpbin"}]`, `[]`)}, exitFine,
 			"workload httpbin: not waited for: which waypoint serves Service httpbin is not known here\nrelease shop/demo: in force on 0 proxies\nrelease shop/demo: live tests: 0 passed, 0 failed\n"},
+		{"forbidden", bench{forbidden, fine, release}, exitUsage,
+			"workload httpbin: cannot be asked: User \"gate\" cannot do that; one has to be allowed to list pods\nrelease shop/demo: not in force on every proxy after 10ms\nwasm-rewrite: a proxy or the cluster cannot be asked\n"},
 		{"a live test fails", bench{onePod, fine, strings.Replace(release, "302", "301", 1)}, exitFindings,
 			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: moved\n  GET http://shop.example.com/a%2Fb\n  status: got 302, want 301\nrelease shop/demo: live tests: 1 passed, 1 failed\n"},
+		{"no answer to a live test", bench{onePod, fine, gated(`{"app": "httpbin"}`, `[]`, `[{"name": "closed", "live": true, "request": {"path": "/closed", "headers": {"x-a": "b"}}, "expect": {"status": 200}}]`)}, exitFindings,
+			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: closed\n  GET http://dev.example.com/closed\n  no answer: EOF\nrelease shop/demo: live tests: 0 passed, 1 failed\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,58 +122,5 @@ func TestGateAfter(t *testing.T) {
 				t.Errorf("exit code %d, want %d; got\n%swant\n%s", code, c.code, out, c.want)
 			}
 		})
-	}
-	t.Run("forbidden", func(t *testing.T) {
-		if code, out := (bench{"", fine, release}).gate(t); code != exitUsage || !strings.Contains(out, "one has to be allowed to list pods") {
-			t.Errorf("exit code %d, want %d and what is wanted:\n%s", code, exitUsage, out)
-		}
-	})
-}
-
-// A namespace of a cluster is read as a manifest of its objects is; the API
-// server keeps them as they were sent.
-func TestAClusterAsInput(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		objects := map[string]string{
-			"/apis/extensions.istio.io/v1alpha1/namespaces/shop/wasmplugins": `{"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPluginList", "metadata": {}, "items": [
-				{"metadata": {"name": "demo-one", "namespace": "shop", "labels": {"app.kubernetes.io/component": "one"}}, "spec": {"phase": "AUTHN", "pluginConfig": {"vars": {"n": 5}, "patterns": [{"name": "a", "match": {"path": {"regex": "^a"}}, "rewrite": {"path": "/${var.n}"}}]}}},
-				{"metadata": {"name": "demo-two", "namespace": "shop", "labels": {"app.kubernetes.io/component": "two"}}, "spec": {"pluginConfig": {}}}]}`,
-			"/apis/networking.istio.io/v1alpha3/namespaces/shop/envoyfilters": `{"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilterList", "metadata": {}, "items": [
-				{"metadata": {"name": "other-two", "namespace": "shop", "labels": {"app.kubernetes.io/component": "two"}}, "spec": {"configPatches": [{"patch": {"value": {"typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": {"name": "other-two", "configuration": {"value": "{\"patterns\":[{\"match\":{\"path\":{\"exact\":\"nothing\"}},\"rewrite\":{\"path\":\"/x\"}}]}"}}}}}}]}}]}`,
-			"/apis/extensions.istio.io/v1alpha1/namespaces/empty/wasmplugins": `{"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPluginList", "metadata": {}, "items": []}`,
-		}
-		if text, ok := objects[r.URL.Path]; ok {
-			fmt.Fprint(w, text)
-		} else {
-			w.WriteHeader(http.StatusNotFound)
-		}
-	}))
-	t.Cleanup(server.Close)
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: %q}}], contexts: [{name: c, context: {cluster: c, namespace: shop}}], current-context: c}`, server.URL)
-	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		args []string
-		code int
-		want string
-	}{
-		{[]string{"lint", "cluster:shop", "--ignore", "phase"}, exitFindings, `warning: cluster:shop: workload one: patterns[0].match.path.regex: "^a": no path can match: a path begins with / and ends before ? and #; a query is matched by match.query [never-matches]
-  write ^/a
-error: cluster:shop: EnvoyFilter shop/other-two: patterns[0].match.path.exact: "nothing": never matches: a path begins with / [invalid]
-3 workloads: 1 error, 1 warning, 0 info
-`},
-		{[]string{"test", "cluster:", "-w", "one"}, exitFine, "cluster:: workload one: no tests: they stand in the values and are never sent to a cluster\n0 passed, 0 failed\n"},
-		{[]string{"explain", "GET", "/a", "cluster:shop", "-w", "one"}, exitFine, ""},
-		{[]string{"lint", "cluster:empty"}, exitUsage, "wasm-rewrite: cluster:empty: the chart made no object in namespace empty; name the namespace of the workloads, as cluster:shop\n"},
-		{[]string{"lint", "cluster:shop", "--set", "a=b"}, exitUsage, "wasm-rewrite: cluster:shop: is a cluster's; --as, --values and --set go with files only\n"},
-	} {
-		var out bytes.Buffer
-		code := run(append(c.args, "--kubeconfig", kubeconfig), nil, &out, &out)
-		if code != c.code || c.want != "" && out.String() != c.want {
-			t.Errorf("%v: exit code %d, want %d; got\n%swant\n%s", c.args, code, c.code, &out, c.want)
-		}
 	}
 }

@@ -4,6 +4,7 @@ package accesslog
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -45,7 +46,8 @@ func Read(r io.Reader, scheme string) (*Log, error) {
 	at := map[string]int{}
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
-	for n := 1; s.Scan(); n++ {
+	n := 1
+	for ; s.Scan(); n++ {
 		line := strings.TrimSpace(s.Text())
 		if line == "" {
 			continue
@@ -70,8 +72,11 @@ func Read(r io.Reader, scheme string) (*Log, error) {
 		}
 		log.Requests[i].Times++
 	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("line %d: %w", log.Lines+log.Unread+1, err)
+	switch err := s.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("line %d: has more than %d bytes; is it an access log?", n, maxLine)
+	case err != nil:
+		return nil, fmt.Errorf("line %d: %w", n, err)
 	}
 	return log, nil
 }

@@ -97,12 +97,15 @@ func (d *decoder) fault(at string, value any, reason string) {
 }
 
 func show(v any) string {
-	text := fmt.Sprint(v)
-	if s, ok := v.(string); ok {
-		text = fmt.Sprintf("%q", s)
+	text, quoted := v.(string)
+	if !quoted {
+		text = fmt.Sprint(v)
 	}
-	if len(text) > 80 {
-		text = text[:80] + "…"
+	if r := []rune(text); len(r) > 80 {
+		text = string(r[:80]) + "…"
+	}
+	if quoted {
+		text = fmt.Sprintf("%q", text)
 	}
 	return text
 }

@@ -69,7 +69,7 @@ func EnvironmentFiles(dir string) (files []string, err error) {
 func parseValues(data []byte, name string) (map[string]any, error) {
 	values := map[string]any{}
 	if err := yaml.Unmarshal(data, &values); err != nil {
-		return nil, &Error{name, yamlReason(err)}
+		return nil, &Error{name, YAMLReason(err)}
 	}
 	if values == nil {
 		values = map[string]any{}

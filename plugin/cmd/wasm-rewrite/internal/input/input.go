@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -238,7 +239,7 @@ func Documents(data []byte) ([]map[string]any, error) {
 	for i, text := range split(data) {
 		text, err := yaml.YAMLToJSONStrict(text)
 		if err != nil {
-			return nil, fmt.Errorf("document %d: %s", i+1, yamlReason(err))
+			return nil, fmt.Errorf("document %d: %s", i+1, YAMLReason(err))
 		}
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.UseNumber()
@@ -257,7 +258,16 @@ func Documents(data []byte) ([]map[string]any, error) {
 	return docs, nil
 }
 
-func yamlReason(err error) string {
+// YAMLReason says why a text is not the YAML that is wanted.
+func YAMLReason(err error) string {
+	var other *json.UnmarshalTypeError
+	if errors.As(err, &other) {
+		want := "want an object with keys, got "
+		if other.Type.Kind() == reflect.String {
+			want = "want a string, got "
+		}
+		return strings.TrimPrefix(other.Field+": "+want+other.Value, ": ")
+	}
 	text := err.Error()
 	for _, prefix := range []string{"yaml: ", "unmarshal errors:\n  ", "error converting YAML to JSON: ", "yaml: ", "unmarshal errors:\n  "} {
 		text = strings.TrimPrefix(text, prefix)

@@ -1,7 +1,6 @@
 package input
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -112,18 +111,11 @@ func (in *Input) envoyFilter(name string, o object) error {
 		}
 		config, _ := object(typed).at("config").(map[string]any)
 		configuration, _ := object(config).at("configuration").(map[string]any)
-		var value any
-		if len(configuration) > 0 {
-			value = configuration["value"]
-			if text, ok := value.(string); ok && json.Valid([]byte(text)) {
-				value = text
-			}
-		}
 		one := name
 		if i > 0 {
 			one = fmt.Sprintf("%s, configPatches[%d]", name, i)
 		}
-		if err := in.add(one, "", object(config).text("name"), value); err != nil {
+		if err := in.add(one, "", object(config).text("name"), configuration["value"]); err != nil {
 			return err
 		}
 	}

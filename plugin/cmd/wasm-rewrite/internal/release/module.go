@@ -131,7 +131,7 @@ func moduleIn(layers []v1.Layer) ([]byte, error) {
 func read(from io.Reader) ([]byte, error) {
 	module, err := io.ReadAll(io.LimitReader(from, maxModule+1))
 	if err == nil && len(module) > maxModule {
-		err = fmt.Errorf("has more than %d bytes", maxModule)
+		err = fmt.Errorf("has more than %d bytes; is it the filter's module?", maxModule)
 	}
 	return module, err
 }

@@ -31,6 +31,7 @@ func cluster(t *testing.T, answers map[string]string) *status.Cluster {
 			}
 		case answer == "forbidden":
 			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Failure", "reason": "Forbidden", "code": 403, "message": "User \"author\" cannot do that"}`))
 		default:
 			_, _ = w.Write([]byte(answer))
 		}

@@ -34,23 +34,30 @@ func TestWhatIsSaid(t *testing.T) {
 	object, proxy = parts(t, "in-force")
 	proxy.Extensions = []byte("<html>")
 	say("no admin port", status.Judge(object, proxy))
+	object, proxy = parts(t, "module-cut-off-at-start")
+	proxy.Log = nil
+	say("a log that says nothing", status.Judge(object, proxy))
+	object, proxy = parts(t, "envoyfilter-refused")
+	proxy.Log = nil
+	say("a log that says nothing", status.Judge(object, proxy))
+	object, _ = parts(t, "in-force")
 	say("no metrics", status.JudgeMetrics(object, &status.Proxy{}))
 	say("metrics of another revision", status.JudgeMetrics(object, &status.Proxy{Metrics: []byte("wasm_rewrite_demo_seed_httpbin_revision{} 1\n")}))
 
-	for _, c := range []struct{ name, plugins, pods string }{
-		{"no Pods", plugins, pods(t)},
-		{"no sidecar", plugins, pods(t, pod("a", "Running", "httpbin"))},
-		{"a Pod that starts", plugins, pods(t, pod("b", "Pending", "istio-proxy"))},
-		{"a silent proxy", plugins, pods(t, pod("a", "Running", "istio-proxy"))},
-		{"a Service", strings.Replace(plugins, `"selector": {"matchLabels": {"app": "httpbin"}}`, `"targetRefs": [{"kind": "Service", "name": "httpbin"}]`, 1), pods(t)},
+	for _, c := range []struct{ name, plugins, pods, forward string }{
+		{"no Pods", plugins, pods(t), ""},
+		{"no sidecar", plugins, pods(t, pod("a", "Running", "httpbin")), ""},
+		{"a Pod that starts", plugins, pods(t, pod("b", "Pending", "istio-proxy")), ""},
+		{"a silent proxy", plugins, pods(t, pod("a", "Running", "istio-proxy")), "hang"},
+		{"a proxy that one may not ask", plugins, pods(t, pod("a", "Running", "istio-proxy")), "forbidden"},
+		{"a Service", strings.Replace(plugins, `"selector": {"matchLabels": {"app": "httpbin"}}`, `"targetRefs": [{"kind": "Service", "name": "httpbin"}]`, 1), pods(t), ""},
 	} {
-		cluster := cluster(t, map[string]string{"wasmplugins": c.plugins, "envoyfilters": envoyFilters, "pods": c.pods, "portforward": "hang"})
+		cluster := cluster(t, map[string]string{"wasmplugins": c.plugins, "envoyfilters": envoyFilters, "pods": c.pods, "portforward": c.forward})
 		_, objects, err := cluster.Objects(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, row := range cluster.Rows(t.Context(), objects) {
-			row.Reason, _, _ = strings.Cut(row.Reason, ": port-forward") // what is unreachable says so itself
 			say(c.name, row)
 		}
 	}

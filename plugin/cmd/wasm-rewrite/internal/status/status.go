@@ -333,35 +333,79 @@ func (p *Proxy) gauge(plugin string) (revision string, loaded bool) {
 
 var (
 	timestamp = regexp.MustCompile(`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
-	ofThread  = regexp.MustCompile(`\s+thread=\d+$`)
+	ofThread  = regexp.MustCompile(`\s+thread=(\d+)$`)
+	ofVM      = regexp.MustCompile(`\sWasm VM failed (.*)$`)
+	ofLoad    = regexp.MustCompile(`\sPlugin (\S+) failed to load$`)
 )
 
+// refusal is why a proxy did not load what it was told.
+type refusal struct {
+	text  string
+	at    time.Time
+	fault fault
+}
+
+// fault is what has to be mended.
+type fault int
+
+const (
+	unsaid   fault = iota // rules or module, the proxy does not say which
+	ofRules               // the filter says what is wrong with them
+	ofModule              // it does not become a filter, or is not there
+)
+
+// configureFailed is what Envoy says of a VM whose filter refused its rules.
+const configureFailed = "Failed to configure base Wasm plugin"
+
 // refusal is the last one in the log that is about an object.
-func (p *Proxy) refusal(o *Object) (text string, at time.Time) {
+func (p *Proxy) refusal(o *Object) (last refusal) {
 	root := o.Plugin
 	if o.Kind != "EnvoyFilter" {
 		root = o.Name // the chart names the plugin as the object
 	}
 	ofFilter := regexp.MustCompile(`wasm log ` + regexp.QuoteMeta(root) + `[^:]*: wasm-rewrite: (configuration refused: .*)`)
+	// What the VMs of a thread failed of; whose they were, the next line says.
+	failed := map[string][]string{}
 	for line := range strings.Lines(string(p.Log)) {
-		line = ofThread.ReplaceAllString(strings.TrimRight(line, "\r\n"), "")
+		line = strings.TrimRight(line, "\r\n")
+		thread := ofThread.FindString(line)
+		line = strings.TrimSuffix(line, thread)
 		when, _ := time.Parse(time.RFC3339Nano, timestamp.FindString(line))
-		said := ""
-		if m := ofFilter.FindStringSubmatch(line); m != nil {
-			said = m[1]
+		if m := ofVM.FindStringSubmatch(line); m != nil {
+			failed[thread] = append([]string{m[1]}, failed[thread]...)
+		} else if m := ofLoad.FindStringSubmatch(line); m != nil {
+			if of := failed[thread]; m[1] == o.Plugin && len(of) > 0 && of[0] != configureFailed {
+				last = refusal{strings.Join(of, ": "), when, ofModule}
+			}
+			delete(failed, thread)
+		} else if m := ofFilter.FindStringSubmatch(line); m != nil {
+			last = refusal{m[1], when, ofRules}
 		} else if _, after, ok := strings.Cut(line, "error in converting the wasm config to local: "); ok && o.URL != "" && strings.Contains(after, o.URL) {
-			said = after
+			last = refusal{after, when, ofModule}
 		} else if _, after, ok := strings.Cut(line, "rejected: "); ok && strings.HasSuffix(after, "Unable to create Wasm plugin "+o.Plugin) {
-			// What the filter said itself says more, and comes a moment before.
-			if text == "" || when.Sub(at) > time.Second {
-				said = after
+			// What was said of the cause says more, and comes a moment before.
+			if last.text == "" || when.Sub(last.at) > time.Second {
+				last = refusal{after, when, unsaid}
 			}
 		}
-		if said != "" {
-			text, at = said, when
-		}
 	}
-	return text, at
+	return last
+}
+
+// advice says how to mend what a proxy did not load.
+func (r refusal) advice(o *Object) string {
+	const rules = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
+	module := "name another module, by the digest that `make publish` printed; `helm rollback` or `git revert` brings back the one before"
+	if o.Kind == "EnvoyFilter" {
+		module = "see that the ConfigMap holds the module whole, as `wasm-rewrite configmap` makes it, and that the Pod mounts it: `helm status` prints the annotations"
+	}
+	switch r.fault {
+	case ofRules:
+		return rules
+	case ofModule:
+		return module
+	}
+	return "the proxy does not say whether it is the rules or the module; " + rules + "; or " + module
 }
 
 // Judge says what a proxy does with an object.
@@ -380,12 +424,15 @@ func Judge(o *Object, p *Proxy) Row {
 		}
 		return row
 	}
-	refusal, at := p.refusal(o)
-	if t.failure != "" && refusal == "" {
-		refusal = t.failure
+	refusal := p.refusal(o)
+	if t.failure != "" && refusal.text == "" {
+		refusal.text = t.failure
+		if o.Module != "" && strings.Contains(t.failure, "Invalid path: "+o.Module) {
+			refusal.fault = ofModule
+		}
 	}
 	if t.Config.Type != wasmType {
-		row.Refusal = refusal
+		row.Refusal = refusal.text
 		if len(t.Config.Rules) == 0 {
 			row.State, row.Reason = AllowAll, "the agent could not fetch the module and put its allow-all filter there: nothing is rewritten"
 		} else {
@@ -398,24 +445,33 @@ func Judge(o *Object, p *Proxy) Row {
 	revision, loaded := p.gauge(o.Plugin)
 	row.Revision.InForce = revision
 	toldRevision := t.revision()
-	refused := t.failure != "" || refusal != "" && !at.Before(t.updated)
+	refused := t.failure != "" || refusal.text != "" && !refusal.at.Before(t.updated)
 	switch {
 	case loaded && !refused && revision == toldRevision && revision == o.Revision && (o.Module == "" || module == o.Module):
 		row.State, row.Module.InForce = InForce, module
 	case !loaded:
-		row.State, row.Refusal = Refused, refusal
-		row.Reason = "the filter could not be loaded and the proxy has none of before: every request is answered 500"
-		row.Advice = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
+		row.State, row.Refusal = Refused, refusal.text
+		row.Reason = "the filter could not be loaded and the proxy has none of before: it " + o.without()
+		row.Advice = refusal.advice(o)
 	case refused || revision != toldRevision:
-		row.State, row.Refusal = Refused, refusal
-		row.Reason = "the proxy refused what it was told last, and goes on with what it had"
-		row.Advice = "correct the rules: `wasm-rewrite lint` finds what the filter refuses; a Pod that starts with them answers 500 to everything"
+		row.State, row.Refusal = Refused, refusal.text
+		row.Reason = "the proxy refused what it was told last, and goes on with what it had; one that starts now " + o.without()
+		row.Advice = refusal.advice(o)
 	default:
 		row.State, row.Module.InForce = Outdated, module
 		row.Reason = "the proxy goes on with what it was told before"
 		row.Advice = "wait a moment and ask again; if it stays so, see that istiod is up and that the proxy is connected to it"
 	}
 	return row
+}
+
+// without says what a proxy does that never had the object's filter: Envoy takes
+// an extension without its filter, but no listener.
+func (o *Object) without() string {
+	if o.Kind == "EnvoyFilter" {
+		return "takes no request"
+	}
+	return "answers 500 to every request"
 }
 
 // module is the digest of the module that a proxy was told to load: the agent

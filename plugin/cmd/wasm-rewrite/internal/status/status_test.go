@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the verdicts into the recordings")
 
 // recording is what an object asked for and a proxy of a real mesh answered:
-// Istio 1.29, Envoy 1.37. Of listeners only the filter chain with the filter is
+// Istio 1.29, Envoy 1.37; or that Envoy alone, where the recording says so. Of listeners only the filter chain with the filter is
 // kept, of logs only the lines about Wasm.
 func recording(t *testing.T, archive *txtar.Archive) (*status.Object, *status.Proxy) {
 	t.Helper()
@@ -128,6 +128,20 @@ func TestARefusedModuleWithTheSameRulesIsNoticed(t *testing.T) {
 	proxy.Log = append(proxy.Log, "2099-01-01T00:00:00.000000Z\twarning\tenvoy config\tgRPC config for type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig rejected: Unable to create Wasm plugin demo.seed-httpbin\tthread=14\n"...)
 	if row := status.Judge(object, proxy); row.State != status.Refused || row.Refusal != "Unable to create Wasm plugin demo.seed-httpbin" {
 		t.Errorf("got %+v", row)
+	}
+}
+
+// Two plugins are loaded one after the other on a thread, and at the same time on two.
+func TestWhatAnotherPluginsModuleFailedOfIsNotThisOnes(t *testing.T) {
+	for _, log := range []string{
+		"error\tenvoy wasm\tWasm VM failed Failed to load Wasm code\tthread=1\ncritical\tenvoy wasm\tPlugin demo.other failed to load\tthread=1\ncritical\tenvoy wasm\tPlugin demo.seed-httpbin failed to load\tthread=1\n",
+		"error\tenvoy wasm\tWasm VM failed Failed to load Wasm code\tthread=2\ncritical\tenvoy wasm\tPlugin demo.seed-httpbin failed to load\tthread=1\n",
+	} {
+		object, proxy := parts(t, "module-cut-off-at-start")
+		proxy.Log = []byte(log)
+		if row := status.Judge(object, proxy); row.State != status.Refused || row.Refusal != "" {
+			t.Errorf("got %+v", row)
+		}
 	}
 }
 
