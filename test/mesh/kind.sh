@@ -29,7 +29,10 @@ istioctl=$state/istio-$istio/bin/istioctl charts=$state/istio-$istio/manifests/c
 	--set 'meshConfig.defaultConfig.proxyMetadata.WASM_INSECURE_REGISTRIES=*'
 
 if [[ $profile != ambient ]]; then
-	helm install istio-ingressgateway "$charts/gateway" --namespace istio-ingress --create-namespace --set service.type=NodePort --wait
+	kubectl create namespace istio-ingress
+	kubectl apply --namespace istio-ingress --filename docs/preload.yaml
+	helm install istio-ingressgateway "$charts/gateway" --namespace istio-ingress --set service.type=NodePort \
+		--set 'podAnnotations.sidecar\.istio\.io/bootstrapOverride=wasm-preload' --wait
 	port=$(kubectl get service istio-ingressgateway --namespace istio-ingress --output 'jsonpath={.spec.ports[?(@.name=="http2")].nodePort}')
 	# A Pod of the cluster does not reach this machine, so the module served by this machine is left out.
 	WASM_REWRITE_KUBECONFIG=$KUBECONFIG WASM_REWRITE_GATEWAY=http://$node:$port WASM_REWRITE_IMAGES=$registry \
