@@ -1,6 +1,7 @@
 package input
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -220,6 +221,8 @@ var (
 	fromSchema  = regexp.MustCompile(`^at '([^']*)': (.*)$`)
 	fromRules   = regexp.MustCompile(`^(?:workload ([^:,]+)(?:, pattern ([^:]+))?: )?([^\s:]+): (.*)$`)
 	schemaIndex = regexp.MustCompile(`/(\d+)(/|$)`)
+	schemaKeys  = regexp.MustCompile(`^additional propert(?:y|ies) (.*) not allowed$`)
+	schemaKey   = regexp.MustCompile(`'([^']*)'`)
 )
 
 // refusals takes the single reasons out of the chart's own failures: those of
@@ -242,8 +245,11 @@ func refusals(err error) (list []Refusal) {
 				r.Path = schemaIndex.ReplaceAllString("/"+strings.TrimPrefix(r.Path, "/"), "[$1]$2")
 				r.Path = strings.ReplaceAll(strings.TrimPrefix(r.Path, "/"), "/", ".")
 			}
-			list = append(list, r)
+			list = append(list, keyByKey(r)...)
 		}
+		slices.SortFunc(list, func(a, b Refusal) int {
+			return cmp.Or(strings.Compare(a.Workload, b.Workload), strings.Compare(a.Path, b.Path))
+		})
 	case strings.Contains(text, requirements):
 		for _, line := range strings.Split(text, "\n") {
 			line, ok := strings.CutPrefix(line, "- ")
@@ -256,6 +262,22 @@ func refusals(err error) (list []Refusal) {
 			}
 			list = append(list, r)
 		}
+	}
+	return list
+}
+
+// keyByKey gives one refusal for each unknown key that the schema names, at the
+// key as the compiler does, and none where the schema only leads up to others.
+func keyByKey(r Refusal) (list []Refusal) {
+	keys := schemaKeys.FindStringSubmatch(r.Reason)
+	switch {
+	case r.Reason == "validation failed":
+		return nil
+	case keys == nil:
+		return []Refusal{r}
+	}
+	for _, key := range schemaKey.FindAllStringSubmatch(keys[1], -1) {
+		list = append(list, Refusal{Workload: r.Workload, Path: strings.TrimPrefix(r.Path+"."+key[1], "."), Reason: "is an unknown key"})
 	}
 	return list
 }
