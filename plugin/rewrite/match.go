@@ -78,17 +78,19 @@ func (c *compiler) choose(at *place, choices []choice, orPresent bool) (chosen c
 	return chosen, false
 }
 
-// text puts vars into a matcher's literal text and reports what is wrong with it.
-func (c *compiler) text(at *place, s string, quote func(string) string) string {
+// text puts vars into a matcher's literal text, reports what is wrong with them
+// and tells whether nothing is.
+func (c *compiler) text(at *place, s string, quote func(string) string) (string, bool) {
 	text, reasons := c.literal(s, quote)
 	for _, reason := range reasons {
 		c.add(at, quoted(s), reason)
 	}
-	return text
+	return text, len(reasons) == 0
 }
 
 func (c *compiler) regex(at *place, s string, ignoreCase bool) *finder {
-	find, reason := newFinder(c.text(at, s, quoteMeta), ignoreCase)
+	text, _ := c.text(at, s, quoteMeta)
+	find, reason := newFinder(text, ignoreCase)
 	if reason != "" {
 		c.add(at, quoted(s), reason)
 		find = &finder{}
@@ -168,8 +170,9 @@ func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
 		c.name(at, *ch.text, m.find, func(group int) ref { return ref{kind: refGroup, index: group} })
 		return m
 	}
-	m.text = c.text(at, *ch.text, asIs)
+	m.text, ok = c.text(at, *ch.text, asIs)
 	switch {
+	case !ok:
 	case strings.ContainsAny(m.text, "?#"):
 		c.add(at, quoted(*ch.text), "never matches: a path ends before ? and #; match the query with match.query")
 	case ch.op == opSuffix && m.text == "":
@@ -187,7 +190,7 @@ func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
 func (c *compiler) matcher(at *place, ch choice, m *matcher, kind refKind, not bool) {
 	m.op = ch.op
 	if ch.op != opRegex {
-		m.text = c.text(at, *ch.text, asIs)
+		m.text, _ = c.text(at, *ch.text, asIs)
 		return
 	}
 	m.find = c.regex(at, *ch.text, m.fold)
