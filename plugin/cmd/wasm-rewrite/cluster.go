@@ -63,7 +63,7 @@ func (f *clusterFlags) readCluster(ctx context.Context, name string) (*input.Inp
 	}
 	cluster, err := status.Connect(config, status.Options{Namespace: namespace, Timeout: f.timeout})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", name, config.Host, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	list, err := cluster.List(ctx)
 	if err != nil {

@@ -62,6 +62,10 @@ func TestScripts(t *testing.T) {
 				module := strings.ReplaceAll(ts.ReadFile(ts.Getenv("MODULE")), "onUnsafe", "onUnsaid")
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(module), 0o644))
 			},
+			// trapping FILE makes a module that takes every configuration and traps at the first request.
+			"trapping": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(trapping), 0o644))
+			},
 			// expand FILE… puts the server's address, and the digest of what was pushed last, into files.
 			"expand": func(ts *testscript.TestScript, _ bool, args []string) {
 				for _, name := range args {
@@ -221,3 +225,23 @@ func TestTimes(t *testing.T) {
 		})
 	}
 }
+
+// trapping is a WebAssembly module in binary form, section by section.
+const trapping = "\x00asm\x01\x00\x00\x00" +
+	// The types.
+	"\x01\x1b\x05\x60\x00\x00\x60\x01\x7f\x01\x7f\x60\x02\x7f\x7f\x01\x7f\x60\x02\x7f\x7f\x00\x60\x03\x7f\x7f\x7f\x01\x7f" +
+	// The functions: the ABI's version, the allocator, one that says yes, one that does nothing, one that traps.
+	"\x03\x06\x05\x00\x01\x02\x03\x04" +
+	// The memory.
+	"\x05\x03\x01\x00\x01" +
+	// The exports.
+	"\x07\x9d\x01\x07" +
+	"\x06memory\x02\x00" +
+	"\x17proxy_abi_version_0_2_0\x00\x00" +
+	"\x18proxy_on_memory_allocate\x00\x01" +
+	"\x11proxy_on_vm_start\x00\x02" +
+	"\x12proxy_on_configure\x00\x02" +
+	"\x17proxy_on_context_create\x00\x03" +
+	"\x18proxy_on_request_headers\x00\x04" +
+	// The code.
+	"\x0a\x15\x05\x02\x00\x0b\x04\x00A\x10\x0b\x04\x00A\x01\x0b\x02\x00\x0b\x03\x00\x00\x0b"

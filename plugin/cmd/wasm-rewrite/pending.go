@@ -94,7 +94,7 @@ func (e *environment) running(ctx context.Context, flags *clusterFlags, planned 
 	for _, namespace := range slices.Sorted(maps.Keys(namespaces)) {
 		cluster, err := status.Connect(config, status.Options{Namespace: namespace, Timeout: flags.timeout})
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", config.Host, err)
+			return nil, err
 		}
 		some, err := cluster.List(ctx)
 		if err != nil {

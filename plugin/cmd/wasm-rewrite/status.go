@@ -55,7 +55,7 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 			options.Namespace, options.Only, options.Timeout = namespace, args, flags.timeout
 			cluster, err := status.Connect(config, options)
 			if err != nil {
-				return fmt.Errorf("%s: %w", config.Host, err)
+				return err
 			}
 			all, objects, err := cluster.Objects(c.Context())
 			if err != nil {

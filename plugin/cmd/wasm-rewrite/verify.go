@@ -116,7 +116,7 @@ cannot be asked.`,
 			}
 			a.options.Timeout = flags.timeout
 			if a.cluster, err = status.Connect(config, a.options); err != nil {
-				return fmt.Errorf("%s: %w", config.Host, err)
+				return err
 			}
 			a.release, a.out = r, c.OutOrStdout()
 			return a.run(c.Context())

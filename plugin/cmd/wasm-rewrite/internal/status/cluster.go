@@ -82,11 +82,11 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 	klog.SetLogger(logr.Discard())
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", config.Host, err)
 	}
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", config.Host, err)
 	}
 	return &Cluster{config: config, objects: objects, core: core, options: options}, nil
 }
