@@ -409,7 +409,7 @@ func parts(w *input.Workload) (r ruleParts, order []string, err error) {
 	}
 	var whole map[string]any
 	if err := json.Unmarshal(w.Config, &whole); err != nil {
-		return r, nil, err
+		return r, nil, fmt.Errorf("its configuration is no JSON object: %w", err)
 	}
 	list, _ := whole["patterns"].([]any)
 	for i, pattern := range list {
