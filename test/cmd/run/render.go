@@ -33,7 +33,7 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 	helm := exec.CommandContext(ctx, o.helm, "template", "wasm-rewrite", o.chart, "--values", o.rules, "--values", "-")
 	helm.Stdin, helm.Stdout, helm.Stderr = bytes.NewReader(here), &manifests, &messages
 	if err := helm.Run(); err != nil {
-		return nil, fmt.Errorf("RULES=%s: helm cannot render the chart with it:\n%s", o.rules,
+		return nil, fmt.Errorf("RULES=%s: helm cannot render the chart with it:\n%s\n`make cli` and `build/bin/wasm-rewrite lint %[1]s` name all that is wrong at once", o.rules,
 			strings.TrimSpace(strings.ReplaceAll(messages.String(), "Use --debug flag to render out invalid YAML\n", "")))
 	}
 	var plugins []envoy.Plugin
