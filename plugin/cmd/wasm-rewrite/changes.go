@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -58,7 +56,7 @@ func (p *promotion) changes(ctx context.Context, since, name string) error {
 	if err != nil {
 		return err
 	}
-	if len(places) == 0 && bytes.Equal(is.release, was.release) && maps.EqualFunc(is.rules, was.rules, bytes.Equal) {
+	if len(places) == 0 && is.samePromoted(was) {
 		fmt.Fprintln(p.out, "nothing has changed")
 		return nil
 	}

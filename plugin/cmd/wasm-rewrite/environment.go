@@ -27,9 +27,8 @@ import (
 // what it runs.
 type environment struct {
 	name, dir string
-	rules     map[string][]byte // rules/<workload>.yaml by workload
-	files     map[string]string // where those were read
-	release   []byte            // release.yaml
+	rules     map[string]ruleFile // rules/<workload>.yaml by workload
+	release   []byte              // release.yaml
 	place     struct {
 		Global struct {
 			Destination struct {
@@ -55,10 +54,16 @@ type environment struct {
 	}
 }
 
+// ruleFile is a file of rules, and where it was read.
+type ruleFile struct {
+	path string
+	text []byte
+}
+
 // readEnvironment reads an environment; the error names the others where there
 // is none of this name.
 func readEnvironment(root, name string) (*environment, error) {
-	e := &environment{name: name, dir: filepath.Join(root, name), rules: map[string][]byte{}, files: map[string]string{}}
+	e := &environment{name: name, dir: filepath.Join(root, name), rules: map[string]ruleFile{}}
 	place, err := os.ReadFile(filepath.Join(e.dir, "place.yaml"))
 	if errors.Is(err, fs.ErrNotExist) || name == "" {
 		found, _ := filepath.Glob(filepath.Join(root, "*", "place.yaml"))
@@ -81,11 +86,11 @@ func readEnvironment(root, name string) (*environment, error) {
 		return nil, err
 	}
 	for _, file := range files {
-		workload := strings.TrimSuffix(filepath.Base(file), ".yaml")
-		if e.rules[workload], err = os.ReadFile(file); err != nil {
+		text, err := os.ReadFile(file)
+		if err != nil {
 			return nil, err
 		}
-		e.files[workload] = file
+		e.rules[strings.TrimSuffix(filepath.Base(file), ".yaml")] = ruleFile{file, text}
 	}
 	if err := unmarshal(e.file("place.yaml"), place, &e.place); err != nil {
 		return nil, err
@@ -108,11 +113,17 @@ func (e *environment) file(name ...string) string {
 	return filepath.Join(append([]string{e.dir}, name...)...)
 }
 
-// with is the environment with other rules, which were read from files, and another release.
-func (e *environment) with(rules map[string][]byte, files map[string]string, text []byte) (*environment, error) {
+// with is the environment with other rules and another release.
+func (e *environment) with(rules map[string]ruleFile, text []byte) (*environment, error) {
 	changed := *e
-	changed.rules, changed.files, changed.release = rules, files, text
+	changed.rules, changed.release = rules, text
 	return &changed, unmarshal(e.file("release.yaml"), text, &changed.values)
+}
+
+// samePromoted tells whether what may be promoted is the same in two.
+func (e *environment) samePromoted(other *environment) bool {
+	return bytes.Equal(e.release, other.release) &&
+		maps.EqualFunc(e.rules, other.rules, func(a, b ruleFile) bool { return bytes.Equal(a.text, b.text) })
 }
 
 // faults are what Argo CD would stumble over: it reads the rules of those
@@ -122,16 +133,16 @@ func (e *environment) faults() (faults []error) {
 		if _, ok := e.place.Workloads[workload]; !ok {
 			faults = append(faults, fmt.Errorf("%s: workloads.%s: is missing, and Argo CD reads %s only where it stands there; write the selector of %[2]s in %[4]s", e.file("place.yaml"), workload, e.file("rules", workload+".yaml"), e.name))
 		}
-		file := e.files[workload]
+		file := e.rules[workload]
 		var values map[string]any
-		if err := unmarshal(file, e.rules[workload], &values); err != nil {
+		if err := unmarshal(file.path, file.text, &values); err != nil {
 			faults = append(faults, err)
 			continue
 		}
 		workloads, _ := values["workloads"].(map[string]any)
 		for _, other := range append(slices.Sorted(maps.Keys(values)), slices.Sorted(maps.Keys(workloads))...) {
 			if other != "workloads" && other != workload {
-				faults = append(faults, fmt.Errorf("%s: %s: does not belong here: the file holds workloads.%s and nothing else", file, other, workload))
+				faults = append(faults, fmt.Errorf("%s: %s: does not belong here: the file holds workloads.%s and nothing else", file.path, other, workload))
 			}
 		}
 	}
@@ -242,8 +253,8 @@ func (e *environment) write(root string) error {
 			}
 		}
 	}
-	for workload, text := range e.rules {
-		if err := os.WriteFile(filepath.Join(rules, workload+".yaml"), text, 0o644); err != nil {
+	for workload, file := range e.rules {
+		if err := os.WriteFile(filepath.Join(rules, workload+".yaml"), file.text, 0o644); err != nil {
 			return err
 		}
 	}

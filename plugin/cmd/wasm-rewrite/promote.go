@@ -97,7 +97,7 @@ func (p *promotion) run(ctx context.Context, fromName, toName string) error {
 	if err != nil {
 		return err
 	}
-	if bytes.Equal(next.release, to.release) && maps.EqualFunc(next.rules, to.rules, bytes.Equal) {
+	if next.samePromoted(to) {
 		fmt.Fprintf(p.out, "%s has it all already: there is nothing to promote\n", toName)
 		return nil
 	}
@@ -154,23 +154,23 @@ func (p *promotion) compare(ctx context.Context, was, is *environment) (passed b
 
 // copied is the target with what is promoted.
 func (p *promotion) copied(from, to *environment) (*environment, error) {
-	rules, files, release := maps.Clone(to.rules), maps.Clone(to.files), to.release
+	rules, release := maps.Clone(to.rules), to.release
 	switch {
 	case p.releaseOnly:
 		release = from.release
 	case p.workload != "":
-		text, ok := from.rules[p.workload]
+		file, ok := from.rules[p.workload]
 		if _, there := to.rules[p.workload]; !ok && !there {
 			known := slices.Sorted(maps.Keys(from.rules))
 			return nil, fmt.Errorf("--workload %s: neither %s nor %s has rules of it; %s has %s", p.workload, from.name, to.name, from.name, join(known))
 		}
 		if delete(rules, p.workload); ok {
-			rules[p.workload], files[p.workload] = text, from.files[p.workload]
+			rules[p.workload] = file
 		}
 	default:
-		rules, files, release = from.rules, from.files, from.release
+		rules, release = from.rules, from.release
 	}
-	return to.with(rules, files, release)
+	return to.with(rules, release)
 }
 
 // sources are the files and folders that are copied.

@@ -92,7 +92,9 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 	for _, w := range in.Workloads {
 		for _, f := range look(w) {
 			f.Input, f.Workload = in.Name, w.Name
-			said[[2]string{w.Name, f.Path}] = said[[2]string{w.Name, f.Path}] || f.Check == Invalid || f.Check == InvalidTests
+			if f.Check == Invalid || f.Check == InvalidTests {
+				said[[2]string{w.Name, f.Path}] = true
+			}
 			findings = append(findings, f)
 		}
 	}
