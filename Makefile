@@ -51,7 +51,7 @@ clean: ## remove what was made
 
 .PHONY: test
 test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
-	go test -timeout 5m ./plugin/... ./charts/... ./test/internal/... ./test/cmd/release
+	go test -timeout 5m ./plugin/... ./cmd/... ./internal/... ./charts/... ./test/internal/... ./test/cmd/... ./test/bench
 	go test -timeout 8m ./test
 	@$(MAKE) size
 
@@ -152,16 +152,16 @@ print-%:
 .PHONY: cli
 cli: build/bin/wasm-rewrite ## the rule author's tool: build/bin/wasm-rewrite
 
-build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard plugin/cmd/wasm-rewrite/*.go plugin/cmd/wasm-rewrite/internal/*/*.go plugin/host/*.go plugin/rewrite/*.go)) go.mod
+build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard cmd/wasm-rewrite/*.go internal/*/*.go plugin/rewrite/*.go)) go.mod
 	@plugin/toolchain/go.sh
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./plugin/cmd/wasm-rewrite
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./cmd/wasm-rewrite
 	@touch $@
 
 # Tests that take their time: make mutate, make fuzz FUZZTIME=10m
 
 .PHONY: mutate fuzz
 mutate: ## changes to the rule engine that no test notices
-	@go run ./test/tools/mutate plugin/rewrite plugin/rewrite/testdata/survivors.txt
+	@go run ./test/cmd/mutate plugin/rewrite plugin/rewrite/testdata/survivors.txt
 
 FUZZTIME ?= 1m
 fuzz: ## the fuzz targets of the rule engine; FUZZTIME=10m for each

@@ -15,41 +15,43 @@ const module = "github.com/wasm-rewrite/wasm-rewrite"
 
 // What may import what: main the filter, the filter the rules, the rules the
 // standard library. Only main and filter know the SDK, and nothing outside the
-// module of the filter imports the filter.
+// module of the filter imports the filter. Commands are made of internal
+// packages, and those of each other and of the rules; tests may import all but
+// the filter.
 func TestImportArrows(t *testing.T) {
 	for _, p := range packages(t, "wasip1", "wasm", "./plugin/...") {
 		for _, imported := range p.Imports {
-			own := strings.HasPrefix(imported, module)
 			sdk := strings.HasPrefix(imported, "github.com/tetratelabs/proxy-wasm-go-sdk")
 			standard := !strings.Contains(imported, ".")
 			var ok bool
-			switch strings.TrimPrefix(p.ImportPath, module+"/plugin") {
-			case "":
+			switch part := strings.TrimPrefix(p.ImportPath, module+"/"); {
+			case part == "plugin":
 				ok = standard || sdk || imported == module+"/plugin/filter"
-			case "/filter":
+			case part == "plugin/filter":
 				ok = standard || sdk || imported == module+"/plugin/rewrite"
-			case "/rewrite":
-				ok = standard
-			default:
-				ok = !sdk && imported != module+"/plugin/filter"
+			case strings.HasPrefix(part, "plugin/rewrite"):
+				ok = standard || strings.HasPrefix(imported, module+"/plugin/rewrite/")
+			case part == "plugin/toolchain/exports":
+				ok = standard || !strings.HasPrefix(imported, module)
 			}
-			if !ok || own && strings.HasPrefix(imported, module+"/test") {
+			if !ok {
 				t.Errorf("%s imports %s", p.ImportPath, imported)
 			}
 		}
 	}
 	for _, p := range packages(t, "", "", "./...") {
+		from := strings.TrimPrefix(p.ImportPath, module+"/")
 		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
 			part, own := strings.CutPrefix(imported, module+"/")
 			if !own {
 				continue
 			}
-			if part == "plugin/filter" && p.ImportPath != module+"/plugin" {
-				t.Errorf("%s imports the filter, which runs in a proxy alone", p.ImportPath)
+			if part == "plugin/filter" && from != "plugin" {
+				t.Errorf("%s imports the filter, which runs in a proxy alone", from)
 			}
-			if slices.Contains(p.Imports, imported) && strings.HasPrefix(p.ImportPath, module+"/plugin/cmd/") &&
-				part != "plugin/rewrite" && part != "plugin/host" && !strings.HasPrefix(part, "plugin/cmd/") {
-				t.Errorf("%s imports %s: a command is made of the rules and the host alone", p.ImportPath, imported)
+			inside := strings.HasPrefix(from, "cmd/") || strings.HasPrefix(from, "internal/")
+			if inside && slices.Contains(p.Imports, imported) && !strings.HasPrefix(part, "plugin/rewrite") && !strings.HasPrefix(part, "internal/") {
+				t.Errorf("%s imports %s: programs and what they share are made of the rules and of internal packages", from, part)
 			}
 		}
 	}

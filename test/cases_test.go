@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"

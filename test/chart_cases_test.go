@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/rewritetest"
 )
 
 // chartCannotSee are the reasons of the filter, as parts of their text, that the chart does not look for, by why it does

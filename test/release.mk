@@ -21,7 +21,7 @@ want_USER_NAME := the name of the user who logs in
 publish: build/bin/publish build/plugin.wasm build/plugin.spdx.json build/cli.spdx.json ## push the filter's and the command line's image: REGISTRY=ghcr.io/me TAG=1.2.3; prints their digests
 	@$(call want,REGISTRY)
 	@for platform in $(PLATFORMS); do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(TAG)' -o build/bin/linux-$$platform/wasm-rewrite ./plugin/cmd/wasm-rewrite; done
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(TAG)' -o build/bin/linux-$$platform/wasm-rewrite ./cmd/wasm-rewrite; done
 	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm '$(REGISTRY)/wasm-rewrite') && $(call say,filter,wasm-rewrite)
 	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(PLATFORMS:%=-program build/bin/linux-%/wasm-rewrite) '$(REGISTRY)/wasm-rewrite-cli') && $(call say,cli,wasm-rewrite-cli)
 
@@ -41,7 +41,7 @@ filter_also = -also 'tinygo,$(tinygo_version),BSD-3-Clause' -also 'wasi-libc,$(w
 build/plugin.spdx.json: build/bin/sbom FORCE
 	@GOOS=wasip1 GOARCH=wasm build/bin/sbom $(sbom_flags) -name wasm-rewrite $(filter_also) ./plugin >$@
 build/cli.spdx.json: build/bin/sbom FORCE
-	@GOOS=linux CGO_ENABLED=0 build/bin/sbom $(sbom_flags) -name wasm-rewrite-cli ./plugin/cmd/wasm-rewrite >$@
+	@GOOS=linux CGO_ENABLED=0 build/bin/sbom $(sbom_flags) -name wasm-rewrite-cli ./cmd/wasm-rewrite >$@
 
 .PHONY: publish-chart
 publish-chart: build/bin/helm build/bin/release
@@ -117,14 +117,14 @@ login: build/bin/helm
 	@$(call want,REGISTRY USER_NAME PASSWORD)
 	@printenv PASSWORD | build/bin/helm registry login $(plain_http) --registry-config "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" --username '$(USER_NAME)' --password-stdin '$(firstword $(subst /, ,$(REGISTRY)))'
 
-build/bin/publish: $(wildcard plugin/cmd/publish/*.go) go.mod
+build/bin/publish: $(wildcard cmd/publish/*.go) go.mod
 	@plugin/toolchain/go.sh
-	@go build -o $@ ./plugin/cmd/publish
+	@go build -o $@ ./cmd/publish
 	@touch $@
 
-build/bin/sbom: $(wildcard plugin/cmd/sbom/*.go) go.mod
+build/bin/sbom: $(wildcard cmd/sbom/*.go) go.mod
 	@plugin/toolchain/go.sh
-	@go build -o $@ ./plugin/cmd/sbom
+	@go build -o $@ ./cmd/sbom
 	@touch $@
 
 build/bin/release: $(wildcard test/cmd/release/*.go test/internal/workflow/*.go test/internal/registry/*.go) go.mod
@@ -150,8 +150,8 @@ update-check: build/venv/bin/pip ## which pinned versions have newer ones
 .PHONY: licences
 licences: build/bin/sbom ## the licences of all that is linked into the filter and the command line
 	@GOOS=wasip1 GOARCH=wasm build/bin/sbom -licences $(filter_also) ./plugin
-	@GOOS=linux CGO_ENABLED=0 build/bin/sbom -licences ./plugin/cmd/wasm-rewrite
+	@GOOS=linux CGO_ENABLED=0 build/bin/sbom -licences ./cmd/wasm-rewrite
 
 .PHONY: vulncheck
 vulncheck: build/bin/govulncheck ## known vulnerabilities that the filter and the command line can reach (asks vuln.go.dev)
-	build/bin/govulncheck ./plugin/...
+	build/bin/govulncheck ./plugin/... ./cmd/...

@@ -3,7 +3,7 @@ package rewrite_test
 import (
 	"testing"
 
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/rewritetest"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 )
 
 // The case table, on the engine itself.

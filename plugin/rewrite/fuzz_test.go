@@ -10,8 +10,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/rewritetest"
 )
 
 // Whatever a configuration is, reading it neither panics nor takes more memory

@@ -3,8 +3,8 @@ package rewrite_test
 import (
 	"testing"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/rewritetest"
 )
 
 // table is the case table, for tests that take their configurations and

@@ -1,5 +1,5 @@
 {{/*
-What the gates read (plugin/cmd/wasm-rewrite/internal/release): the module, and the workloads as proxies get them. Gives
+What the gates read (internal/release): the module, and the workloads as proxies get them. Gives
 JSON.
 */}}
 {{- define "wasm-rewrite.release" -}}

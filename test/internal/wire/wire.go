@@ -10,7 +10,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/rewritetest"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 )
 
 // Message is a request or a response. Of the pseudo-headers, :authority,

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
+)
+
+func newLint() *cobra.Command {
+	var inputs inputFlags
+	var output outputFlag
+	var ignore []string
+	var failOn string
+	var about strings.Builder
+	checks := make([]lint.Check, 0, len(lint.Checks))
+	for _, c := range lint.Checks {
+		fmt.Fprintf(&about, "  %-23s %-8s %s\n", c.Check, c.Severity, c.About)
+		checks = append(checks, c.Check)
+	}
+	c := &cobra.Command{
+		Use:   "lint INPUT…",
+		Short: "Find what is wrong or doubtful in rules",
+		Long: `Find what is wrong or doubtful in rules: all that the filter and the chart refuse, and
+
+` + about.String() + `
+The exit code is 1 where something at least as bad as --fail-on was found.`,
+		Example: `  wasm-rewrite lint rules.yaml
+  wasm-rewrite lint environments/* --fail-on error`,
+		Args: arguments(1, 0, "an INPUT or more"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := output.check(); err != nil {
+				return err
+			}
+			rank, ok := ranks[failOn]
+			if !ok {
+				return fmt.Errorf("--fail-on %s: want %s", failOn, join(failOns))
+			}
+			for _, check := range ignore {
+				if !slices.Contains(checks, lint.Check(check)) {
+					return fmt.Errorf("--ignore %s: there is no such check; want %s", check, join(checks))
+				}
+			}
+			read, err := inputs.read(c, args)
+			if err != nil {
+				return err
+			}
+			r := lintReport{Findings: []lint.Finding{}}
+			failed := false
+			for _, in := range read {
+				for _, f := range lint.Lint(in) {
+					if slices.Contains(ignore, string(f.Check)) {
+						continue
+					}
+					r.Findings = append(r.Findings, f)
+					failed = failed || ranks[string(f.Severity)] <= rank
+				}
+				r.Workloads += len(in.Workloads)
+			}
+			if output.format == "json" {
+				err = writeJSON(c.OutOrStdout(), r)
+			} else {
+				r.text(c.OutOrStdout())
+			}
+			if err == nil && failed {
+				err = errFindings
+			}
+			return err
+		},
+	}
+	inputs.add(c)
+	output.add(c, "text", "json")
+	c.Flags().StringSliceVar(&ignore, "ignore", nil, "checks to leave out")
+	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+join(failOns))
+	complete(c, "ignore", checks)
+	complete(c, "fail-on", failOns)
+	return c
+}
+
+var (
+	failOns = []string{"error", "warning", "info", "never"}
+	ranks   = map[string]int{"never": 0, "error": 1, "warning": 2, "info": 3}
+)
+
+// lintReport is what lint -o json prints.
+type lintReport struct {
+	Workloads int            `json:"workloads"`
+	Findings  []lint.Finding `json:"findings"`
+}
+
+func (r lintReport) text(w io.Writer) {
+	counts := map[lint.Severity]int{}
+	for _, f := range r.Findings {
+		counts[f.Severity]++
+		writeFinding(w, f)
+	}
+	found := "nothing found"
+	if len(r.Findings) > 0 {
+		found = fmt.Sprintf("%s, %s, %d info", number(counts[lint.SeverityError], "error"), number(counts[lint.SeverityWarning], "warning"), counts[lint.SeverityInfo])
+	}
+	fmt.Fprintf(w, "%s: %s\n", number(r.Workloads, "workload"), found)
+}
+
+func writeFinding(w io.Writer, f lint.Finding) {
+	parts := []string{string(f.Severity), where(f.Input, f.Workload)}
+	for _, part := range []string{f.Path, f.Value} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	fmt.Fprintf(w, "%s: %s [%s]\n", strings.Join(parts, ": "), f.Reason, f.Check)
+	if f.Advice != "" {
+		fmt.Fprintf(w, "  %s\n", f.Advice)
+	}
+}

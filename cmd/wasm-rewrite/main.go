@@ -1,0 +1,245 @@
+// Command wasm-rewrite is the rule author's tool: it checks, tries and explains
+// rules with the engine that runs in the proxies. `wasm-rewrite help` has the
+// commands.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+)
+
+// The exit codes, for CI.
+const (
+	exitFine     = 0
+	exitFindings = 1 // findings, failed tests, refused rules
+	exitUsage    = 2 // a wrong command line, input that cannot be read, a cluster that cannot be asked
+)
+
+// errFindings ends a command with exitFindings; what was found is on stdout.
+var errFindings = errors.New("findings")
+
+// version is set where the tool is built for a release.
+var version = ""
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return exitCode(root.Execute(), stderr)
+}
+
+// exitCode is that of an error, which it shows.
+func exitCode(err error, stderr io.Writer) int {
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.Is(err, errFindings):
+		return exitFindings
+	default:
+		fmt.Fprintln(stderr, "wasm-rewrite: "+err.Error())
+		return exitUsage
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "wasm-rewrite",
+		Short: "Check, try and explain the rules of wasm-rewrite",
+		Long: `Check, try and explain the rules of wasm-rewrite, with the engine that runs in the proxies.
+
+An INPUT is a file, a folder, - for stdin, or cluster:NAMESPACE. What it is, is told
+apart so; the first line that fits holds, and --as says otherwise for a file:
+  cluster:NAMESPACE                                       the chart's objects in a cluster
+  a folder with release.yaml                              an environment
+  a file with a document that has apiVersion and kind     a rendered manifest
+  a file with the key workloads                           values of the chart
+  any other file                                          plain rules, in YAML or JSON
+Values and environments are rendered with the chart as helm template does; an
+environment is ../common.yaml, release.yaml, rules/*.yaml by name and place.yaml,
+each over the ones before. In a manifest, every WasmPlugin, TrafficExtension and
+EnvoyFilter with a Wasm filter is read, but for those whose label
+app.kubernetes.io/name is of another program; in a cluster, those whose label is
+wasm-rewrite. Tests stand in none of them: they are never sent to a cluster.
+
+Exit codes: 0 fine, 1 findings or failed tests or refused rules or rules not in
+force, 2 a wrong command line, or input or a cluster that cannot be read.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       buildVersion(),
+	}
+	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
+	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap(), newStatus(), newVerify(), newPromote(), newChanges(), newPending())
+	return root
+}
+
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
+
+// inputFlags are the flags of commands that read inputs.
+type inputFlags struct {
+	options  input.Options
+	cluster  clusterFlags
+	as       string
+	workload []string
+}
+
+func (f *inputFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.as, "as", "", "what the input is, instead of telling it apart: "+join(input.Kinds))
+	flags.StringArrayVarP(&f.options.Values, "values", "f", nil, "values over the input's, as in helm template; may be repeated")
+	flags.StringArrayVar(&f.options.Set, "set", nil, "NAME=VALUE over all values, as in helm template; may be repeated")
+	flags.StringVar(&f.options.Chart, "chart", "charts/wasm-rewrite", "folder or .tgz of the chart that renders values")
+	flags.StringVar(&f.options.Release, "release", "wasm-rewrite", "name of the release that is rendered")
+	flags.StringVarP(&f.options.Namespace, "namespace", "n", "default", "namespace of the release that is rendered")
+	flags.StringSliceVarP(&f.workload, "workload", "w", nil, "only these workloads, by name")
+	f.cluster.add(flags, "the API server")
+	complete(c, "as", input.Kinds)
+}
+
+// read reads inputs; none is an error.
+func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, error) {
+	f.options.As, f.options.Stdin = input.Kind(f.as), c.InOrStdin()
+	if f.as != "" && !slices.Contains(input.Kinds, f.options.As) {
+		return nil, fmt.Errorf("--as %s: want %s", f.as, join(input.Kinds))
+	}
+	var inputs []*input.Input
+	var faults []error
+	found := map[string]bool{}
+	for _, name := range names {
+		in, err := f.readOne(c.Context(), name)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if len(f.workload) > 0 {
+			// Plain rules are of any workload.
+			in.Workloads = slices.DeleteFunc(in.Workloads, func(w input.Workload) bool { return w.Name != "" && !slices.Contains(f.workload, w.Name) })
+		}
+		for _, w := range in.Workloads {
+			found[w.Name] = true
+		}
+		inputs = append(inputs, in)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	for _, name := range f.workload {
+		if !found[name] {
+			return nil, fmt.Errorf("--workload %s: there is none of this name in %s", name, strings.Join(names, ", "))
+		}
+	}
+	return inputs, nil
+}
+
+func (f *inputFlags) readOne(ctx context.Context, name string) (*input.Input, error) {
+	if !strings.HasPrefix(name, clusterPrefix) {
+		return input.Read(name, f.options)
+	}
+	if len(f.options.Values) > 0 || len(f.options.Set) > 0 || f.as != "" {
+		return nil, fmt.Errorf("%s: is a cluster's; --as, --values and --set go with files only", name)
+	}
+	return f.cluster.readCluster(ctx, name)
+}
+
+// outputFlag is -o.
+type outputFlag struct {
+	format  string
+	formats []string
+}
+
+func (f *outputFlag) add(c *cobra.Command, formats ...string) {
+	f.formats = formats
+	c.Flags().StringVarP(&f.format, "output", "o", formats[0], "format of what is printed: "+join(formats))
+	complete(c, "output", formats)
+}
+
+func (f *outputFlag) check() error {
+	if !slices.Contains(f.formats, f.format) {
+		return fmt.Errorf("--output %s: want %s", f.format, join(f.formats))
+	}
+	return nil
+}
+
+func complete[S ~string](c *cobra.Command, flag string, words []S) {
+	list := make([]cobra.Completion, len(words))
+	for i, w := range words {
+		list[i] = string(w)
+	}
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was added a line before
+	}
+}
+
+// arguments wants from least to most arguments, described by what; most 0 is
+// no limit.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= least && (most == 0 || len(args) <= most) {
+			return nil
+		}
+		return fmt.Errorf("%s wants %s, and got %s: see `%s --help`", c.Name(), what, number(len(args), "argument"), c.CommandPath())
+	}
+}
+
+// join lists words as a sentence does: a, b or c.
+func join[S ~string](words []S) string {
+	var b strings.Builder
+	for i, w := range words {
+		switch {
+		case i > 0 && i == len(words)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(w))
+	}
+	return b.String()
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// where names a place for people: the input, and the workload where it has one.
+func where(in, workload string) string {
+	switch {
+	case workload == "":
+		return in
+	case strings.Contains(workload, " "):
+		return in + ": " + workload
+	}
+	return in + ": workload " + workload
+}
+
+// number counts things: 1 test, 2 tests.
+func number(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

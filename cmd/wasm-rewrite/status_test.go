@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
+)
+
+// TestStatusTable shows the verdicts on the recorded proxies, and a row for
+// each state that has nothing to record.
+func TestStatusTable(t *testing.T) {
+	files, err := filepath.Glob("../../internal/status/testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no recordings", err)
+	}
+	r := statusReport{Namespace: "demo"}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var row status.Row
+		if err := json.Unmarshal(archive.Files[len(archive.Files)-1].Data, &row); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		row.Pod = "demo/" + filepath.Base(file[:len(file)-len(".txtar")])
+		r.Rows = append(r.Rows, row)
+	}
+	r.Rows = append(r.Rows, status.Row{Object: "WasmPlugin demo/other", State: status.NoPods, Reason: "a reason", Advice: "an advice"})
+	var got bytes.Buffer
+	r.text(&got)
+	const golden = "testdata/status.golden"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want, err := os.ReadFile(golden); err != nil || got.String() != string(want) {
+		t.Errorf("%v, got\n%swant\n%s(-update writes it)", err, &got, want)
+	}
+}
+
+func TestStatusExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		states []status.State
+		want   int
+	}{
+		{nil, exitFindings},
+		{[]status.State{status.InForce}, exitFine},
+		{[]status.State{status.InForce, status.DenyAll}, exitFindings},
+		{[]status.State{status.InForce, status.NoPods}, exitFindings},
+		{[]status.State{status.DenyAll, status.Unknown}, exitUsage},
+	} {
+		var r statusReport
+		for _, s := range c.states {
+			r.Rows = append(r.Rows, status.Row{State: s})
+		}
+		if got := exitCode(r.verdict(), &bytes.Buffer{}); got != c.want {
+			t.Errorf("%v: exit code %d, want %d", c.states, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+// Package accesslog reads requests out of access logs of Envoy and Istio.
+package accesslog
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+)
+
+// Request is one logged request.
+type Request struct {
+	Method, Scheme, Host, Target string
+	Headers                      []host.Header // those that the log shows
+	Status                       int           // the logged response
+}
+
+// Log is what was read of a log.
+type Log struct {
+	Requests []Counted // the different ones, in the order in which they came
+	Lines    int       // that held a request
+	Unread   int       // that held none
+	First    int       // the first line without a request, from 1
+}
+
+// Counted is a request and how often it stood in the log.
+type Counted struct {
+	Request
+	Times int
+}
+
+// maxLine is the longest line that is read, in bytes.
+const maxLine = 1 << 20
+
+// Read reads a log, line by line. A line is in Envoy's or Istio's default text
+// format, a JSON object with the keys of Istio's or Envoy Gateway's, or a method
+// and a URL. scheme is for lines that do not name one.
+func Read(r io.Reader, scheme string) (*Log, error) {
+	log := &Log{}
+	at := map[string]int{}
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 64<<10), maxLine)
+	n := 1
+	for ; s.Scan(); n++ {
+		line := strings.TrimSpace(s.Text())
+		if line == "" {
+			continue
+		}
+		request, ok := parse(line)
+		if !ok {
+			if log.Unread++; log.Unread == 1 {
+				log.First = n
+			}
+			continue
+		}
+		if request.Scheme == "" {
+			request.Scheme = scheme
+		}
+		log.Lines++
+		key := fmt.Sprintf("%+v", request)
+		i, known := at[key]
+		if !known {
+			i = len(log.Requests)
+			at[key] = i
+			log.Requests = append(log.Requests, Counted{Request: request})
+		}
+		log.Requests[i].Times++
+	}
+	switch err := s.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("line %d: has more than %d bytes; is it an access log?", n, maxLine)
+	case err != nil:
+		return nil, fmt.Errorf("line %d: %w", n, err)
+	}
+	return log, nil
+}
+
+var (
+	text = regexp.MustCompile(`^\[[^\]]*\] "(\S+) (\S+)(?: [^"]*)?" (\d+) .*"([^"]*)" "(.*)" "([^"]*)" "([^"]*)" "([^"]*)"[^"]*$`)
+	bare = regexp.MustCompile(`^([A-Z]+) (?:(https?)://([^/?#\s]+))?([^\s#]*)(?: HTTP/\S+)?$`)
+)
+
+func parse(line string) (Request, bool) {
+	if strings.HasPrefix(line, "{") {
+		return parseJSON(line)
+	}
+	if m := text.FindStringSubmatch(line); m != nil {
+		return finish(map[string]string{"method": m[1], "path": m[2], "status": m[3], "x-forwarded-for": m[4], "user-agent": m[5], "x-request-id": m[6], "host": m[7]})
+	}
+	if m := bare.FindStringSubmatch(line); m != nil {
+		if m[3] != "" && m[4] == "" {
+			m[4] = "/"
+		}
+		return finish(map[string]string{"method": m[1], "scheme": m[2], "host": m[3], "path": m[4]})
+	}
+	return Request{}, false
+}
+
+// keys are the names under which JSON logs have what a request is made of.
+var keys = map[string]string{
+	"method": "method", "request_method": "method", ":method": "method",
+	"path": "path", "request_path": "path", ":path": "path", "x-envoy-origin-path": "path", "x_envoy_original_path": "path", "x-envoy-original-path": "path", "uri": "path",
+	"authority": "host", ":authority": "host", "host": "host",
+	"scheme": "scheme", ":scheme": "scheme",
+	"response_code": "status", "status": "status",
+	"user_agent": "user-agent", "user-agent": "user-agent",
+	"request_id": "x-request-id", "x_request_id": "x-request-id", "x-request-id": "x-request-id",
+	"x_forwarded_for": "x-forwarded-for", "x-forwarded-for": "x-forwarded-for",
+}
+
+func parseJSON(line string) (Request, bool) {
+	d := json.NewDecoder(strings.NewReader(line))
+	d.UseNumber()
+	var object map[string]any
+	if d.Decode(&object) != nil {
+		return Request{}, false
+	}
+	fields := map[string]string{}
+	for name, v := range object {
+		if field := keys[strings.ToLower(name)]; field != "" && v != nil {
+			fields[field] = fmt.Sprint(v)
+		}
+	}
+	return finish(fields)
+}
+
+func finish(fields map[string]string) (r Request, ok bool) {
+	for name, value := range fields {
+		if value == "-" {
+			delete(fields, name)
+		}
+	}
+	r = Request{Method: fields["method"], Scheme: fields["scheme"], Host: fields["host"], Target: fields["path"], Status: 200}
+	if r.Method == "" || !strings.HasPrefix(r.Target, "/") && r.Target != "*" {
+		return r, false
+	}
+	if r.Host == "" {
+		r.Host = "example.com"
+	}
+	if n, err := strconv.Atoi(fields["status"]); err == nil && n >= 100 && n <= 599 {
+		r.Status = n
+	}
+	// Not x-request-id and x-forwarded-for: they make every request another one.
+	if agent := fields["user-agent"]; agent != "" {
+		r.Headers = append(r.Headers, host.Header{Name: "user-agent", Value: agent})
+	}
+	return r, true
+}

@@ -1,0 +1,350 @@
+// Package explain tells what a configuration does to one exchange, pattern by
+// pattern, and why.
+package explain
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+)
+
+// Explanation is what became of one exchange.
+type Explanation struct {
+	Request  []Step   `json:"request"`            // what was decided about the patterns, in order
+	Untried  int      `json:"untried"`            // how many patterns stand behind the one that ended the search
+	Outside  []Change `json:"outside"`            // what the operations outside the patterns changed
+	Upstream *Message `json:"upstream,omitempty"` // the request as it goes on; nil where the filter answers
+	Answer   *Message `json:"answer,omitempty"`   // the filter's own response, before its header operations
+	Response []Step   `json:"response"`
+	// What the operations outside the patterns changed on the response.
+	OutsideResponse []Change `json:"outsideResponse"`
+	Client          Message  `json:"client"` // the response as the client gets it
+}
+
+// Step is the fate of one pattern.
+type Step struct {
+	Pattern string   `json:"pattern"`
+	Verdict string   `json:"verdict"`       // as in rewrite.Step
+	Why     string   `json:"why,omitempty"` // the condition that failed and what stood against it
+	Changes []Change `json:"changes"`
+}
+
+// Change is one value of a header that came or went; pseudo-headers too.
+type Change struct {
+	Op    string `json:"op"` // + or -
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Message is a request or response for people and JSON.
+type Message struct {
+	Headers []Header `json:"headers"`
+	Body    string   `json:"body,omitempty"`
+}
+
+// Header is one value of a header.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Value is the first value of a header, or "".
+func (m *Message) Value(name string) string {
+	for _, h := range m.Headers {
+		if h.Name == name {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+// Host gives the message as package host has it.
+func (m *Message) Host() host.Message {
+	out := host.Message{Body: m.Body}
+	for _, h := range m.Headers {
+		out.Headers = append(out.Headers, host.Header(h))
+	}
+	return out
+}
+
+func message(m host.Message) Message {
+	out := Message{Body: m.Body, Headers: []Header{}}
+	for _, h := range m.Headers {
+		out.Headers = append(out.Headers, Header(h))
+	}
+	return out
+}
+
+// Explain puts a request and its response through a configuration that
+// compiles.
+func Explain(config *rewrite.Config, request, response host.Message) (*Explanation, error) {
+	e := &Explanation{Request: []Step{}, Response: []Step{}}
+	rules, err := rewrite.Compile(config)
+	if err != nil {
+		return nil, err
+	}
+	var steps []rewrite.Step
+	all := pass{config: config, rules: rules}
+	all.run(request, response, func(s rewrite.Step) { steps = append(steps, s) })
+
+	// What one pattern changed is the difference to the same configuration cut
+	// off before it.
+	var cuts []int
+	for _, s := range steps {
+		if s.Verdict == "acted" && !slices.Contains(cuts, s.Pattern) {
+			cuts = append(cuts, s.Pattern)
+		}
+	}
+	slices.Sort(cuts)
+	base := host.Message{Headers: host.NewRequestHeaders(request.Headers...).All()}
+	states := []pass{{request: base.Headers, response: all.base}}
+	for _, i := range cuts {
+		cut := *config
+		cut.Patterns, cut.Headers, cut.OriginalPathHeader, cut.PatternHeader = config.Patterns[:i+1], rewrite.Headers{}, "", ""
+		p := pass{config: &cut, given: &host.Message{Headers: all.base}}
+		if p.rules, err = rewrite.Compile(&cut); err != nil {
+			return nil, err
+		}
+		p.run(request, response, nil)
+		states = append(states, p)
+	}
+	// state is how things stood before pattern i, and behind it where it acted.
+	state := func(i int, behind bool) *pass {
+		n := 0
+		for n < len(cuts) && (cuts[n] < i || behind && cuts[n] == i) {
+			n++
+		}
+		return &states[n]
+	}
+	last := -1
+	for _, s := range steps {
+		p := &config.Patterns[s.Pattern]
+		step := Step{Pattern: rules.PatternName(s.Pattern), Verdict: s.Verdict, Why: s.Why, Changes: []Change{}}
+		before, after := state(s.Pattern, false), state(s.Pattern, true)
+		if s.Verdict == "not matched" {
+			at := before.request
+			if p.Match.Response != nil {
+				at = base.Headers
+			}
+			step.Why = why(p, s.Why, at, before.response)
+		}
+		if s.Verdict == "sampled out" {
+			step.Why = sampled(p.Sample, before.request)
+		}
+		switch {
+		case s.Response:
+			step.Changes = changes(before.response, after.response)
+			e.Response = append(e.Response, step)
+		case p.Match.Response != nil:
+			e.Response = append(e.Response, step)
+		default:
+			step.Changes = changes(before.request, after.request)
+			e.Request = append(e.Request, step)
+			last = max(last, s.Pattern)
+			if s.Verdict == "acted" && len(changes(before.response, after.response)) > 0 {
+				e.Response = append(e.Response, Step{Pattern: step.Pattern, Verdict: "acted", Why: "on the request", Changes: changes(before.response, after.response)})
+			}
+		}
+	}
+	slices.SortStableFunc(e.Response, func(a, b Step) int { return index(rules, a.Pattern) - index(rules, b.Pattern) })
+	for i := last + 1; i < len(config.Patterns); i++ {
+		if config.Patterns[i].Match.Response == nil {
+			e.Untried++
+		}
+	}
+	end := states[len(states)-1]
+	e.Outside = changes(end.request, all.request)
+	e.OutsideResponse = changes(end.response, all.response)
+	e.Client = Message{Headers: message(host.Message{Headers: all.response}).Headers, Body: all.body}
+	if all.answered {
+		m := message(host.Message{Headers: all.base, Body: all.body})
+		e.Answer = &m
+	} else {
+		m := message(host.Message{Headers: all.request, Body: request.Body})
+		e.Upstream = &m
+	}
+	return e, nil
+}
+
+func index(rules *rewrite.Rules, name string) int {
+	for i := range rules.Patterns() {
+		if rules.PatternName(i) == name {
+			return i
+		}
+	}
+	return rules.Patterns()
+}
+
+// pass is both passes of one exchange.
+type pass struct {
+	config            *rewrite.Config
+	rules             *rewrite.Rules
+	given             *host.Message // the response that the filter gets, whatever it answered
+	request, response []host.Header // as they came out
+	base              []host.Header // the response as it came in
+	body              string
+	answered          bool
+}
+
+func (p *pass) run(request, response host.Message, trace func(rewrite.Step)) {
+	stream := p.rules.NewStream()
+	stream.Trace = trace
+	headers := host.NewRequestHeaders(request.Headers...)
+	method, _ := headers.Get(":method")
+	out := stream.Request(exchange.Source(headers))
+	if out.Answer != nil {
+		p.answered = true
+		response = exchange.Answer(out.Answer, method)
+	}
+	exchange.Write(headers, out.Edits)
+	p.request = headers.All()
+	if p.given != nil {
+		response = *p.given
+	}
+	headers = host.NewResponseHeaders(response.Headers...)
+	p.base, p.body = headers.All(), response.Body
+	out = stream.Response(exchange.Source(headers))
+	exchange.Write(headers, out.Edits)
+	p.response = headers.All()
+}
+
+// changes are what differs between two header maps, by name in the order in
+// which they come; the order of different names is no difference.
+func changes(before, after []host.Header) []Change {
+	list := []Change{}
+	var names []string
+	for _, h := range append(slices.Clone(before), after...) {
+		if !slices.Contains(names, h.Name) {
+			names = append(names, h.Name)
+		}
+	}
+	for _, name := range names {
+		was, is := exchange.Values(host.Message{Headers: before}, name), exchange.Values(host.Message{Headers: after}, name)
+		if slices.Equal(was, is) {
+			continue
+		}
+		same := 0
+		for same < len(was) && same < len(is) && was[same] == is[same] {
+			same++
+		}
+		for _, v := range was[same:] {
+			list = append(list, Change{"-", name, v})
+		}
+		for _, v := range is[same:] {
+			list = append(list, Change{"+", name, v})
+		}
+	}
+	return list
+}
+
+// why says what a condition wants and what stood there instead.
+func why(p *rewrite.Pattern, key string, request, response []host.Header) string {
+	get := func(list []host.Header, name string) []string {
+		return exchange.Values(host.Message{Headers: list}, name)
+	}
+	first := func(name string) string {
+		if v := get(request, name); len(v) > 0 {
+			return v[0]
+		}
+		return ""
+	}
+	path, query, _ := strings.Cut(first(":path"), "?")
+	m := &p.Match
+	name, rest, indexed := strings.Cut(key, "[")
+	at := 0
+	if indexed {
+		at, _ = strconv.Atoi(strings.TrimSuffix(rest, "]"))
+	}
+	says := func(want, what, is string) string { return key + ": " + want + "; " + what + " is " + is }
+	switch name {
+	case "match.path":
+		if m.Path == nil || !strings.HasPrefix(path, "/") {
+			return says("a path that begins with /", "the path", strconv.Quote(path))
+		}
+		w := wants(written{"exact": m.Path.Exact, "prefix": m.Path.Prefix, "suffix": m.Path.Suffix, "regex": m.Path.Regex}, m.Path.IgnoreCase)
+		if m.Path.Suffix != nil {
+			w += " with something before it"
+		}
+		return says(w, "the path", strconv.Quote(path))
+	case "match.host":
+		w := wants(written{"exact": m.Host.Exact, "prefix": m.Host.Prefix, "suffix": m.Host.Suffix, "regex": m.Host.Regex}, m.Host.IgnoreCase)
+		return says(w, "the host", strconv.Quote(first(":authority")))
+	case "match.scheme":
+		return says(m.Scheme, "the scheme", first(":scheme"))
+	case "match.methods":
+		return says(strings.Join(m.Methods, ", "), "the method", first(":method"))
+	case "match.headers":
+		return says(value(m.Headers[at]), m.Headers[at].Name, list(get(request, strings.ToLower(m.Headers[at].Name))))
+	case "match.query":
+		values, _ := url.ParseQuery(query)
+		return says(value(m.Query[at]), m.Query[at].Name, list(values[m.Query[at].Name]))
+	case "match.response.status":
+		var statuses []string
+		for _, s := range m.Response.Status {
+			if s.From == s.To {
+				statuses = append(statuses, strconv.Itoa(s.From))
+			} else {
+				statuses = append(statuses, fmt.Sprintf("%dxx", s.From/100))
+			}
+		}
+		return says(strings.Join(statuses, ", "), "the status", strings.Join(get(response, ":status"), ""))
+	case "match.response.headers":
+		h := m.Response.Headers[at]
+		return says(value(h), h.Name, list(get(response, strings.ToLower(h.Name))))
+	}
+	return key
+}
+
+// sampled says what a request was drawn by.
+func sampled(s *rewrite.Sample, request []host.Header) string {
+	share := fmt.Sprintf("sample: %v percent", s.Percent)
+	switch {
+	case s.By == nil:
+		return share
+	case s.By.Header != "":
+		return share + " by header " + s.By.Header + ", which is " + list(exchange.Values(host.Message{Headers: request}, strings.ToLower(s.By.Header)))
+	}
+	return share + " by cookie " + s.By.Cookie
+}
+
+// written is a matcher's texts by key; one is there.
+type written map[string]*string
+
+func wants(w written, ignoreCase bool) string {
+	for key, text := range w {
+		if text != nil {
+			if ignoreCase {
+				key += " (any case)"
+			}
+			return key + " " + strconv.Quote(*text)
+		}
+	}
+	return ""
+}
+
+func value(m rewrite.ValueMatch) string {
+	text := wants(written{"exact": m.Exact, "prefix": m.Prefix, "suffix": m.Suffix, "contains": m.Contains, "regex": m.Regex}, m.IgnoreCase)
+	if m.Present != nil {
+		text = fmt.Sprintf("present: %v", *m.Present)
+	}
+	if m.Not {
+		text = "not " + text
+	}
+	return m.Name + " " + text
+}
+
+func list(values []string) string {
+	switch len(values) {
+	case 0:
+		return "not there"
+	case 1:
+		return strconv.Quote(values[0])
+	}
+	return fmt.Sprintf("%q", values)
+}

@@ -1,0 +1,283 @@
+package input
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/releaseutil"
+	"helm.sh/helm/v3/pkg/strvals"
+	"sigs.k8s.io/yaml"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
+)
+
+// readValues reads values of the chart: the input, then --values over it.
+func readValues(data []byte, name string, o Options) (*Input, error) {
+	values, err := parseValues(data, name)
+	if err != nil {
+		return nil, err
+	}
+	if values, err = mergeFiles(values, o.Values, o); err != nil {
+		return nil, err
+	}
+	return o.render(Values, values)
+}
+
+// readEnvironment reads an environment: ../common.yaml where there is one,
+// release.yaml, rules/*.yaml by name, place.yaml, then --values, each over the
+// ones before.
+func readEnvironment(dir string, o Options) (*Input, error) {
+	files, err := EnvironmentFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	values, err := mergeFiles(map[string]any{}, append(files, o.Values...), o)
+	if err != nil {
+		return nil, err
+	}
+	return o.render(Environment, values)
+}
+
+// EnvironmentFiles are the files of values of an environment, in the order in
+// which Helm and Argo CD merge them.
+func EnvironmentFiles(dir string) (files []string, err error) {
+	rules, err := filepath.Glob(filepath.Join(dir, "rules", "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(rules)
+	candidates := append([]string{filepath.Join(filepath.Dir(filepath.Clean(dir)), "common.yaml"), filepath.Join(dir, "release.yaml")}, rules...)
+	for _, file := range append(candidates, filepath.Join(dir, "place.yaml")) {
+		if _, err := os.Stat(file); err == nil {
+			files = append(files, file)
+		}
+	}
+	return files, nil
+}
+
+func parseValues(data []byte, name string) (map[string]any, error) {
+	values := map[string]any{}
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return nil, &Error{name, YAMLReason(err)}
+	}
+	if values == nil {
+		values = map[string]any{}
+	}
+	return values, nil
+}
+
+// mergeFiles puts files of values over values, as `helm template --values`.
+func mergeFiles(values map[string]any, files []string, o Options) (map[string]any, error) {
+	for _, file := range files {
+		data, err := ReadFile(file, o.Stdin)
+		if err != nil {
+			return nil, &Error{file, reason(err)}
+		}
+		over, err := parseValues(data, file)
+		if err != nil {
+			return nil, err
+		}
+		values = chartutil.MergeTables(over, values)
+	}
+	for _, set := range o.Set {
+		if err := strvals.ParseInto(set, values); err != nil {
+			return nil, &Error{"--set " + set, reason(err)}
+		}
+	}
+	return values, nil
+}
+
+// render makes workloads of values as `helm template` does. Where the chart
+// refuses them, its reasons are kept, and the workloads are what the chart's
+// templates give without its schema and its requirements.
+func (o Options) render(kind Kind, values map[string]any) (*Input, error) {
+	in := &Input{Kind: kind}
+	if o.Release == "" {
+		o.Release = "wasm-rewrite"
+	}
+	if o.Namespace == "" {
+		o.Namespace = "default"
+	}
+	c, err := loadChart(o.Chart)
+	if err != nil {
+		return nil, err
+	}
+	if kind == Values {
+		in.Unpinned, err = pinned(c, values)
+		if err != nil {
+			return nil, err
+		}
+	}
+	docs, whole, err := o.template(c, values)
+	if err != nil {
+		if in.Refusals = refusals(err); in.Refusals == nil {
+			return nil, fmt.Errorf("the chart cannot be rendered: %w", err)
+		}
+		c.Schema = nil
+		c.Templates = slices.DeleteFunc(c.Templates, func(f *chart.File) bool { return path.Base(f.Name) == requirements })
+		if docs, whole, err = o.template(c, values); err != nil {
+			return in, nil
+		}
+	}
+	if err := in.take(docs); err != nil {
+		return nil, err
+	}
+	workloads, _ := whole["workloads"].(map[string]any)
+	for i := range in.Workloads {
+		w := &in.Workloads[i]
+		w.Name = strings.TrimPrefix(w.Name[strings.LastIndexByte(w.Name, '/')+1:], o.Release+"-")
+		written, _ := workloads[w.Name].(map[string]any)
+		if tests := written["tests"]; tests != nil {
+			w.Tests, w.TestFault = example.Parse(tests)
+		}
+	}
+	slices.SortFunc(in.Workloads, func(a, b Workload) int { return strings.Compare(a.Name, b.Name) })
+	return in, nil
+}
+
+// requirements is the template that only fails.
+const requirements = "requirements.yaml"
+
+func loadChart(name string) (*chart.Chart, error) {
+	c, err := loader.Load(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Error{name, "there is no chart here; name its folder or .tgz with --chart"}
+	case err != nil:
+		return nil, &Error{name, reason(err)}
+	}
+	return c, nil
+}
+
+// pinned puts a digest of zeros where neither values nor chart name a module,
+// and tells whether it did. The gates' image, which is no matter of the rules,
+// is left without a word.
+func pinned(c *chart.Chart, values map[string]any) (bool, error) {
+	copied, err := chartutil.CoalesceValues(c, values)
+	if err != nil {
+		return false, err
+	}
+	zeros := "sha256:" + strings.Repeat("0", 64)
+	whole := object(copied)
+	gates := whole.at("verify", "before", "enabled") == true || whole.at("verify", "after", "enabled") == true
+	if gates && whole.text("verify", "image", "digest") == "" {
+		if err := strvals.ParseInto("verify.image.digest="+zeros, values); err != nil {
+			return false, err
+		}
+	}
+	if whole.text("delivery") == "EnvoyFilter" || whole.text("url") != "" || whole.text("image", "digest") != "" || whole.text("image", "tag") != "" {
+		return false, nil
+	}
+	return true, strvals.ParseInto("image.digest="+zeros, values)
+}
+
+// template renders the chart as `helm template` does, and gives the objects
+// and the values as the templates saw them.
+func (o Options) template(c *chart.Chart, values map[string]any) ([]map[string]any, chartutil.Values, error) {
+	if err := chartutil.ProcessDependenciesWithMerge(c, values); err != nil {
+		return nil, nil, err
+	}
+	top, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: o.Release, Namespace: o.Namespace, Revision: 1, IsInstall: true}, chartutil.DefaultCapabilities.Copy())
+	if err != nil {
+		return nil, nil, err
+	}
+	files, err := engine.Render(c, top)
+	if err != nil {
+		return nil, nil, err
+	}
+	for name := range files {
+		if strings.HasSuffix(name, "NOTES.txt") {
+			delete(files, name)
+		}
+	}
+	_, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	if err != nil {
+		return nil, nil, err
+	}
+	var docs []map[string]any
+	for _, m := range manifests {
+		some, err := Documents([]byte(m.Content))
+		if err != nil {
+			return nil, nil, err
+		}
+		docs = append(docs, some...)
+	}
+	return docs, top["Values"].(chartutil.Values), nil
+}
+
+var (
+	fromSchema  = regexp.MustCompile(`^at '([^']*)': (.*)$`)
+	fromRules   = regexp.MustCompile(`^(?:workload ([^:,]+)(?:, pattern ([^:]+))?: )?([^\s:]+): (.*)$`)
+	schemaIndex = regexp.MustCompile(`/(\d+)(/|$)`)
+	schemaKeys  = regexp.MustCompile(`^additional propert(?:y|ies) (.*) not allowed$`)
+	schemaKey   = regexp.MustCompile(`'([^']*)'`)
+)
+
+// refusals takes the single reasons out of the chart's own failures: those of
+// its schema and of its requirements. Of any other failure there are none.
+func refusals(err error) (list []Refusal) {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "values don't meet the specifications of the schema"):
+		for _, line := range strings.Split(text, "\n") {
+			line, ok := strings.CutPrefix(strings.TrimSpace(line), "- ")
+			if !ok {
+				continue
+			}
+			r := Refusal{Reason: line}
+			if m := fromSchema.FindStringSubmatch(line); m != nil {
+				r.Path, r.Reason = m[1], m[2]
+				if workload, ok := strings.CutPrefix(r.Path, "/workloads/"); ok {
+					r.Workload, r.Path, _ = strings.Cut(workload, "/")
+				}
+				r.Path = schemaIndex.ReplaceAllString("/"+strings.TrimPrefix(r.Path, "/"), "[$1]$2")
+				r.Path = strings.ReplaceAll(strings.TrimPrefix(r.Path, "/"), "/", ".")
+			}
+			list = append(list, keyByKey(r)...)
+		}
+		slices.SortFunc(list, func(a, b Refusal) int {
+			return cmp.Or(strings.Compare(a.Workload, b.Workload), strings.Compare(a.Path, b.Path))
+		})
+	case strings.Contains(text, requirements):
+		for _, line := range strings.Split(text, "\n") {
+			line, ok := strings.CutPrefix(line, "- ")
+			if !ok {
+				continue
+			}
+			r := Refusal{Reason: line}
+			if m := fromRules.FindStringSubmatch(line); m != nil {
+				r = Refusal{Workload: m[1], Path: m[3], Reason: m[4]}
+			}
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// keyByKey gives one refusal for each unknown key that the schema names, at the
+// key as the compiler does, and none where the schema only leads up to others.
+func keyByKey(r Refusal) (list []Refusal) {
+	keys := schemaKeys.FindStringSubmatch(r.Reason)
+	switch {
+	case r.Reason == "validation failed":
+		return nil
+	case keys == nil:
+		return []Refusal{r}
+	}
+	for _, key := range schemaKey.FindAllStringSubmatch(keys[1], -1) {
+		list = append(list, Refusal{Workload: r.Workload, Path: strings.TrimPrefix(r.Path+"."+key[1], "."), Reason: "is an unknown key"})
+	}
+	return list
+}
