@@ -57,14 +57,31 @@ func TestImportArrows(t *testing.T) {
 	}
 }
 
+// TestLightPackages holds that what a page in a browser is made of needs no
+// WebAssembly runtime, no Helm and no client of a cluster: rules are read,
+// looked through, explained, tried and migrated without them.
+func TestLightPackages(t *testing.T) {
+	light := []string{"./plugin/rewrite/...", "./internal/input", "./internal/lint", "./internal/exchange", "./internal/explain", "./internal/example", "./internal/migrate"}
+	heavy := []string{"github.com/tetratelabs/", "helm.sh/", "k8s.io/client-go/"}
+	for _, start := range light {
+		for _, p := range packages(t, "js", "wasm", "-deps", start) {
+			for _, prefix := range heavy {
+				if strings.HasPrefix(p.ImportPath, prefix) {
+					t.Errorf("%s needs %s", start, p.ImportPath)
+				}
+			}
+		}
+	}
+}
+
 type goPackage struct {
 	ImportPath                         string
 	Imports, TestImports, XTestImports []string
 }
 
 // packages lists packages as they are built for one system.
-func packages(t *testing.T, goos, goarch, pattern string) (list []goPackage) {
-	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports", pattern)
+func packages(t *testing.T, goos, goarch string, patterns ...string) (list []goPackage) {
+	cmd := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,TestImports,XTestImports"}, patterns...)...)
 	cmd.Dir = ".."
 	cmd.Env = os.Environ()
 	if goos != "" {
@@ -74,7 +91,7 @@ func packages(t *testing.T, goos, goarch, pattern string) (list []goPackage) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list %s: %v\n%s", pattern, err, &stderr)
+		t.Fatalf("go list %s: %v\n%s", patterns, err, &stderr)
 	}
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p goPackage
@@ -83,7 +100,7 @@ func packages(t *testing.T, goos, goarch, pattern string) (list []goPackage) {
 			list = append(list, p)
 		case io.EOF:
 			if len(list) == 0 {
-				t.Fatalf("go list %s names no package", pattern)
+				t.Fatalf("go list %s names no package", patterns)
 			}
 			return list
 		default:

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
 )
 
@@ -69,7 +70,7 @@ func (f *clusterFlags) readCluster(ctx context.Context, name string) (*input.Inp
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", name, config.Host, err)
 	}
-	in, err := input.FromCluster(list)
+	in, err := read.Cluster(list)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
-	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 )
 
 // maxConfigMap is how many bytes of data the API server takes in a ConfigMap.
@@ -28,7 +28,7 @@ that mount it.`,
 		Example: `  wasm-rewrite configmap build/plugin.wasm -n shop,blog | kubectl apply --server-side -f -`,
 		Args:    arguments(1, 1, "MODULE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			data, err := input.ReadFile(args[0], c.InOrStdin())
+			data, err := read.File(args[0], c.InOrStdin())
 			if err != nil {
 				return fmt.Errorf("%s: cannot be read; `make build` makes build/plugin.wasm", args[0])
 			}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/accesslog"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
@@ -243,7 +243,7 @@ func (p pairing) compare(requests []accesslog.Counted, examples int) (workloadDi
 }
 
 // runner puts requests through a workload; none changes nothing.
-func runner(w *input.Workload) (func(request, response host.Message) exchange.Seen, error) {
+func runner(w *input.Workload) (func(request, response message.Message) exchange.Seen, error) {
 	var text []byte
 	if w != nil {
 		text = w.Config
@@ -253,7 +253,7 @@ func runner(w *input.Workload) (func(request, response host.Message) exchange.Se
 		return nil, err
 	}
 	stream := rules.NewStream()
-	return func(request, response host.Message) exchange.Seen {
+	return func(request, response message.Message) exchange.Seen {
 		return exchange.Run(stream, rules, request, response)
 	}, nil
 }
@@ -276,8 +276,8 @@ func differences(was, is exchange.Seen) (changes []diffChange) {
 	} else {
 		add("status", exchange.Value(was.Client, ":status"), exchange.Value(is.Client, ":status"))
 	}
-	side := func(prefix string, a, b *host.Message) {
-		var none host.Message
+	side := func(prefix string, a, b *message.Message) {
+		var none message.Message
 		if a == nil {
 			a = &none
 		}

@@ -18,8 +18,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"sigs.k8s.io/yaml"
 
-	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/compiled"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/release"
 )
 
@@ -168,7 +169,7 @@ func (p pinned) fetchChart(ctx context.Context, e *environment, dir string) (str
 }
 
 // fetchModule gets the environment's module.
-func (p pinned) fetchModule(ctx context.Context, e *environment) (*exchange.Module, error) {
+func (p pinned) fetchModule(ctx context.Context, e *environment) (*compiled.Module, error) {
 	if p.module != "" {
 		return compile(ctx, p.module)
 	}
@@ -177,7 +178,7 @@ func (p pinned) fetchModule(ctx context.Context, e *environment) (*exchange.Modu
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.file("release.yaml"), err)
 	}
-	module, err := exchange.Compile(ctx, text)
+	module, err := compiled.Compile(ctx, text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: the module: %w", e.file("release.yaml"), err)
 	}
@@ -283,7 +284,7 @@ func (e *environment) render(chart, dir string) (*input.Input, error) {
 			return nil, err
 		}
 	}
-	in, err := input.Read(filepath.Join(root, e.name), input.Options{Chart: chart, Namespace: e.place.Global.Destination.Namespace})
+	in, err := read.Input(filepath.Join(root, e.name), read.Options{Chart: chart, Namespace: e.place.Global.Destination.Namespace})
 	if known := (*input.Error)(nil); errors.As(err, &known) {
 		known.Name = strings.Replace(known.Name, root, filepath.Dir(e.dir), 1) // the copy is gone when it is read
 	}

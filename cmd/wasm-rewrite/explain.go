@@ -9,7 +9,7 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/explain"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 )
 
 func newExplain() *cobra.Command {
@@ -93,14 +93,14 @@ type workloadExplanation struct {
 	*explain.Explanation
 }
 
-func parseRequest(method, url string, headers []string) (host.Message, error) {
+func parseRequest(method, url string, headers []string) (message.Message, error) {
 	if method == "" || method != strings.ToUpper(method) {
-		return host.Message{}, fmt.Errorf("%q is no method; want one in upper case, such as GET", method)
+		return message.Message{}, fmt.Errorf("%q is no method; want one in upper case, such as GET", method)
 	}
 	scheme, authority, target := "http", "example.com", url
 	if before, rest, ok := strings.Cut(url, "://"); ok && !strings.HasPrefix(url, "/") {
 		if before != "http" && before != "https" {
-			return host.Message{}, fmt.Errorf("%s: want http:// or https://", url)
+			return message.Message{}, fmt.Errorf("%s: want http:// or https://", url)
 		}
 		end := strings.IndexAny(rest, "/?#")
 		if end < 0 {
@@ -113,11 +113,11 @@ func parseRequest(method, url string, headers []string) (host.Message, error) {
 	}
 	target, _, _ = strings.Cut(target, "#") // clients keep it to themselves
 	if !strings.HasPrefix(target, "/") && target != "*" || authority == "" {
-		return host.Message{}, fmt.Errorf("%s: want a URL such as https://shop.example.com/old?v=2, or a path", url)
+		return message.Message{}, fmt.Errorf("%s: want a URL such as https://shop.example.com/old?v=2, or a path", url)
 	}
 	list, err := parseHeaders("--header", headers)
 	if err != nil {
-		return host.Message{}, err
+		return message.Message{}, err
 	}
 	for i := 0; i < len(list); i++ {
 		if list[i].Name == "host" {
@@ -129,13 +129,13 @@ func parseRequest(method, url string, headers []string) (host.Message, error) {
 	return exchange.Request(method, scheme, authority, target, list), nil
 }
 
-func parseHeaders(flag string, lines []string) (list []host.Header, err error) {
+func parseHeaders(flag string, lines []string) (list []message.Header, err error) {
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
 		if name = strings.ToLower(strings.TrimSpace(name)); !ok || name == "" || strings.ContainsAny(name, " \t") {
 			return nil, fmt.Errorf("%s %q: want 'name: value'", flag, line)
 		}
-		list = append(list, host.Header{Name: name, Value: strings.TrimSpace(value)})
+		list = append(list, message.Header{Name: name, Value: strings.TrimSpace(value)})
 	}
 	return list, nil
 }
@@ -149,7 +149,7 @@ func cut(s string) string {
 	return s
 }
 
-func writeExplanation(w io.Writer, request host.Message, e *explain.Explanation) {
+func writeExplanation(w io.Writer, request message.Message, e *explain.Explanation) {
 	fmt.Fprintln(w, exchange.Line(request))
 	writeSteps(w, e.Request)
 	if e.Untried > 0 {

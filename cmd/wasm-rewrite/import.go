@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate"
 )
 
@@ -36,7 +37,7 @@ rewrites from the objects when the rules are in force, not before, and not after
 			var docs []map[string]any
 			var faults []error
 			for _, name := range args {
-				data, err := input.ReadFile(name, c.InOrStdin())
+				data, err := read.File(name, c.InOrStdin())
 				if err != nil {
 					faults = append(faults, fmt.Errorf("%s: cannot be read", name))
 					continue

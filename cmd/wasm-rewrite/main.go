@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 )
 
 // The exit codes, for CI.
@@ -99,7 +100,7 @@ func buildVersion() string {
 
 // inputFlags are the flags of commands that read inputs.
 type inputFlags struct {
-	options  input.Options
+	options  read.Options
 	cluster  clusterFlags
 	as       string
 	workload []string
@@ -155,7 +156,7 @@ func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, err
 
 func (f *inputFlags) readOne(ctx context.Context, name string) (*input.Input, error) {
 	if !strings.HasPrefix(name, clusterPrefix) {
-		return input.Read(name, f.options)
+		return read.Input(name, f.options)
 	}
 	if len(f.options.Values) > 0 || len(f.options.Set) > 0 || f.as != "" {
 		return nil, fmt.Errorf("%s: is a cluster's; --as, --values and --set go with files only", name)

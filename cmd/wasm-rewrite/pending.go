@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
 )
 
@@ -104,7 +105,7 @@ func (e *environment) running(ctx context.Context, flags *clusterFlags, planned 
 			return o.GetLabels()["app.kubernetes.io/instance"] != releaseName
 		})...)
 	}
-	return input.FromCluster(list)
+	return read.Cluster(list)
 }
 
 // releaseName is that of every environment, as argocd/applicationset.yaml says.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/compiled"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
@@ -188,7 +189,7 @@ func (p *promotion) sources(from *environment) []string {
 type side struct {
 	in     *input.Input
 	chart  string
-	module *exchange.Module
+	module *compiled.Module
 }
 
 func (p *promotion) fetch(ctx context.Context, e *environment) (*side, error) {
@@ -270,7 +271,7 @@ func merged(a, b map[string]*input.Workload) map[string]*input.Workload {
 	return all
 }
 
-func (p *promotion) tellWorkload(ctx context.Context, name string, beforeModule, afterModule *exchange.Module, was, is *input.Workload) error {
+func (p *promotion) tellWorkload(ctx context.Context, name string, beforeModule, afterModule *compiled.Module, was, is *input.Workload) error {
 	title := "workload " + name
 	switch {
 	case was == nil:
@@ -304,7 +305,7 @@ func (p *promotion) tellWorkload(ctx context.Context, name string, beforeModule,
 		}
 	}
 	then, err := seen(ctx, beforeModule, was, tests)
-	refused := (*exchange.RefusedError)(nil)
+	refused := (*compiled.RefusedError)(nil)
 	if errors.As(err, &refused) {
 		fmt.Fprintf(p.out, "  no example is compared, for the module refuses the rules until now: %s\n", strings.Join(refused.Reasons, "; "))
 		return nil
@@ -334,7 +335,7 @@ func (p *promotion) tellWorkload(ctx context.Context, name string, beforeModule,
 }
 
 // seen puts tests through a workload's rules in a module; none changes nothing.
-func seen(ctx context.Context, module *exchange.Module, w *input.Workload, tests []example.Test) ([]exchange.Seen, error) {
+func seen(ctx context.Context, module *compiled.Module, w *input.Workload, tests []example.Test) ([]exchange.Seen, error) {
 	var text []byte
 	if w != nil {
 		text = w.Config
@@ -343,7 +344,7 @@ func seen(ctx context.Context, module *exchange.Module, w *input.Workload, tests
 	if err != nil {
 		return nil, err
 	}
-	if text, err = exchange.WithoutRandom(text, config); err != nil {
+	if text, err = compiled.WithoutRandom(text, config); err != nil {
 		return nil, err
 	}
 	subject, err := module.Start(ctx, text, config, rules)

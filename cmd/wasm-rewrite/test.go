@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/compiled"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
@@ -97,16 +98,16 @@ A random sample counts as in.`,
 type tester struct {
 	filter  *regexp.Regexp
 	atLeast float64
-	module  *exchange.Module // nil: the engine itself
+	module  *compiled.Module // nil: the engine itself
 }
 
 // compile makes ready the module that --wasm names.
-func compile(ctx context.Context, file string) (*exchange.Module, error) {
+func compile(ctx context.Context, file string) (*compiled.Module, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("--wasm %s: cannot be read; `make build` makes build/plugin.wasm", file)
 	}
-	module, err := exchange.Compile(ctx, data)
+	module, err := compiled.Compile(ctx, data)
 	if err != nil {
 		return nil, fmt.Errorf("--wasm %s: %w", file, err)
 	}
@@ -184,12 +185,12 @@ func (t *tester) workload(ctx context.Context, in *input.Input, w input.Workload
 	}
 	subject := exchange.Native(rules)
 	if t.module != nil {
-		text, err := exchange.WithoutRandom(w.Config, config)
+		text, err := compiled.WithoutRandom(w.Config, config)
 		if err != nil {
 			return run, err
 		}
 		subject, err = t.module.Start(ctx, text, config, rules)
-		if refused := (*exchange.RefusedError)(nil); errors.As(err, &refused) {
+		if refused := (*compiled.RefusedError)(nil); errors.As(err, &refused) {
 			for _, reason := range refused.Reasons {
 				run.Refusals = append(run.Refusals, lint.Finding{Input: in.Name, Workload: w.Name,
 					Reason: "the filter refuses what this tool takes: " + reason, Severity: lint.SeverityError, Check: lint.Invalid})

@@ -14,9 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/compiled"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/release"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
 )
@@ -54,7 +55,7 @@ Exit codes: 0 fine, 1 refused rules or failed tests, 2 the module cannot be had.
 			case err != nil:
 				return fmt.Errorf("%s: %w", r, err)
 			default:
-				if t.module, err = exchange.Compile(c.Context(), module); err != nil {
+				if t.module, err = compiled.Compile(c.Context(), module); err != nil {
 					return fmt.Errorf("%s: the module: %w", r, err)
 				}
 				defer func() { err = errors.Join(err, t.module.Close(c.Context())) }()
@@ -73,7 +74,7 @@ Exit codes: 0 fine, 1 refused rules or failed tests, 2 the module cannot be had.
 }
 
 func readRelease(c *cobra.Command, name string) (*release.Release, error) {
-	text, err := input.ReadFile(name, c.InOrStdin())
+	text, err := read.File(name, c.InOrStdin())
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be read; the chart writes it where verify.before or verify.after is enabled", name)
 	}

@@ -11,14 +11,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 )
 
 // Request is one logged request.
 type Request struct {
 	Method, Scheme, Host, Target string
-	Headers                      []host.Header // those that the log shows
-	Status                       int           // the logged response
+	Headers                      []message.Header // those that the log shows
+	Status                       int              // the logged response
 }
 
 // Log is what was read of a log.
@@ -148,7 +148,7 @@ func finish(fields map[string]string) (r Request, ok bool) {
 	}
 	// Not x-request-id and x-forwarded-for: they make every request another one.
 	if agent := fields["user-agent"]; agent != "" {
-		r.Headers = append(r.Headers, host.Header{Name: "user-agent", Value: agent})
+		r.Headers = append(r.Headers, message.Header{Name: "user-agent", Value: agent})
 	}
 	return r, true
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 )
 
 // Send sends a test's request to the real service and compares what a client
@@ -33,5 +33,5 @@ func (t *Test) Send(ctx context.Context, over http.RoundTripper) ([]Failure, err
 		headers[strings.ToLower(name)] = slices.Clone(values)
 	}
 	seen := Expect{Status: t.Expect.Status, Location: t.Expect.Location, ResponseHeaders: t.Expect.ResponseHeaders, AbsentResponseHeaders: t.Expect.AbsentResponseHeaders}
-	return seen.check(exchange.Seen{Client: Response{Status: response.StatusCode, Headers: headers}.message(), Upstream: &host.Message{}}), nil
+	return seen.check(exchange.Seen{Client: Response{Status: response.StatusCode, Headers: headers}.message(), Upstream: &message.Message{}}), nil
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 )
 
 // Verdict is what came of one test.
@@ -44,17 +44,17 @@ func Run(ctx context.Context, s exchange.Subject, tests []Test) ([]Verdict, erro
 	return verdicts, nil
 }
 
-func (r Request) message() host.Message {
+func (r Request) message() message.Message {
 	return exchange.Request(r.Method, r.Scheme, r.Host, r.Path, r.Headers.list())
 }
 
-func (r Response) message() host.Message { return exchange.Response(r.Status, r.Headers.list()) }
+func (r Response) message() message.Message { return exchange.Response(r.Status, r.Headers.list()) }
 
 // list gives the headers one value an entry, by name.
-func (h Headers) list() (list []host.Header) {
+func (h Headers) list() (list []message.Header) {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, value := range h[name] {
-			list = append(list, host.Header{Name: name, Value: value})
+			list = append(list, message.Header{Name: name, Value: value})
 		}
 	}
 	return list
@@ -98,7 +98,7 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 			fail("location", values(got), strconv.Quote(*e.Location))
 		}
 	}
-	headers := func(key string, m *host.Message, want Headers, absentKey string, absent []string) {
+	headers := func(key string, m *message.Message, want Headers, absentKey string, absent []string) {
 		for _, name := range slices.Sorted(maps.Keys(want)) {
 			if m == nil {
 				fail(key+"."+name, answered, values(want[name]))

@@ -1,17 +1,14 @@
-// Package exchange puts requests and their responses through a configuration:
-// through the engine itself, or through the compiled filter.
+// Package exchange puts requests and their responses through a configuration,
+// through the engine itself. Package compiled does it through the compiled
+// filter.
 package exchange
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
@@ -19,17 +16,17 @@ import (
 type Subject interface {
 	// Exchange sends a request to an upstream that answers response. Both have
 	// their pseudo-headers among the headers.
-	Exchange(ctx context.Context, request, response host.Message) (Seen, error)
+	Exchange(ctx context.Context, request, response message.Message) (Seen, error)
 	// Close frees what the subject holds.
 	Close(ctx context.Context) error
 }
 
 // Seen is what came of an exchange.
 type Seen struct {
-	Upstream *host.Message // the request as the upstream got it; nil where it got none
-	Client   host.Message  // the response as the client got it
-	Acted    []string      // the patterns that acted: on the request, in order, then those on the response
-	Counts   map[Count]int // the counters that went up
+	Upstream *message.Message // the request as the upstream got it; nil where it got none
+	Client   message.Message  // the response as the client got it
+	Acted    []string         // the patterns that acted: on the request, in order, then those on the response
+	Counts   map[Count]int    // the counters that went up
 }
 
 // Count names a counter.
@@ -53,15 +50,15 @@ type native struct {
 
 func (n *native) Close(context.Context) error { return nil }
 
-func (n *native) Exchange(_ context.Context, request, response host.Message) (Seen, error) {
+func (n *native) Exchange(_ context.Context, request, response message.Message) (Seen, error) {
 	return Run(n.stream, n.rules, request, response), nil
 }
 
 // Run puts one exchange through a stream, which is reset afterwards.
-func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response host.Message) Seen {
+func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response message.Message) Seen {
 	defer stream.Reset()
 	seen := Seen{Counts: map[Count]int{}}
-	headers := host.NewRequestHeaders(request.Headers...)
+	headers := message.NewRequestHeaders(request.Headers...)
 	out := stream.Request(Source(headers))
 	seen.take(rules, out)
 	Write(headers, out.Edits)
@@ -69,13 +66,13 @@ func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response host.Me
 	if out.Answer != nil {
 		response = Answer(out.Answer, method)
 	} else {
-		seen.Upstream = &host.Message{Headers: headers.All(), Body: request.Body}
+		seen.Upstream = &message.Message{Headers: headers.All(), Body: request.Body}
 	}
-	headers = host.NewResponseHeaders(response.Headers...)
+	headers = message.NewResponseHeaders(response.Headers...)
 	out = stream.Response(Source(headers))
 	seen.take(rules, out)
 	Write(headers, out.Edits)
-	seen.Client = host.Message{Headers: headers.All(), Body: response.Body}
+	seen.Client = message.Message{Headers: headers.All(), Body: response.Body}
 	return seen
 }
 
@@ -93,15 +90,15 @@ func (s *Seen) take(rules *rewrite.Rules, out *rewrite.Outcome) {
 }
 
 // Answer makes the response of the filter's own answer as Envoy does.
-func Answer(a *rewrite.Answer, method string) host.Message {
-	h := host.NewResponseHeaders(host.Header{Name: ":status", Value: strconv.Itoa(a.Status)})
+func Answer(a *rewrite.Answer, method string) message.Message {
+	h := message.NewResponseHeaders(message.Header{Name: ":status", Value: strconv.Itoa(a.Status)})
 	for _, extra := range a.Headers {
 		h.Add(strings.Clone(extra.Name), strings.Clone(extra.Value))
 	}
 	h.Remove("content-length")
 	if a.Body == "" {
 		h.Remove("content-type")
-		return host.Message{Headers: h.All()}
+		return message.Message{Headers: h.All()}
 	}
 	h.Add("content-length", strconv.Itoa(len(a.Body)))
 	if _, ok := h.Get("content-type"); !ok {
@@ -111,11 +108,11 @@ func Answer(a *rewrite.Answer, method string) host.Message {
 	if method == "HEAD" {
 		body = ""
 	}
-	return host.Message{Headers: h.All(), Body: body}
+	return message.Message{Headers: h.All(), Body: body}
 }
 
 // Write puts the engine's edits into a header map, as the filter does.
-func Write(h *host.HeaderMap, edits []rewrite.Edit) {
+func Write(h *message.HeaderMap, edits []rewrite.Edit) {
 	for _, e := range edits {
 		// The engine's strings live until the stream's Reset only.
 		name, value := strings.Clone(e.Name), strings.Clone(e.Value)
@@ -131,9 +128,9 @@ func Write(h *host.HeaderMap, edits []rewrite.Edit) {
 }
 
 // Source hands a header map to the engine.
-func Source(h *host.HeaderMap) rewrite.Source { return source{h} }
+func Source(h *message.HeaderMap) rewrite.Source { return source{h} }
 
-type source struct{ *host.HeaderMap }
+type source struct{ *message.HeaderMap }
 
 func (s source) Header(name string) (string, bool, bool) {
 	value, found := s.Get(name)
@@ -150,17 +147,17 @@ func (s source) Headers() ([]rewrite.Header, bool) {
 }
 
 // Request makes a request.
-func Request(method, scheme, authority, target string, headers []host.Header) host.Message {
-	list := []host.Header{{Name: ":authority", Value: authority}}
+func Request(method, scheme, authority, target string, headers []message.Header) message.Message {
+	list := []message.Header{{Name: ":authority", Value: authority}}
 	if target != "" {
-		list = append(list, host.Header{Name: ":path", Value: target})
+		list = append(list, message.Header{Name: ":path", Value: target})
 	}
-	list = append(list, host.Header{Name: ":method", Value: method}, host.Header{Name: ":scheme", Value: scheme})
-	return host.Message{Headers: append(list, headers...)}
+	list = append(list, message.Header{Name: ":method", Value: method}, message.Header{Name: ":scheme", Value: scheme})
+	return message.Message{Headers: append(list, headers...)}
 }
 
 // Line shows a request: GET https://host/path.
-func Line(request host.Message) string {
+func Line(request message.Message) string {
 	target := Value(request, ":path")
 	if !strings.HasPrefix(target, "/") {
 		target = " " + target // OPTIONS *
@@ -169,12 +166,12 @@ func Line(request host.Message) string {
 }
 
 // Response makes a response.
-func Response(status int, headers []host.Header) host.Message {
-	return host.Message{Headers: append([]host.Header{{Name: ":status", Value: strconv.Itoa(status)}}, headers...)}
+func Response(status int, headers []message.Header) message.Message {
+	return message.Message{Headers: append([]message.Header{{Name: ":status", Value: strconv.Itoa(status)}}, headers...)}
 }
 
 // Values are all values of a header of a message, in order.
-func Values(m host.Message, name string) (values []string) {
+func Values(m message.Message, name string) (values []string) {
 	for _, h := range m.Headers {
 		if h.Name == name {
 			values = append(values, h.Value)
@@ -184,158 +181,9 @@ func Values(m host.Message, name string) (values []string) {
 }
 
 // Value is the first value of a header of a message, or "".
-func Value(m host.Message, name string) string {
+func Value(m message.Message, name string) string {
 	if values := Values(m, name); len(values) > 0 {
 		return values[0]
 	}
 	return ""
-}
-
-// Module is a compiled filter, ready for configurations.
-type Module struct{ module *host.Module }
-
-// Compile makes ready a filter's module.
-func Compile(ctx context.Context, wasm []byte) (*Module, error) {
-	m, err := host.Compile(ctx, wasm, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &Module{m}, nil
-}
-
-// Close frees the module.
-func (m *Module) Close(ctx context.Context) error { return m.module.Close(ctx) }
-
-// Start puts a configuration in force in the filter: text, which config and
-// rules are for the engine; they tell what the counters mean. The filter decides
-// samples without `by` at random: see [WithoutRandom]. The error is a
-// *RefusedError where the filter refuses the configuration.
-func (m *Module) Start(ctx context.Context, text []byte, config *rewrite.Config, rules *rewrite.Rules) (Subject, error) {
-	vm, err := m.module.New(ctx, host.Options{})
-	if err != nil {
-		return nil, err
-	}
-	plugin, err := vm.Start(ctx, "wasm-rewrite", text)
-	if refused := (*host.RefusedError)(nil); errors.As(err, &refused) {
-		err = refusal(refused)
-	}
-	if err != nil {
-		return nil, errors.Join(err, vm.Close(ctx))
-	}
-	return &module{config: config, rules: rules, vm: vm, plugin: plugin, before: vm.Metrics()}, nil
-}
-
-// RefusedError tells that the filter refuses a configuration that the engine of
-// this tool takes: it is of another version.
-type RefusedError struct{ Reasons []string }
-
-func (e *RefusedError) Error() string {
-	return "the filter refuses the configuration: " + strings.Join(e.Reasons, "; ")
-}
-
-func refusal(from *host.RefusedError) *RefusedError {
-	e := &RefusedError{}
-	for _, l := range from.Logs {
-		e.Reasons = append(e.Reasons, strings.TrimPrefix(l.Message, "wasm-rewrite: configuration refused: "))
-	}
-	return e
-}
-
-// WithoutRandom leaves out of a configuration the samples that are decided at
-// random, so that the filter takes every request in, as the engine does for
-// tests. A configuration without any comes back as it is.
-func WithoutRandom(text []byte, config *rewrite.Config) ([]byte, error) {
-	random := func(p rewrite.Pattern) bool { return p.Sample != nil && p.Sample.By == nil }
-	if !slices.ContainsFunc(config.Patterns, random) {
-		return text, nil
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var whole struct {
-		object   map[string]any
-		patterns []any
-	}
-	if err := d.Decode(&whole.object); err != nil {
-		return nil, err
-	}
-	whole.patterns, _ = whole.object["patterns"].([]any)
-	for i, p := range whole.patterns {
-		if pattern, ok := p.(map[string]any); ok && random(config.Patterns[i]) {
-			delete(pattern, "sample")
-		}
-	}
-	return json.Marshal(whole.object)
-}
-
-type module struct {
-	config *rewrite.Config
-	rules  *rewrite.Rules
-	vm     *host.VM
-	plugin *host.Plugin
-	before map[string]int64
-}
-
-func (m *module) Close(ctx context.Context) error { return m.vm.Close(ctx) }
-
-func (m *module) Exchange(ctx context.Context, request, response host.Message) (Seen, error) {
-	r, err := m.plugin.Exchange(ctx, request, func(host.Message) host.Message { return response })
-	if err != nil {
-		return Seen{}, err
-	}
-	// The filter tells what it counted when the host ticks.
-	if err := m.plugin.Tick(ctx); err != nil {
-		return Seen{}, err
-	}
-	seen := Seen{Upstream: r.Upstream, Client: r.Client, Counts: map[Count]int{}}
-	now := m.vm.Metrics()
-	for name, value := range now {
-		if value == m.before[name] {
-			continue
-		}
-		pattern, result, ok := splitCounter(name)
-		if !ok {
-			continue
-		}
-		seen.Counts[Count{pattern, result}] += int(value - m.before[name])
-	}
-	m.before = now
-	seen.Acted = m.acted(seen.Counts)
-	return seen, nil
-}
-
-// splitCounter reads a counter's name: wasm_rewrite.<plugin>.<pattern>.<result>.
-func splitCounter(name string) (pattern string, result rewrite.Result, ok bool) {
-	parts := strings.Split(name, ".")
-	if len(parts) != 4 {
-		return "", 0, false
-	}
-	for result := range rewrite.Results {
-		if result.String() == parts[3] {
-			return parts[2], result, true
-		}
-	}
-	return "", 0, false
-}
-
-// acted tells by the counters which patterns acted. One that matched and was
-// undone as unsafe did not: it counted unsafe, and nothing that it did.
-func (m *module) acted(counts map[Count]int) []string {
-	var onRequest, onResponse []string
-	for i := range m.rules.Patterns() {
-		name := m.rules.PatternName(i)
-		if counts[Count{name, rewrite.Matched}] == 0 {
-			continue
-		}
-		did := counts[Count{name, rewrite.Rewritten}] + counts[Count{name, rewrite.Redirected}] + counts[Count{name, rewrite.Responded}]
-		moves := m.rules.Possible(i, rewrite.Rewritten) || m.rules.Possible(i, rewrite.Redirected)
-		if counts[Count{name, rewrite.Unsafe}] > 0 && did == 0 && moves {
-			continue
-		}
-		if m.config.Patterns[i].Match.Response != nil {
-			onResponse = append(onResponse, name)
-		} else {
-			onRequest = append(onRequest, name)
-		}
-	}
-	return append(onRequest, onResponse...)
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
@@ -64,16 +64,16 @@ func (m *Message) Value(name string) string {
 	return ""
 }
 
-// Host gives the message as package host has it.
-func (m *Message) Host() host.Message {
-	out := host.Message{Body: m.Body}
+// Host gives the message as package message has it.
+func (m *Message) Host() message.Message {
+	out := message.Message{Body: m.Body}
 	for _, h := range m.Headers {
-		out.Headers = append(out.Headers, host.Header(h))
+		out.Headers = append(out.Headers, message.Header(h))
 	}
 	return out
 }
 
-func message(m host.Message) Message {
+func shown(m message.Message) Message {
 	out := Message{Body: m.Body, Headers: []Header{}}
 	for _, h := range m.Headers {
 		out.Headers = append(out.Headers, Header(h))
@@ -83,7 +83,7 @@ func message(m host.Message) Message {
 
 // Explain puts a request and its response through a configuration that
 // compiles.
-func Explain(config *rewrite.Config, request, response host.Message) (*Explanation, error) {
+func Explain(config *rewrite.Config, request, response message.Message) (*Explanation, error) {
 	e := &Explanation{Request: []Step{}, Response: []Step{}}
 	rules, err := rewrite.Compile(config)
 	if err != nil {
@@ -102,12 +102,12 @@ func Explain(config *rewrite.Config, request, response host.Message) (*Explanati
 		}
 	}
 	slices.Sort(cuts)
-	base := host.Message{Headers: host.NewRequestHeaders(request.Headers...).All()}
+	base := message.Message{Headers: message.NewRequestHeaders(request.Headers...).All()}
 	states := []pass{{request: base.Headers, response: all.base}}
 	for _, i := range cuts {
 		cut := *config
 		cut.Patterns, cut.Headers, cut.OriginalPathHeader, cut.PatternHeader = config.Patterns[:i+1], rewrite.Headers{}, "", ""
-		p := pass{config: &cut, given: &host.Message{Headers: all.base}}
+		p := pass{config: &cut, given: &message.Message{Headers: all.base}}
 		if p.rules, err = rewrite.Compile(&cut); err != nil {
 			return nil, err
 		}
@@ -161,12 +161,12 @@ func Explain(config *rewrite.Config, request, response host.Message) (*Explanati
 	end := states[len(states)-1]
 	e.Outside = changes(end.request, all.request)
 	e.OutsideResponse = changes(end.response, all.response)
-	e.Client = Message{Headers: message(host.Message{Headers: all.response}).Headers, Body: all.body}
+	e.Client = Message{Headers: shown(message.Message{Headers: all.response}).Headers, Body: all.body}
 	if all.answered {
-		m := message(host.Message{Headers: all.base, Body: all.body})
+		m := shown(message.Message{Headers: all.base, Body: all.body})
 		e.Answer = &m
 	} else {
-		m := message(host.Message{Headers: all.request, Body: request.Body})
+		m := shown(message.Message{Headers: all.request, Body: request.Body})
 		e.Upstream = &m
 	}
 	return e, nil
@@ -185,17 +185,17 @@ func index(rules *rewrite.Rules, name string) int {
 type pass struct {
 	config            *rewrite.Config
 	rules             *rewrite.Rules
-	given             *host.Message // the response that the filter gets, whatever it answered
-	request, response []host.Header // as they came out
-	base              []host.Header // the response as it came in
+	given             *message.Message // the response that the filter gets, whatever it answered
+	request, response []message.Header // as they came out
+	base              []message.Header // the response as it came in
 	body              string
 	answered          bool
 }
 
-func (p *pass) run(request, response host.Message, trace func(rewrite.Step)) {
+func (p *pass) run(request, response message.Message, trace func(rewrite.Step)) {
 	stream := p.rules.NewStream()
 	stream.Trace = trace
-	headers := host.NewRequestHeaders(request.Headers...)
+	headers := message.NewRequestHeaders(request.Headers...)
 	method, _ := headers.Get(":method")
 	out := stream.Request(exchange.Source(headers))
 	if out.Answer != nil {
@@ -207,7 +207,7 @@ func (p *pass) run(request, response host.Message, trace func(rewrite.Step)) {
 	if p.given != nil {
 		response = *p.given
 	}
-	headers = host.NewResponseHeaders(response.Headers...)
+	headers = message.NewResponseHeaders(response.Headers...)
 	p.base, p.body = headers.All(), response.Body
 	out = stream.Response(exchange.Source(headers))
 	exchange.Write(headers, out.Edits)
@@ -216,7 +216,7 @@ func (p *pass) run(request, response host.Message, trace func(rewrite.Step)) {
 
 // changes are what differs between two header maps, by name in the order in
 // which they come; the order of different names is no difference.
-func changes(before, after []host.Header) []Change {
+func changes(before, after []message.Header) []Change {
 	list := []Change{}
 	var names []string
 	for _, h := range append(slices.Clone(before), after...) {
@@ -225,7 +225,7 @@ func changes(before, after []host.Header) []Change {
 		}
 	}
 	for _, name := range names {
-		was, is := exchange.Values(host.Message{Headers: before}, name), exchange.Values(host.Message{Headers: after}, name)
+		was, is := exchange.Values(message.Message{Headers: before}, name), exchange.Values(message.Message{Headers: after}, name)
 		if slices.Equal(was, is) {
 			continue
 		}
@@ -244,9 +244,9 @@ func changes(before, after []host.Header) []Change {
 }
 
 // why says what a condition wants and what stood there instead.
-func why(p *rewrite.Pattern, key string, request, response []host.Header) string {
-	get := func(list []host.Header, name string) []string {
-		return exchange.Values(host.Message{Headers: list}, name)
+func why(p *rewrite.Pattern, key string, request, response []message.Header) string {
+	get := func(list []message.Header, name string) []string {
+		return exchange.Values(message.Message{Headers: list}, name)
 	}
 	first := func(name string) string {
 		if v := get(request, name); len(v) > 0 {
@@ -302,13 +302,13 @@ func why(p *rewrite.Pattern, key string, request, response []host.Header) string
 }
 
 // sampled says what a request was drawn by.
-func sampled(s *rewrite.Sample, request []host.Header) string {
+func sampled(s *rewrite.Sample, request []message.Header) string {
 	share := fmt.Sprintf("sample: %v percent", s.Percent)
 	switch {
 	case s.By == nil:
 		return share
 	case s.By.Header != "":
-		return share + " by header " + s.By.Header + ", which is " + list(exchange.Values(host.Message{Headers: request}, strings.ToLower(s.By.Header)))
+		return share + " by header " + s.By.Header + ", which is " + list(exchange.Values(message.Message{Headers: request}, strings.ToLower(s.By.Header)))
 	}
 	return share + " by cookie " + s.By.Cookie
 }

@@ -409,7 +409,7 @@ func (c *hostCall) getHeaders() Status {
 	if m == nil || m.Len() == 0 {
 		return c.give(1, "")
 	}
-	return c.give(1, string(marshalPairs(m.list)))
+	return c.give(1, string(marshalPairs(m.All())))
 }
 
 func (c *hostCall) setHeaders() Status {

@@ -52,8 +52,8 @@ type caseSubject struct {
 
 func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observed, err error) {
 	before := s.vm.Metrics()
-	result, err := s.plugin.Exchange(s.t.Context(), message(x.Request.List(), x.Request.Body), func(Message) Message {
-		return message(append([]rewrite.Header{{Name: ":status", Value: x.Response.Start}}, x.Response.Headers...), x.Response.Body)
+	result, err := s.plugin.Exchange(s.t.Context(), made(x.Request.List(), x.Request.Body), func(Message) Message {
+		return made(append([]rewrite.Header{{Name: ":status", Value: x.Response.Start}}, x.Response.Headers...), x.Response.Body)
 	})
 	if err != nil {
 		return seen, err
@@ -79,7 +79,7 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 	return seen, nil
 }
 
-func message(list []rewrite.Header, body string) Message {
+func made(list []rewrite.Header, body string) Message {
 	m := Message{Body: body}
 	for _, h := range list {
 		m.Headers = append(m.Headers, Header{Name: h.Name, Value: h.Value})

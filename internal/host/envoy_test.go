@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 )
 
 // The tests in this file run one probe here and in Envoy, with the same
@@ -195,7 +197,7 @@ func TestHostIsEnvoy(t *testing.T) {
 func TestSlotsAreEnvoys(t *testing.T) {
 	forEachEnvoy(t, func(t *testing.T, path string) {
 		_, log := runEnvoy(t, path, caseProbe(nil).bytes(), nil)
-		for kind, slots := range map[string]map[string]bool{"request": requestSlots, "response": responseSlots} {
+		for kind, slots := range map[string]map[string]bool{"request": message.RequestSlots(), "response": message.ResponseSlots()} {
 			_, list, _ := strings.Cut(log, kind+" header map: ")
 			list, _, _ = strings.Cut(list, "\n")
 			_, list, _ = strings.Cut(list, ": ")

@@ -27,15 +27,15 @@ func (r *LocalReply) Response(received *HeaderMap) Message {
 	for _, extra := range r.Headers {
 		h.Add(extra.Name, extra.Value)
 	}
-	h.assign(":status", strconv.Itoa(r.Status))
+	h.Assign(":status", strconv.Itoa(r.Status))
 	if isGRPC(received) {
-		h.assign(":status", "200")
-		h.assign("content-type", "application/grpc")
+		h.Assign(":status", "200")
+		h.Assign("content-type", "application/grpc")
 		if v, _ := h.Get("grpc-status"); v == "" {
-			h.assign("grpc-status", strconv.Itoa(r.grpcStatus()))
+			h.Assign("grpc-status", strconv.Itoa(r.grpcStatus()))
 		}
 		if r.Body != "" && !isHead(received) {
-			h.assign("grpc-message", percentEncode(r.Body))
+			h.Assign("grpc-message", percentEncode(r.Body))
 		}
 		return Message{Headers: h.All()}
 	}
@@ -44,7 +44,7 @@ func (r *LocalReply) Response(received *HeaderMap) Message {
 		h.Remove("content-type")
 		return Message{Headers: h.All()}
 	}
-	h.assign("content-length", strconv.Itoa(len(r.Body)))
+	h.Assign("content-length", strconv.Itoa(len(r.Body)))
 	if _, ok := h.Get("content-type"); !ok {
 		h.Add("content-type", "text/plain")
 	}
@@ -113,7 +113,7 @@ func refuseRequest(received, left *HeaderMap) *LocalReply {
 	if _, ok := left.Get(":method"); !ok {
 		return refusal(503, "missing required header: :method")
 	}
-	for _, h := range left.list {
+	for _, h := range left.All() {
 		if !validName(h.Name) {
 			return refusal(503, "invalid header name: "+h.Name)
 		}

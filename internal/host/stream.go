@@ -6,13 +6,6 @@ import (
 	"fmt"
 )
 
-// Message is a request or a response: its headers, pseudo-headers included, and
-// its body.
-type Message struct {
-	Headers []Header
-	Body    string
-}
-
 // Result is what came of one exchange.
 type Result struct {
 	// Upstream is the request as it was sent upstream; nil if it was not.

@@ -1,5 +1,6 @@
-// Package input reads what a rule author has at hand: plain rules, values of
+// Package input is what a rule author has at hand, read: plain rules, values of
 // the chart, an environment folder, a rendered manifest, or a cluster's objects.
+// It reads texts alone: package read knows files, folders and the chart.
 package input
 
 import (
@@ -7,10 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -40,18 +37,6 @@ const (
 
 // Kinds are those of files, in the order in which help names them.
 var Kinds = []Kind{Rules, Values, Environment, Manifest}
-
-// Options say how inputs are read. The zero value reads plain rules and
-// manifests; the others want Chart.
-type Options struct {
-	As        Kind      // instead of telling the kind apart; "" tells it apart
-	Values    []string  // more files of values, over an input of the chart's values or an environment
-	Set       []string  // NAME=VALUE over all of them, as Helm's --set
-	Chart     string    // folder or .tgz of the chart
-	Release   string    // the release's name; default wasm-rewrite
-	Namespace string    // the release's namespace; default: default
-	Stdin     io.Reader // what "-" reads
-}
 
 // Input is one input, read.
 type Input struct {
@@ -88,86 +73,31 @@ type Error struct{ Name, Reason string }
 
 func (e *Error) Error() string { return e.Name + ": " + e.Reason }
 
-// Read reads an input. name is a file, a folder, or - for stdin. The error is
-// an *Error.
-func Read(name string, o Options) (*Input, error) {
-	in, err := read(name, o)
-	if err != nil {
-		var known *Error
-		if errors.As(err, &known) {
-			return nil, err
-		}
-		return nil, &Error{name, reason(err)}
-	}
-	in.Name = name
-	return in, nil
-}
-
-// reason leaves out of an error of the file system what is said already.
-func reason(err error) string {
-	var path *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "there is no such file or folder"
-	case errors.As(err, &path):
-		return path.Err.Error()
-	}
-	return err.Error()
-}
-
-func read(name string, o Options) (*Input, error) {
-	if name != "-" {
-		info, err := os.Stat(name)
-		if err != nil {
-			return nil, err
-		}
-		if info.IsDir() {
-			return readFolder(name, o)
-		}
-	}
-	if o.As == Environment {
-		return nil, errors.New("is a file; an environment is a folder with release.yaml")
-	}
-	data, err := ReadFile(name, o.Stdin)
-	if err != nil {
-		return nil, err
-	}
+// Text reads plain rules or a manifest out of a text. as says which, "" tells
+// it apart.
+func Text(data []byte, as Kind) (*Input, error) {
 	docs, err := Documents(data)
 	if err != nil {
 		return nil, err
 	}
-	kind := o.As
-	if kind == "" {
-		kind = tell(docs)
+	if as == "" {
+		as = Tell(docs)
 	}
-	if kind != Manifest && len(docs) > 1 {
-		return nil, fmt.Errorf("holds %d documents; only a manifest, where each has apiVersion and kind, may hold several", len(docs))
-	}
-	if kind != Values && (len(o.Values) > 0 || len(o.Set) > 0) {
-		return nil, fmt.Errorf("is read as %s; --values and --set go with the chart's values and environments only", kind)
-	}
-	switch kind {
-	case Manifest:
+	switch {
+	case as == Manifest:
 		return readManifest(docs)
-	case Values:
-		return readValues(data, name, o)
+	case len(docs) > 1:
+		return nil, fmt.Errorf("holds %d documents; only a manifest, where each has apiVersion and kind, may hold several", len(docs))
+	case as != Rules:
+		return nil, fmt.Errorf("is read as %s, which the chart has to render", as)
+	case len(docs) == 0:
+		return readRules(nil)
 	}
-	var object map[string]any
-	if len(docs) > 0 {
-		object = docs[0]
-	}
-	return readRules(object)
+	return readRules(docs[0])
 }
 
-// ReadFile gives the content of a file, or of stdin for -.
-func ReadFile(name string, stdin io.Reader) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(stdin)
-	}
-	return os.ReadFile(name)
-}
-
-func tell(docs []map[string]any) Kind {
+// Tell tells by its documents what a text is.
+func Tell(docs []map[string]any) Kind {
 	for _, doc := range docs {
 		if isObject(doc) {
 			return Manifest
@@ -185,22 +115,6 @@ func isObject(doc map[string]any) bool {
 	version, _ := doc["apiVersion"].(string)
 	kind, _ := doc["kind"].(string)
 	return version != "" && kind != ""
-}
-
-func readFolder(dir string, o Options) (*Input, error) {
-	exists := func(name string) bool {
-		_, err := os.Stat(filepath.Join(dir, name))
-		return err == nil
-	}
-	switch {
-	case o.As != "" && o.As != Environment:
-		return nil, fmt.Errorf("is a folder, --as says %s", o.As)
-	case exists("release.yaml"):
-		return readEnvironment(dir, o)
-	case exists("Chart.yaml"):
-		return nil, errors.New("is a chart; name a file of values, and the chart with --chart")
-	}
-	return nil, errors.New("is a folder without release.yaml, so no environment")
 }
 
 // readRules reads plain rules: a configuration, with tests beside its keys.

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // readManifest takes the configurations out of WasmPlugin, TrafficExtension
@@ -13,7 +11,7 @@ import (
 // app.kubernetes.io/name gives to another program is left out.
 func readManifest(docs []map[string]any) (*Input, error) {
 	in := &Input{Kind: Manifest}
-	if err := in.take(docs); err != nil {
+	if err := in.Take(docs); err != nil {
 		return nil, err
 	}
 	if len(in.Workloads) == 0 {
@@ -25,15 +23,15 @@ func readManifest(docs []map[string]any) (*Input, error) {
 // FromCluster takes the configurations out of objects as a cluster keeps them.
 // Workloads have the keys that they have in the values, which the chart writes
 // into labels.
-func FromCluster(list []unstructured.Unstructured) (*Input, error) {
+func FromCluster(list []map[string]any) (*Input, error) {
 	in := &Input{Kind: Cluster}
 	keys := map[string]int{}
 	var names []string // of in.Workloads
 	for i := range list {
-		if err := in.take([]map[string]any{list[i].Object}); err != nil {
+		if err := in.Take(list[i : i+1]); err != nil {
 			return nil, err
 		}
-		key := list[i].GetLabels()["app.kubernetes.io/component"]
+		key := object(list[i]).text("metadata", "labels", "app.kubernetes.io/component")
 		for len(names) < len(in.Workloads) {
 			names = append(names, key)
 			keys[key]++
@@ -47,7 +45,8 @@ func FromCluster(list []unstructured.Unstructured) (*Input, error) {
 	return in, nil
 }
 
-func (in *Input) take(docs []map[string]any) error {
+// Take takes the configurations out of objects.
+func (in *Input) Take(docs []map[string]any) error {
 	for _, doc := range docs {
 		o := object(doc)
 		name := fmt.Sprint(o.at("kind"), " ", o.name())
@@ -63,7 +62,7 @@ func (in *Input) take(docs []map[string]any) error {
 					items = append(items, item)
 				}
 			}
-			err = in.take(items)
+			err = in.Take(items)
 			doc = nil
 		case kind == "WasmPlugin":
 			err = in.add(name, o.text("spec", "phase"), o.text("spec", "pluginName"), o.at("spec", "pluginConfig"))

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 )
 
 // maxHops is how many redirects browsers follow at the least.
@@ -31,7 +31,7 @@ func (l *linter) loops(i int) {
 // request is an example that a pattern's conditions were made into.
 type request struct {
 	method, scheme, host, target string
-	headers                      []host.Header
+	headers                      []message.Header
 }
 
 func (r request) String() string {
@@ -52,7 +52,7 @@ func (p *pattern) requests() (list []request) {
 	}
 	for _, h := range p.headers {
 		if !h.not {
-			r.headers = append(r.headers, host.Header{Name: h.name, Value: h.example})
+			r.headers = append(r.headers, message.Header{Name: h.name, Value: h.example})
 		}
 	}
 	query := url.Values{}
@@ -82,7 +82,7 @@ func (p *pattern) requests() (list []request) {
 	for _, path := range paths {
 		for _, scheme := range schemes {
 			// No proxy that speaks TLS itself is told that the client did not.
-			if scheme == "https" && exchange.Value(host.Message{Headers: r.headers}, "x-forwarded-proto") == "http" {
+			if scheme == "https" && exchange.Value(message.Message{Headers: r.headers}, "x-forwarded-proto") == "http" {
 				continue
 			}
 			r.scheme = scheme

@@ -1,4 +1,4 @@
-package input
+package read
 
 import (
 	"cmp"
@@ -18,13 +18,15 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/releaseutil"
 	"helm.sh/helm/v3/pkg/strvals"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 )
 
 // readValues reads values of the chart: the input, then --values over it.
-func readValues(data []byte, name string, o Options) (*Input, error) {
+func readValues(data []byte, name string, o Options) (*input.Input, error) {
 	values, err := parseValues(data, name)
 	if err != nil {
 		return nil, err
@@ -32,13 +34,13 @@ func readValues(data []byte, name string, o Options) (*Input, error) {
 	if values, err = mergeFiles(values, o.Values, o); err != nil {
 		return nil, err
 	}
-	return o.render(Values, values)
+	return o.render(input.Values, values)
 }
 
 // readEnvironment reads an environment: ../common.yaml where there is one,
 // release.yaml, rules/*.yaml by name, place.yaml, then --values, each over the
 // ones before.
-func readEnvironment(dir string, o Options) (*Input, error) {
+func readEnvironment(dir string, o Options) (*input.Input, error) {
 	files, err := EnvironmentFiles(dir)
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func readEnvironment(dir string, o Options) (*Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.render(Environment, values)
+	return o.render(input.Environment, values)
 }
 
 // EnvironmentFiles are the files of values of an environment, in the order in
@@ -70,7 +72,7 @@ func EnvironmentFiles(dir string) (files []string, err error) {
 func parseValues(data []byte, name string) (map[string]any, error) {
 	values := map[string]any{}
 	if err := yaml.Unmarshal(data, &values); err != nil {
-		return nil, &Error{name, YAMLReason(err)}
+		return nil, &input.Error{Name: name, Reason: input.YAMLReason(err)}
 	}
 	if values == nil {
 		values = map[string]any{}
@@ -81,9 +83,9 @@ func parseValues(data []byte, name string) (map[string]any, error) {
 // mergeFiles puts files of values over values, as `helm template --values`.
 func mergeFiles(values map[string]any, files []string, o Options) (map[string]any, error) {
 	for _, file := range files {
-		data, err := ReadFile(file, o.Stdin)
+		data, err := File(file, o.Stdin)
 		if err != nil {
-			return nil, &Error{file, reason(err)}
+			return nil, &input.Error{Name: file, Reason: reason(err)}
 		}
 		over, err := parseValues(data, file)
 		if err != nil {
@@ -93,7 +95,7 @@ func mergeFiles(values map[string]any, files []string, o Options) (map[string]an
 	}
 	for _, set := range o.Set {
 		if err := strvals.ParseInto(set, values); err != nil {
-			return nil, &Error{"--set " + set, reason(err)}
+			return nil, &input.Error{Name: "--set " + set, Reason: reason(err)}
 		}
 	}
 	return values, nil
@@ -102,8 +104,8 @@ func mergeFiles(values map[string]any, files []string, o Options) (map[string]an
 // render makes workloads of values as `helm template` does. Where the chart
 // refuses them, its reasons are kept, and the workloads are what the chart's
 // templates give without its schema and its requirements.
-func (o Options) render(kind Kind, values map[string]any) (*Input, error) {
-	in := &Input{Kind: kind}
+func (o Options) render(kind input.Kind, values map[string]any) (*input.Input, error) {
+	in := &input.Input{Kind: kind}
 	if o.Release == "" {
 		o.Release = "wasm-rewrite"
 	}
@@ -114,7 +116,7 @@ func (o Options) render(kind Kind, values map[string]any) (*Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind == Values {
+	if kind == input.Values {
 		in.Unpinned, err = pinned(c, values)
 		if err != nil {
 			return nil, err
@@ -131,7 +133,7 @@ func (o Options) render(kind Kind, values map[string]any) (*Input, error) {
 			return in, nil
 		}
 	}
-	if err := in.take(docs); err != nil {
+	if err := in.Take(docs); err != nil {
 		return nil, err
 	}
 	workloads, _ := whole["workloads"].(map[string]any)
@@ -143,7 +145,7 @@ func (o Options) render(kind Kind, values map[string]any) (*Input, error) {
 			w.Tests, w.TestFault = example.Parse(tests)
 		}
 	}
-	slices.SortFunc(in.Workloads, func(a, b Workload) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(in.Workloads, func(a, b input.Workload) int { return strings.Compare(a.Name, b.Name) })
 	return in, nil
 }
 
@@ -154,9 +156,9 @@ func loadChart(name string) (*chart.Chart, error) {
 	c, err := loader.Load(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &Error{name, "there is no chart here; name its folder or .tgz with --chart"}
+		return nil, &input.Error{Name: name, Reason: "there is no chart here; name its folder or .tgz with --chart"}
 	case err != nil:
-		return nil, &Error{name, reason(err)}
+		return nil, &input.Error{Name: name, Reason: reason(err)}
 	}
 	return c, nil
 }
@@ -170,14 +172,21 @@ func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 		return false, err
 	}
 	zeros := "sha256:" + strings.Repeat("0", 64)
-	whole := object(copied)
-	gates := whole.at("verify", "before", "enabled") == true || whole.at("verify", "after", "enabled") == true
-	if gates && whole.text("verify", "image", "digest") == "" {
+	text := func(path ...string) string {
+		s, _, _ := unstructured.NestedString(copied, path...)
+		return s
+	}
+	on := func(path ...string) bool {
+		b, _, _ := unstructured.NestedBool(copied, path...)
+		return b
+	}
+	gates := on("verify", "before", "enabled") || on("verify", "after", "enabled")
+	if gates && text("verify", "image", "digest") == "" {
 		if err := strvals.ParseInto("verify.image.digest="+zeros, values); err != nil {
 			return false, err
 		}
 	}
-	if whole.text("delivery") == "EnvoyFilter" || whole.text("url") != "" || whole.text("image", "digest") != "" || whole.text("image", "tag") != "" {
+	if text("delivery") == "EnvoyFilter" || text("url") != "" || text("image", "digest") != "" || text("image", "tag") != "" {
 		return false, nil
 	}
 	return true, strvals.ParseInto("image.digest="+zeros, values)
@@ -208,7 +217,7 @@ func (o Options) template(c *chart.Chart, values map[string]any) ([]map[string]a
 	}
 	var docs []map[string]any
 	for _, m := range manifests {
-		some, err := Documents([]byte(m.Content))
+		some, err := input.Documents([]byte(m.Content))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -227,7 +236,7 @@ var (
 
 // refusals takes the single reasons out of the chart's own failures: those of
 // its schema and of its requirements. Of any other failure there are none.
-func refusals(err error) (list []Refusal) {
+func refusals(err error) (list []input.Refusal) {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "values don't meet the specifications of the schema"):
@@ -236,7 +245,7 @@ func refusals(err error) (list []Refusal) {
 			if !ok {
 				continue
 			}
-			r := Refusal{Reason: line}
+			r := input.Refusal{Reason: line}
 			if m := fromSchema.FindStringSubmatch(line); m != nil {
 				r.Path, r.Reason = m[1], m[2]
 				if workload, ok := strings.CutPrefix(r.Path, "/workloads/"); ok {
@@ -247,7 +256,7 @@ func refusals(err error) (list []Refusal) {
 			}
 			list = append(list, keyByKey(r)...)
 		}
-		slices.SortFunc(list, func(a, b Refusal) int {
+		slices.SortFunc(list, func(a, b input.Refusal) int {
 			return cmp.Or(strings.Compare(a.Workload, b.Workload), strings.Compare(a.Path, b.Path))
 		})
 	case strings.Contains(text, requirements):
@@ -256,9 +265,9 @@ func refusals(err error) (list []Refusal) {
 			if !ok {
 				continue
 			}
-			r := Refusal{Reason: line}
+			r := input.Refusal{Reason: line}
 			if m := fromRules.FindStringSubmatch(line); m != nil {
-				r = Refusal{Workload: m[1], Path: m[3], Reason: m[4]}
+				r = input.Refusal{Workload: m[1], Path: m[3], Reason: m[4]}
 			}
 			list = append(list, r)
 		}
@@ -268,16 +277,16 @@ func refusals(err error) (list []Refusal) {
 
 // keyByKey gives one refusal for each unknown key that the schema names, at the
 // key as the compiler does, and none where the schema only leads up to others.
-func keyByKey(r Refusal) (list []Refusal) {
+func keyByKey(r input.Refusal) (list []input.Refusal) {
 	keys := schemaKeys.FindStringSubmatch(r.Reason)
 	switch {
 	case r.Reason == "validation failed":
 		return nil
 	case keys == nil:
-		return []Refusal{r}
+		return []input.Refusal{r}
 	}
 	for _, key := range schemaKey.FindAllStringSubmatch(keys[1], -1) {
-		list = append(list, Refusal{Workload: r.Workload, Path: strings.TrimPrefix(r.Path+"."+key[1], "."), Reason: "is an unknown key"})
+		list = append(list, input.Refusal{Workload: r.Workload, Path: strings.TrimPrefix(r.Path+"."+key[1], "."), Reason: "is an unknown key"})
 	}
 	return list
 }

@@ -1,4 +1,4 @@
-package input
+package read
 
 import (
 	"bytes"
@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 )
 
-const root = "../.."
+const root = "../../.."
 
 // TestRenderIsHelms renders environments and values as the tool does, and with
 // `helm template`: the configurations are the same, whatever the values are.
@@ -50,7 +52,7 @@ func TestRenderIsHelms(t *testing.T) {
 			for _, file := range append(files[:len(files):len(files)], over...) {
 				args = append(args, "--values", filepath.Join(dir, file))
 			}
-			got, err := Read(filepath.Join(dir, "dev"), o)
+			got, err := Input(filepath.Join(dir, "dev"), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +69,7 @@ func TestRenderIsHelms(t *testing.T) {
 			if err := os.WriteFile(file, manifest.Bytes(), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			want, err := Read(file, Options{})
+			want, err := Input(file, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,11 +98,11 @@ func TestPackagedChart(t *testing.T) {
 	if err != nil {
 		t.Fatalf("helm: %v\n%s", err, out)
 	}
-	want, err := Read(values, Options{Chart: chart})
+	want, err := Input(values, Options{Chart: chart})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Read(values, Options{Chart: filepath.Join(dir, "wasm-rewrite-1.2.3.tgz")})
+	got, err := Input(values, Options{Chart: filepath.Join(dir, "wasm-rewrite-1.2.3.tgz")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +123,7 @@ func helm(t *testing.T) string {
 	return file
 }
 
-func show(in *Input) (text string) {
+func show(in *input.Input) (text string) {
 	for _, w := range in.Workloads {
 		text += w.Plugin + " " + w.Phase + " " + string(w.Config) + "\n"
 	}

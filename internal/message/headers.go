@@ -1,9 +1,19 @@
-package host
+// Package message holds requests and responses, and header maps that keep them
+// as Envoy does.
+package message
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
+
+// Message is a request or a response: its headers, pseudo-headers included, and
+// its body.
+type Message struct {
+	Headers []Header
+	Body    string
+}
 
 // Header is one entry of a header map: one line of the message, pseudo-headers
 // included. Names in a map are lower-case.
@@ -117,8 +127,8 @@ func (m *HeaderMap) Set(name, value string) {
 	m.Add(name, value)
 }
 
-// assign gives a header one value where its first one stands.
-func (m *HeaderMap) assign(name, value string) {
+// Assign gives a header one value where its first one stands.
+func (m *HeaderMap) Assign(name, value string) {
 	for i := range m.list {
 		if m.list[i].Name == name {
 			m.list[i].Value = value
@@ -200,3 +210,9 @@ func set(names string) map[string]bool {
 	}
 	return m
 }
+
+// RequestSlots are the names of which a request has at most one entry.
+func RequestSlots() map[string]bool { return maps.Clone(requestSlots) }
+
+// ResponseSlots are the names of which a response has at most one entry.
+func ResponseSlots() map[string]bool { return maps.Clone(responseSlots) }

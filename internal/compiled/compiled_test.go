@@ -1,4 +1,4 @@
-package exchange
+package compiled
 
 import (
 	"context"
@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/wasm-rewrite/wasm-rewrite/internal/host"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
@@ -46,14 +47,14 @@ func TestVerdictsAreTheFilters(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer subject.Close(ctx)
-			native := Native(rules)
+			native := exchange.Native(rules)
 			for i, x := range c.Exchanges {
 				status, err := strconv.Atoi(x.Response.Start)
 				if err != nil {
 					t.Fatal(err)
 				}
-				request := host.Message{Headers: list(x.Request.List()), Body: x.Request.Body}
-				response := Response(status, list(x.Response.Headers))
+				request := message.Message{Headers: list(x.Request.List()), Body: x.Request.Body}
+				response := exchange.Response(status, list(x.Response.Headers))
 				response.Body = x.Response.Body
 				want, err := subject.Exchange(ctx, request, response)
 				if err != nil {
@@ -112,17 +113,17 @@ func built(t *testing.T) *Module {
 	return m
 }
 
-func list(headers []rewrite.Header) (list []host.Header) {
+func list(headers []rewrite.Header) (list []message.Header) {
 	for _, h := range headers {
-		list = append(list, host.Header(h))
+		list = append(list, message.Header(h))
 	}
 	return list
 }
 
 // sortHeaders orders headers by name, which no test looks at: values of one
 // name stay in order.
-func sortHeaders(s *Seen) {
-	byName := func(a, b host.Header) int {
+func sortHeaders(s *exchange.Seen) {
+	byName := func(a, b message.Header) int {
 		switch {
 		case a.Name < b.Name:
 			return -1
