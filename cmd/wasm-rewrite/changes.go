@@ -7,11 +7,20 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/change"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/environment"
 )
 
+// changesFlags are those of changes.
+type changesFlags struct {
+	root, since string
+	trial       change.Trial
+}
+
 func newChanges() *cobra.Command {
-	var p promotion
-	var since string
+	var f changesFlags
 	c := &cobra.Command{
 		Use:   "changes ENVIRONMENT --since FOLDER",
 		Short: "Say in words what has changed in an environment",
@@ -25,65 +34,52 @@ command line, or a chart or module that cannot be had.`,
   wasm-rewrite changes production --since /tmp/main/environments`,
 		Args: arguments(1, 1, "an ENVIRONMENT"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			if p.dir, err = os.MkdirTemp("", "wasm-rewrite-changes-"); err != nil {
+			f.trial.Dir, err = os.MkdirTemp("", "wasm-rewrite-changes-")
+			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, os.RemoveAll(p.dir)) }()
-			p.out = c.OutOrStdout()
-			return p.changes(c.Context(), since, args[0])
+			defer func() { err = errors.Join(err, os.RemoveAll(f.trial.Dir)) }()
+			f.trial.Out = c.OutOrStdout()
+			return f.run(c.Context(), args[0])
 		},
 	}
-	c.Flags().StringVar(&since, "since", "", "the folder of the environments as they were")
-	c.Flags().StringVar(&p.root, "environments", "environments", "the folder of the environments")
-	c.Flags().StringVar(&p.pinned.chart, "chart", "", "folder or .tgz of a chart instead of those that release.yaml pins")
-	c.Flags().StringVar(&p.pinned.module, "wasm", "", "the compiled filter instead of those that release.yaml pins: build/plugin.wasm")
-	if err := c.MarkFlagRequired("since"); err != nil {
-		panic(err) // the flag was added above
-	}
+	c.Flags().StringVar(&f.since, "since", "", "the folder of the environments as they were")
+	c.Flags().StringVar(&f.root, "environments", "environments", "the folder of the environments")
+	addInstead(c.Flags(), &f.trial.Instead)
+	require(c, "since")
 	return c
 }
 
-func (p *promotion) changes(ctx context.Context, since, name string) error {
-	is, err := readEnvironment(p.root, name)
+// addInstead adds the flags of commands that fetch what an environment pins.
+func addInstead(flags *pflag.FlagSet, instead *environment.Instead) {
+	flags.StringVar(&instead.Chart, "chart", "", "folder or .tgz of a chart instead of those that release.yaml pins")
+	flags.StringVar(&instead.Module, "wasm", "", "the compiled filter instead of those that release.yaml pins: build/plugin.wasm")
+}
+
+func (f *changesFlags) run(ctx context.Context, name string) error {
+	is, err := environment.Read(f.root, name)
 	if err != nil {
 		return err
 	}
-	was, err := readEnvironment(since, name)
+	was, err := environment.Read(f.since, name)
 	if err != nil {
 		return err
 	}
-	places, err := placeChanges(was, is)
+
+	places, err := change.Places(was, is)
 	if err != nil {
 		return err
 	}
-	if len(places) == 0 && is.samePromoted(was) {
-		fmt.Fprintln(p.out, "nothing has changed")
+	if len(places) == 0 && is.SamePromoted(was) {
+		fmt.Fprintln(f.trial.Out, "nothing has changed")
 		return nil
 	}
-	if faults := is.faults(); faults != nil {
+
+	if faults := is.Faults(); faults != nil {
 		return errors.Join(faults...)
 	}
 	for _, change := range places {
-		fmt.Fprintf(p.out, "place: %s\n", change)
+		fmt.Fprintf(f.trial.Out, "place: %s\n", change)
 	}
-	passed, err := p.compare(ctx, was, is)
-	if err == nil && !passed {
-		err = errFindings
-	}
-	return err
-}
-
-// placeChanges are lines that say what place.yaml has otherwise.
-func placeChanges(was, is *environment) ([]string, error) {
-	var sides [2]map[string]any
-	for i, e := range []*environment{was, is} {
-		text, err := os.ReadFile(e.file("place.yaml"))
-		if err != nil {
-			return nil, err
-		}
-		if err := unmarshal(e.file("place.yaml"), text, &sides[i]); err != nil {
-			return nil, err
-		}
-	}
-	return valueChanges("", sides[0], sides[1]), nil
+	return findings(f.trial.Run(ctx, was, is))
 }

@@ -80,3 +80,13 @@ func (f *clusterFlags) readCluster(ctx context.Context, name string) (*input.Inp
 	in.Name = name
 	return in, nil
 }
+
+// ask gives the cluster that is asked; options are completed by what the flags say.
+func (f *clusterFlags) ask(options *status.Options) (*status.Cluster, error) {
+	config, namespace, err := f.connect()
+	if err != nil {
+		return nil, err
+	}
+	options.Namespace, options.Timeout = namespace, f.timeout
+	return status.Connect(config, *options)
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 func newImport() *cobra.Command {
@@ -63,7 +64,7 @@ rewrites from the objects when the rules are in force, not before, and not after
 				if err := yaml.Unmarshal(r.Values, &report.Values); err != nil {
 					return err
 				}
-				return writeJSON(c.OutOrStdout(), report)
+				return terminal.JSON(c.OutOrStdout(), report)
 			}
 			out := c.OutOrStdout()
 			if len(r.Left) > 0 {
@@ -75,7 +76,7 @@ rewrites from the objects when the rules are in force, not before, and not after
 			if _, err := out.Write(r.Values); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%s read, %s not carried over\n", number(r.Read, "object"), number(len(r.Left), "thing"))
+			fmt.Fprintf(c.ErrOrStderr(), "%s read, %s not carried over\n", terminal.Count(r.Read, "object"), terminal.Count(len(r.Left), "thing"))
 			return nil
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 func newLint() *cobra.Command {
@@ -38,11 +39,11 @@ The exit code is 1 where something at least as bad as --fail-on was found.`,
 			}
 			rank, ok := ranks[failOn]
 			if !ok {
-				return fmt.Errorf("--fail-on %s: want %s", failOn, join(failOns))
+				return fmt.Errorf("--fail-on %s: want %s", failOn, terminal.List(failOns))
 			}
 			for _, check := range ignore {
 				if !slices.Contains(checks, lint.Check(check)) {
-					return fmt.Errorf("--ignore %s: there is no such check; want %s", check, join(checks))
+					return fmt.Errorf("--ignore %s: there is no such check; want %s", check, terminal.List(checks))
 				}
 			}
 			read, err := inputs.read(c, args)
@@ -62,7 +63,7 @@ The exit code is 1 where something at least as bad as --fail-on was found.`,
 				r.Workloads += len(in.Workloads)
 			}
 			if output.format == "json" {
-				err = writeJSON(c.OutOrStdout(), r)
+				err = terminal.JSON(c.OutOrStdout(), r)
 			} else {
 				r.text(c.OutOrStdout())
 			}
@@ -75,7 +76,7 @@ The exit code is 1 where something at least as bad as --fail-on was found.`,
 	inputs.add(c)
 	output.add(c, "text", "json")
 	c.Flags().StringSliceVar(&ignore, "ignore", nil, "checks to leave out")
-	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+join(failOns))
+	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+terminal.List(failOns))
 	complete(c, "ignore", checks)
 	complete(c, "fail-on", failOns)
 	return c
@@ -96,24 +97,11 @@ func (r lintReport) text(w io.Writer) {
 	counts := map[lint.Severity]int{}
 	for _, f := range r.Findings {
 		counts[f.Severity]++
-		writeFinding(w, f)
+		f.Write(w)
 	}
 	found := "nothing found"
 	if len(r.Findings) > 0 {
-		found = fmt.Sprintf("%s, %s, %d info", number(counts[lint.SeverityError], "error"), number(counts[lint.SeverityWarning], "warning"), counts[lint.SeverityInfo])
+		found = fmt.Sprintf("%s, %s, %d info", terminal.Count(counts[lint.SeverityError], "error"), terminal.Count(counts[lint.SeverityWarning], "warning"), counts[lint.SeverityInfo])
 	}
-	fmt.Fprintf(w, "%s: %s\n", number(r.Workloads, "workload"), found)
-}
-
-func writeFinding(w io.Writer, f lint.Finding) {
-	parts := []string{string(f.Severity), where(f.Input, f.Workload)}
-	for _, part := range []string{f.Path, f.Value} {
-		if part != "" {
-			parts = append(parts, part)
-		}
-	}
-	fmt.Fprintf(w, "%s: %s [%s]\n", strings.Join(parts, ": "), f.Reason, f.Check)
-	if f.Advice != "" {
-		fmt.Fprintf(w, "  %s\n", f.Advice)
-	}
+	fmt.Fprintf(w, "%s: %s\n", terminal.Count(r.Workloads, "workload"), found)
 }

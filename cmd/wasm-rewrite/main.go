@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 // The exit codes, for CI.
@@ -42,6 +42,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return exitCode(root.Execute(), stderr)
+}
+
+// findings is the error of a command that finds out whether something is fine.
+func findings(fine bool, err error) error {
+	if err == nil && !fine {
+		return errFindings
+	}
+	return err
 }
 
 // exitCode is that of an error, which it shows.
@@ -108,7 +116,7 @@ type inputFlags struct {
 
 func (f *inputFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.as, "as", "", "what the input is, instead of telling it apart: "+join(input.Kinds))
+	flags.StringVar(&f.as, "as", "", "what the input is, instead of telling it apart: "+terminal.List(input.Kinds))
 	flags.StringArrayVarP(&f.options.Values, "values", "f", nil, "values over the input's, as in helm template; may be repeated")
 	flags.StringArrayVar(&f.options.Set, "set", nil, "NAME=VALUE over all values, as in helm template; may be repeated")
 	flags.StringVar(&f.options.Chart, "chart", "charts/wasm-rewrite", "folder or .tgz of the chart that renders values")
@@ -123,7 +131,7 @@ func (f *inputFlags) add(c *cobra.Command) {
 func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, error) {
 	f.options.As, f.options.Stdin = input.Kind(f.as), c.InOrStdin()
 	if f.as != "" && !slices.Contains(input.Kinds, f.options.As) {
-		return nil, fmt.Errorf("--as %s: want %s", f.as, join(input.Kinds))
+		return nil, fmt.Errorf("--as %s: want %s", f.as, terminal.List(input.Kinds))
 	}
 	var inputs []*input.Input
 	var faults []error
@@ -172,13 +180,13 @@ type outputFlag struct {
 
 func (f *outputFlag) add(c *cobra.Command, formats ...string) {
 	f.formats = formats
-	c.Flags().StringVarP(&f.format, "output", "o", formats[0], "format of what is printed: "+join(formats))
+	c.Flags().StringVarP(&f.format, "output", "o", formats[0], "format of what is printed: "+terminal.List(formats))
 	complete(c, "output", formats)
 }
 
 func (f *outputFlag) check() error {
 	if !slices.Contains(f.formats, f.format) {
-		return fmt.Errorf("--output %s: want %s", f.format, join(f.formats))
+		return fmt.Errorf("--output %s: want %s", f.format, terminal.List(f.formats))
 	}
 	return nil
 }
@@ -200,47 +208,13 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 		if len(args) >= least && (most == 0 || len(args) <= most) {
 			return nil
 		}
-		return fmt.Errorf("%s wants %s, and got %s: see `%s --help`", c.Name(), what, number(len(args), "argument"), c.CommandPath())
+		return fmt.Errorf("%s wants %s, and got %s: see `%s --help`", c.Name(), what, terminal.Count(len(args), "argument"), c.CommandPath())
 	}
 }
 
-// join lists words as a sentence does: a, b or c.
-func join[S ~string](words []S) string {
-	var b strings.Builder
-	for i, w := range words {
-		switch {
-		case i > 0 && i == len(words)-1:
-			b.WriteString(" or ")
-		case i > 0:
-			b.WriteString(", ")
-		}
-		b.WriteString(string(w))
+// require makes a flag one that has to be set.
+func require(c *cobra.Command, flag string) {
+	if err := c.MarkFlagRequired(flag); err != nil {
+		panic(err) // the flag was added a line before
 	}
-	return b.String()
-}
-
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// where names a place for people: the input, and the workload where it has one.
-func where(in, workload string) string {
-	switch {
-	case workload == "":
-		return in
-	case strings.Contains(workload, " "):
-		return in + ": " + workload
-	}
-	return in + ": workload " + workload
-}
-
-// number counts things: 1 test, 2 tests.
-func number(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

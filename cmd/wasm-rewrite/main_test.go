@@ -26,6 +26,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/environment"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -87,7 +89,7 @@ func TestScripts(t *testing.T) {
 				c.Metadata.AppVersion = c.Metadata.Version
 				file, err := chartutil.Save(c, ts.MkAbs("."))
 				ts.Check(err)
-				_, err = push(ts.Getenv("SERVER")+"/"+args[0], chartLayer, []byte(ts.ReadFile(file)))
+				_, err = push(ts.Getenv("SERVER")+"/"+args[0], environment.ChartLayer, []byte(ts.ReadFile(file)))
 				ts.Check(err)
 			},
 			// exits CODE COMMAND…

@@ -1,15 +1,21 @@
-package main
+package gate
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/release"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
 )
 
 // bench is a cluster of one Pod, whose proxy's metrics and whose service stand
@@ -25,9 +31,8 @@ const forbidden = `{"apiVersion": "v1", "kind": "Status", "metadata": {}, "statu
 const onePod = `{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [
 	{"metadata": {"name": "httpbin-1", "namespace": "shop"}, "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"phase": "Running", "podIP": "127.0.0.1"}}]}`
 
-// gate runs `verify after` and gives its exit code and what it printed, without
-// the ports of the run.
-func (b bench) gate(t *testing.T) (int, string) {
+// gate runs the gate after a release and gives what it says and what it printed, without the ports of the run.
+func (b bench) gate(t *testing.T) (fine bool, said string, err error) {
 	t.Helper()
 	serve := func(handler http.HandlerFunc) (url, port string) {
 		server := httptest.NewServer(handler)
@@ -56,22 +61,27 @@ func (b bench) gate(t *testing.T) (int, string) {
 		w.Header().Set("location", "/new"+r.URL.EscapedPath())
 		w.WriteHeader(http.StatusFound)
 	})
-	dir := t.TempDir()
-	file := func(name, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
+	r, err := release.Parse([]byte(b.release))
+	if err != nil {
+		t.Fatal(err)
 	}
-	kubeconfig := file("kubeconfig", fmt.Sprintf(`{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: %q}}], contexts: [{name: c, context: {cluster: c}}], current-context: c}`, api))
+	stats, err := strconv.Atoi(statsPort)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster, err := status.Connect(&rest.Config{Host: api}, status.Options{StatsPort: stats, Timeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	var out bytes.Buffer
-	code := run([]string{"verify", "after", file("release.json", b.release), "--kubeconfig", kubeconfig, "--wait", "10ms", "--stats-port", statsPort, "--host", "dev.example.com", "--address", "127.0.0.1:" + servicePort}, nil, &out, &out)
+	a := After{Wait: 10 * time.Millisecond, Timeout: 10 * time.Second, Host: "dev.example.com", Address: "127.0.0.1:" + servicePort, Cluster: cluster, Release: r, Out: &out}
+	fine, err = a.Run(t.Context())
 	text := out.String()
 	for port, name := range map[string]string{apiPort: "API", statsPort: "STATS", servicePort: "SERVICE"} {
 		text = strings.ReplaceAll(text, ":"+port, ":"+name)
 	}
-	return code, text
+	return fine, text, err
 }
 
 func gated(selector, targets, tests string) string {
@@ -88,38 +98,40 @@ func TestGateAfter(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		bench
-		code int
+		fine bool
+		err  error
 		want string
 	}{
-		{"in force", bench{onePod, fine, release}, exitFine,
+		{"in force", bench{onePod, fine, release}, true, nil,
 			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
-		{"in force, with labels", bench{onePod, `wasm_rewrite_revision{plugin="shop_demo_httpbin"} 439041101` + "\n", release}, exitFine,
+		{"in force, with labels", bench{onePod, `wasm_rewrite_revision{plugin="shop_demo_httpbin"} 439041101` + "\n", release}, true, nil,
 			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
-		{"in force beside a Pod that starts", bench{strings.Replace(onePod, `[`, `[{"metadata": {"name": "httpbin-2", "namespace": "shop"}, "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"phase": "Pending"}}, `, 1), fine, release}, exitFine,
+		{"in force beside a Pod that starts", bench{strings.Replace(onePod, `[`, `[{"metadata": {"name": "httpbin-2", "namespace": "shop"}, "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"phase": "Pending"}}, `, 1), fine, release}, true, nil,
 			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
-		{"Pods that start", bench{strings.Replace(onePod, "Running", "Pending", 1), fine, release}, exitFindings,
+		{"Pods that start", bench{strings.Replace(onePod, "Running", "Pending", 1), fine, release}, false, nil,
 			"workload httpbin, Pod shop/httpbin-1: not running: the Pod is Pending; kubectl describe pod httpbin-1 --namespace shop says why\nrelease shop/demo: not in force on every proxy after 10ms\n"},
-		{"another revision", bench{onePod, "wasm_rewrite_shop_demo_httpbin_revision{} 17\n", release}, exitFindings,
+		{"another revision", bench{onePod, "wasm_rewrite_shop_demo_httpbin_revision{} 17\n", release}, false, nil,
 			"workload httpbin, Pod shop/httpbin-1: outdated: the proxy runs revision 00000011, not 1a2b3c4d; wasm-rewrite status -n shop demo says why\nrelease shop/demo: not in force on every proxy after 10ms\n"},
-		{"another plugin", bench{onePod, "wasm_rewrite_shop_demo_httpbin2_revision{} 439041101\n", release}, exitFindings,
+		{"another plugin", bench{onePod, "wasm_rewrite_shop_demo_httpbin2_revision{} 439041101\n", release}, false, nil,
 			"workload httpbin, Pod shop/httpbin-1: not there: the proxy does not run the filter; wasm-rewrite status -n shop demo says why\nrelease shop/demo: not in force on every proxy after 10ms\n"},
-		{"no Pods", bench{`{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": []}`, fine, release}, exitFindings,
+		{"no Pods", bench{`{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": []}`, fine, release}, false, nil,
 			"workload httpbin: no Pods: no Pod has the labels of the selector; start the workload, or correct the selector\nrelease shop/demo: not in force on every proxy after 10ms\n"},
-		{"a silent proxy", bench{onePod, "", release}, exitUsage,
-			"workload httpbin, Pod shop/httpbin-1: cannot be asked: the proxy: /stats/prometheus?filter=wasm_rewrite: 503 Service Unavailable; see that the Pod is ready, and that no NetworkPolicy keeps its metrics from this Pod\nrelease shop/demo: not in force on every proxy after 10ms\nwasm-rewrite: a proxy or the cluster cannot be asked\n"},
-		{"a waypoint", bench{onePod, fine, gated(`{}`, `[{"kind": "Service", "name": "httpbin"}]`, `[]`)}, exitFine,
+		{"a silent proxy", bench{onePod, "", release}, false, ErrUnasked,
+			"workload httpbin, Pod shop/httpbin-1: cannot be asked: the proxy: /stats/prometheus?filter=wasm_rewrite: 503 Service Unavailable; see that the Pod is ready, and that no NetworkPolicy keeps its metrics from this Pod\nrelease shop/demo: not in force on every proxy after 10ms\n"},
+		{"a waypoint", bench{onePod, fine, gated(`{}`, `[{"kind": "Service", "name": "httpbin"}]`, `[]`)}, true, nil,
 			"workload httpbin: not waited for: which waypoint serves Service httpbin is not known here\nrelease shop/demo: in force on 0 proxies\nrelease shop/demo: live tests: 0 passed, 0 failed\n"},
-		{"forbidden", bench{forbidden, fine, release}, exitUsage,
-			"workload httpbin: cannot be asked: User \"gate\" cannot do that; one has to be allowed to list pods\nrelease shop/demo: not in force on every proxy after 10ms\nwasm-rewrite: a proxy or the cluster cannot be asked\n"},
-		{"a live test fails", bench{onePod, fine, strings.Replace(release, "302", "301", 1)}, exitFindings,
+		{"forbidden", bench{forbidden, fine, release}, false, ErrUnasked,
+			"workload httpbin: cannot be asked: User \"gate\" cannot do that; one has to be allowed to list pods\nrelease shop/demo: not in force on every proxy after 10ms\n"},
+		{"a live test fails", bench{onePod, fine, strings.Replace(release, "302", "301", 1)}, false, nil,
 			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: moved\n  GET http://shop.example.com/a%2Fb\n  status: got 302, want 301\nrelease shop/demo: live tests: 1 passed, 1 failed\n"},
-		{"no answer to a live test", bench{onePod, fine, gated(`{"app": "httpbin"}`, `[]`, `[{"name": "closed", "live": true, "request": {"path": "/closed", "headers": {"x-a": "b"}}, "expect": {"status": 200}}]`)}, exitFindings,
+		{"no answer to a live test", bench{onePod, fine, gated(`{"app": "httpbin"}`, `[]`, `[{"name": "closed", "live": true, "request": {"path": "/closed", "headers": {"x-a": "b"}}, "expect": {"status": 200}}]`)}, false, nil,
 			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: closed\n  GET http://dev.example.com/closed\n  no answer: EOF\nrelease shop/demo: live tests: 0 passed, 1 failed\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			if code, out := c.gate(t); code != c.code || out != c.want {
-				t.Errorf("exit code %d, want %d; got\n%swant\n%s", code, c.code, out, c.want)
+			fine, out, err := c.gate(t)
+			if fine != c.fine || !errors.Is(err, c.err) || out != c.want {
+				t.Errorf("fine is %v, want %v; the error is %v, want %v; got\n%swant\n%s", fine, c.fine, err, c.err, out, c.want)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package main
+package promote
 
 import (
 	"context"
@@ -13,24 +13,24 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 )
 
-// argo says where an environment's Application is.
-type argo struct {
-	cluster     clusterFlags
-	namespace   string
-	application string // of FROM; default wasm-rewrite-FROM
-	unverified  bool   // it is not asked
+// Argo is the Argo CD that rolls the environments out.
+type Argo struct {
+	Cluster     func() (*rest.Config, error) // how to reach it
+	Timeout     time.Duration                // for each question
+	Namespace   string
+	Application string // of FROM; default wasm-rewrite-FROM
 }
 
 // underWay is how long a sync that runs is waited for.
 const underWay = 30 * time.Second
 
-// served refuses an environment that Argo CD did not roll out as files of it
-// stand here: its last sync must have succeeded, gates and all, with these very
-// files, and the cluster must be as that sync left it.
-func (a *argo) served(ctx context.Context, environment string, files []string) error {
-	config, _, err := a.cluster.connect()
+// Served refuses an environment that Argo CD did not roll out as files of it are here: its last sync must have succeeded,
+// gates and all, with these very files, and the cluster must be as that sync left it.
+func (a *Argo) Served(ctx context.Context, environment string, files []string) error {
+	config, err := a.Cluster()
 	if err != nil {
 		return fmt.Errorf("%w; Argo CD has to say that %s runs what is copied, or --unverified", err, environment)
 	}
@@ -38,46 +38,78 @@ func (a *argo) served(ctx context.Context, environment string, files []string) e
 	if err != nil {
 		return err
 	}
-	name := a.application
+
+	name := a.Application
 	if name == "" {
 		name = "wasm-rewrite-" + environment
 	}
-	applications := client.Resource(schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}).Namespace(a.namespace)
-	var revision string
-	for end := time.Now().Add(underWay); ; {
-		one, cancel := context.WithTimeout(ctx, a.cluster.timeout)
-		app, err := applications.Get(one, name, metav1.GetOptions{})
-		cancel()
-		if apierrors.IsNotFound(err) {
-			return fmt.Errorf("%s: there is no Application %s/%s; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD", config.Host, a.namespace, name)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: Application %s/%s: %w; see that --context is of Argo CD's cluster, or --unverified to promote without asking Argo CD", config.Host, a.namespace, name, err)
-		}
-		var running bool
-		if revision, running, err = rolledOut(app); err == nil {
-			break
-		} else if !running || !time.Now().Before(end) {
-			return fmt.Errorf("%s is not promoted: Application %s/%s %w", environment, a.namespace, name, err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
-		}
+	one := application{
+		argo: a, environment: environment, name: name, host: config.Host,
+		client: client.Resource(schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}).Namespace(a.Namespace),
 	}
+	revision, err := one.revision(ctx)
+	if err != nil {
+		return err
+	}
+
 	otherwise, err := changedSince(ctx, revision, files)
 	if err != nil {
-		return fmt.Errorf("Application %s/%s runs commit %s: %w", a.namespace, name, revision, err)
+		return fmt.Errorf("Application %s/%s runs commit %s: %w", a.Namespace, name, revision, err)
 	}
 	if otherwise != nil {
-		return fmt.Errorf("%s is not promoted: it runs commit %s, where %s is otherwise than here; push it and wait until %[1]s runs it", environment, revision, strings.Join(otherwise, ", "))
+		return fmt.Errorf("%s is not promoted: it runs commit %s, where %s is otherwise than here; push it and wait until %[1]s runs it",
+			environment, revision, strings.Join(otherwise, ", "))
 	}
 	return nil
 }
 
-// rolledOut gives the commit that an Application was rolled out with, and an
-// error where it was not; running says that it may still be.
+// application is the Application of an environment.
+type application struct {
+	argo                    *Argo
+	environment, name, host string
+	client                  dynamic.ResourceInterface
+}
+
+// revision is the commit that the Application was rolled out with; a sync that runs is waited for.
+func (a *application) revision(ctx context.Context) (string, error) {
+	for end := time.Now().Add(underWay); ; {
+		app, err := a.get(ctx)
+		if err != nil {
+			return "", err
+		}
+		revision, running, err := rolledOut(app)
+		if err == nil {
+			return revision, nil
+		}
+		if !running || !time.Now().Before(end) {
+			return "", fmt.Errorf("%s is not promoted: Application %s/%s %w", a.environment, a.argo.Namespace, a.name, err)
+		}
+
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (a *application) get(ctx context.Context) (*unstructured.Unstructured, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.argo.Timeout)
+	defer cancel()
+	app, err := a.client.Get(ctx, a.name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("%s: there is no Application %s/%s; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD",
+			a.host, a.argo.Namespace, a.name)
+	case err != nil:
+		return nil, fmt.Errorf("%s: Application %s/%s: %w; see that --context is of Argo CD's cluster, or --unverified to promote without asking Argo CD",
+			a.host, a.argo.Namespace, a.name, err)
+	}
+	return app, nil
+}
+
+// rolledOut gives the commit that an Application was rolled out with, and an error where it was not; running says that it
+// may still be.
 func rolledOut(app *unstructured.Unstructured) (revision string, running bool, err error) {
 	text := func(fields ...string) string {
 		s, _, _ := unstructured.NestedString(app.Object, append([]string{"status"}, fields...)...)
@@ -95,6 +127,7 @@ func rolledOut(app *unstructured.Unstructured) (revision string, running bool, e
 	case text("health", "status") == "Degraded":
 		return "", false, fmt.Errorf("is Degraded: %s", text("health", "message"))
 	}
+
 	// Of several sources, git is the last.
 	revisions, _, _ := unstructured.NestedStringSlice(app.Object, "status", "operationState", "syncResult", "revisions")
 	if len(revisions) > 0 {
@@ -115,8 +148,7 @@ func failures(app *unstructured.Unstructured) (said []string) {
 	return said
 }
 
-// changedSince are those of the files and folders that are otherwise in the
-// work tree than in a commit.
+// changedSince are those of the files and folders that differ in the work tree from a commit.
 func changedSince(ctx context.Context, revision string, files []string) (changed []string, err error) {
 	for _, args := range [][]string{
 		{"diff", "--name-only", "--no-renames", "--relative", revision, "--"},

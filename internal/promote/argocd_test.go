@@ -1,4 +1,4 @@
-package main
+package promote
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 )
 
 // A source is promoted only where Argo CD rolled out what is copied. What a real
@@ -62,8 +62,6 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 		fmt.Fprintf(w, `{"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "wasm-rewrite-dev", "namespace": "argocd"}, "status": %s}`, status)
 	}))
 	t.Cleanup(server.Close)
-	write("kubeconfig", fmt.Sprintf(`{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: %q}}], contexts: [{name: c, context: {cluster: c}}], current-context: c}`, server.URL))
-
 	app := func(sync, health, phase, message, revision string) string {
 		return fmt.Sprintf(`{"sync": {"status": %q}, "health": {"status": %q, "message": "why"}, "operationState": {"phase": %q, "message": %q, "syncResult": {"revisions": ["0.1.0", %q]}}}`, sync, health, phase, message, revision)
 	}
@@ -105,14 +103,12 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 			c.environment = "dev"
 		}
 		status = c.status
-		a := argo{namespace: "argocd"}
-		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-		a.cluster.add(flags, "")
-		if err := flags.Parse([]string{"--kubeconfig", "kubeconfig"}); err != nil {
-			t.Fatal(err)
+		a := Argo{
+			Cluster: func() (*rest.Config, error) { return &rest.Config{Host: server.URL}, nil },
+			Timeout: 10 * time.Second, Namespace: "argocd",
 		}
 		began := time.Now()
-		err := a.served(t.Context(), c.environment, c.files)
+		err := a.Served(t.Context(), c.environment, c.files)
 		said := ""
 		if err != nil {
 			said = strings.ReplaceAll(err.Error(), server.URL, "http://API")

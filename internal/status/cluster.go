@@ -91,6 +91,9 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 	return &Cluster{config: config, objects: objects, core: core, options: options}, nil
 }
 
+// Host is the API server's.
+func (c *Cluster) Host() string { return c.config.Host }
+
 // List gives the chart's objects in the namespace.
 func (c *Cluster) List(ctx context.Context) (objects []unstructured.Unstructured, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)

@@ -1,4 +1,4 @@
-package main
+package status_test
 
 import (
 	"bytes"
@@ -15,11 +15,11 @@ import (
 // TestStatusTable shows the verdicts on the recorded proxies, and a row for
 // each state that has nothing to record.
 func TestStatusTable(t *testing.T) {
-	files, err := filepath.Glob("../../internal/status/testdata/*.txtar")
+	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no recordings", err)
 	}
-	r := statusReport{Namespace: "demo"}
+	r := status.Report{Namespace: "demo"}
 	for _, file := range files {
 		archive, err := txtar.ParseFile(file)
 		if err != nil {
@@ -34,8 +34,8 @@ func TestStatusTable(t *testing.T) {
 	}
 	r.Rows = append(r.Rows, status.Row{Object: "WasmPlugin demo/other", State: status.NoPods, Reason: "a reason", Advice: "an advice"})
 	var got bytes.Buffer
-	r.text(&got)
-	const golden = "testdata/status.golden"
+	r.Text(&got)
+	const golden = "testdata/report.golden"
 	if *update {
 		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
@@ -46,23 +46,29 @@ func TestStatusTable(t *testing.T) {
 	}
 }
 
-func TestStatusExitCodes(t *testing.T) {
+func TestAReportIsFineWhereEverythingIsInForce(t *testing.T) {
 	for _, c := range []struct {
 		states []status.State
-		want   int
+		fine   bool
+		said   string // of the error
 	}{
-		{nil, exitFindings},
-		{[]status.State{status.InForce}, exitFine},
-		{[]status.State{status.InForce, status.DenyAll}, exitFindings},
-		{[]status.State{status.InForce, status.NoPods}, exitFindings},
-		{[]status.State{status.DenyAll, status.Unknown}, exitUsage},
+		{nil, false, ""},
+		{[]status.State{status.InForce}, true, ""},
+		{[]status.State{status.InForce, status.DenyAll}, false, ""},
+		{[]status.State{status.InForce, status.NoPods}, false, ""},
+		{[]status.State{status.DenyAll, status.Unknown}, false, "1 of 2 rows cannot be asked"},
 	} {
-		var r statusReport
+		var r status.Report
 		for _, s := range c.states {
 			r.Rows = append(r.Rows, status.Row{State: s})
 		}
-		if got := exitCode(r.verdict(), &bytes.Buffer{}); got != c.want {
-			t.Errorf("%v: exit code %d, want %d", c.states, got, c.want)
+		fine, err := r.Fine()
+		said := ""
+		if err != nil {
+			said = err.Error()
+		}
+		if fine != c.fine || said != c.said {
+			t.Errorf("%v: fine is %v, want %v; the error is %q, want %q", c.states, fine, c.fine, said, c.said)
 		}
 	}
 }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/explain"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
+)
+
+// explainFlags are those of explain.
+type explainFlags struct {
+	inputs                   inputFlags
+	output                   outputFlag
+	headers, responseHeaders []string
+	status                   int
+}
+
+func newExplain() *cobra.Command {
+	var f explainFlags
+	c := &cobra.Command{
+		Use:   "explain METHOD URL INPUT",
+		Short: "Show what rules do to one request, pattern by pattern",
+		Long: `Show what rules do to one request: which pattern acted, why not the ones before it, and
+what each one changed. A URL without scheme and host is of http://example.com.`,
+		Example: `  wasm-rewrite explain GET https://shop.example.com/old/shoes?v=2 rules.yaml -H 'x-env: blue'
+  wasm-rewrite explain GET /gone environments/dev -w checkout --response-status 404`,
+		Args: arguments(3, 3, "METHOD, URL and INPUT"),
+		RunE: f.run,
+	}
+	f.inputs.add(c)
+	f.output.add(c, "text", "json")
+	c.Flags().StringArrayVarP(&f.headers, "header", "H", nil, "'name: value' of the request; may be repeated")
+	c.Flags().IntVar(&f.status, "response-status", 200, "status of the upstream's answer")
+	c.Flags().StringArrayVar(&f.responseHeaders, "response-header", nil, "'name: value' of the upstream's answer; may be repeated")
+	return c
+}
+
+func (f *explainFlags) run(c *cobra.Command, args []string) error {
+	request, response, err := f.exchange(args[0], args[1])
+	if err != nil {
+		return err
+	}
+	read, err := f.inputs.read(c, args[2:])
+	if err != nil {
+		return err
+	}
+	in := read[0]
+	if refused := lint.Refusals(in); refused != nil {
+		for _, finding := range refused {
+			finding.Write(c.ErrOrStderr())
+		}
+		return errFindings
+	}
+
+	all := []workloadExplanation{}
+	for _, w := range in.Workloads {
+		config, _, err := exchange.Load(w.Config)
+		if err != nil {
+			return err
+		}
+		e, err := explain.Explain(config, request, response)
+		if err != nil {
+			return err
+		}
+		all = append(all, workloadExplanation{in.Name, w.Name, e})
+	}
+
+	if f.output.format == "json" {
+		return terminal.JSON(c.OutOrStdout(), all)
+	}
+	for i, one := range all {
+		if i > 0 {
+			fmt.Fprintln(c.OutOrStdout())
+		}
+		if len(all) > 1 {
+			fmt.Fprintf(c.OutOrStdout(), "%s\n", terminal.Where(one.Input, one.Workload))
+		}
+		one.Text(c.OutOrStdout(), request)
+	}
+	return nil
+}
+
+// exchange is the request that is explained, and its answer.
+func (f *explainFlags) exchange(method, url string) (request, response message.Message, err error) {
+	if err := f.output.check(); err != nil {
+		return request, response, err
+	}
+	request, err = parseRequest(method, url, f.headers)
+	if err != nil {
+		return request, response, err
+	}
+	if f.status < 100 || f.status > 599 {
+		return request, response, fmt.Errorf("--response-status %d: want a status from 100 to 599", f.status)
+	}
+	headers, err := parseHeaders("--response-header", f.responseHeaders)
+	return request, exchange.Response(f.status, headers), err
+}
+
+// workloadExplanation is one element of what explain -o json prints.
+type workloadExplanation struct {
+	Input    string `json:"input"`
+	Workload string `json:"workload,omitempty"`
+	*explain.Explanation
+}
+
+func parseRequest(method, url string, headers []string) (message.Message, error) {
+	if method == "" || method != strings.ToUpper(method) {
+		return message.Message{}, fmt.Errorf("%q is no method; want one in upper case, such as GET", method)
+	}
+
+	// A URL, or the path of one.
+	scheme, authority, target := "http", "example.com", url
+	if before, rest, ok := strings.Cut(url, "://"); ok && !strings.HasPrefix(url, "/") {
+		if before != "http" && before != "https" {
+			return message.Message{}, fmt.Errorf("%s: want http:// or https://", url)
+		}
+		end := strings.IndexAny(rest, "/?#")
+		if end < 0 {
+			end = len(rest)
+		}
+		scheme, authority, target = before, rest[:end], rest[end:]
+		if !strings.HasPrefix(target, "/") {
+			target = "/" + target
+		}
+	}
+	target, _, _ = strings.Cut(target, "#") // clients keep it to themselves
+	if !strings.HasPrefix(target, "/") && target != "*" || authority == "" {
+		return message.Message{}, fmt.Errorf("%s: want a URL such as https://shop.example.com/old?v=2, or a path", url)
+	}
+
+	// A header host stands for the URL's.
+	list, err := parseHeaders("--header", headers)
+	if err != nil {
+		return message.Message{}, err
+	}
+	for i := 0; i < len(list); i++ {
+		if list[i].Name == "host" {
+			authority = list[i].Value
+			list = append(list[:i], list[i+1:]...)
+			i--
+		}
+	}
+	return exchange.Request(method, scheme, authority, target, list), nil
+}
+
+func parseHeaders(flag string, lines []string) (list []message.Header, err error) {
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.ToLower(strings.TrimSpace(name)); !ok || name == "" || strings.ContainsAny(name, " \t") {
+			return nil, fmt.Errorf("%s %q: want 'name: value'", flag, line)
+		}
+		list = append(list, message.Header{Name: name, Value: strings.TrimSpace(value)})
+	}
+	return list, nil
+}

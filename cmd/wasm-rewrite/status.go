@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
+)
+
+func newStatus() *cobra.Command {
+	var output outputFlag
+	var flags clusterFlags
+	var options status.Options
+	c := &cobra.Command{
+		Use:   "status [RELEASE|WORKLOAD…]",
+		Short: "Show which proxies of a cluster run the rules that were asked for",
+		Long: `Show which proxies of a cluster run the rules that were asked for: for each object
+that the chart made in a namespace, and each of its Pods, the module and the revision
+asked for and in force, and
+
+  in force         the filter runs what the object asks for
+  refused          it was told so, and could not load it; the reason is shown
+  outdated         it runs what it was told before
+  deny-all         there is no module, and the agent answers 403 to everything
+  allow-all        the same with failStrategy FAIL_OPEN: nothing is rewritten
+  not there        the proxy was told nothing of the object
+  no proxy         the Pod has no sidecar
+  no Pods          the object's selector takes none
+  not running      the Pod is not
+  cannot be asked  the proxy did not answer
+
+What is asked for comes from the API server, what is in force from the proxies' admin
+ports (through port-forward, as istioctl does) and logs. What a proxy runs is said by
+the filter itself: a proxy's config_dump shows what it was told, refused or not.
+
+Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot be asked.`,
+		Example: `  wasm-rewrite status -n shop
+  wasm-rewrite status -n shop checkout -o json`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := output.check(); err != nil {
+				return err
+			}
+			if options.AdminPort < 1 || options.AdminPort > 65535 {
+				return fmt.Errorf("--proxy-admin-port %d: want a port, 1 to 65535", options.AdminPort)
+			}
+			options.Only = args
+			cluster, err := flags.ask(&options)
+			if err != nil {
+				return err
+			}
+			r, err := cluster.Ask(c.Context())
+			if err != nil {
+				return fmt.Errorf("%s: %w", cluster.Host(), err)
+			}
+
+			if output.format == "json" {
+				err = terminal.JSON(c.OutOrStdout(), r)
+			} else {
+				r.Text(c.OutOrStdout())
+			}
+			if err != nil {
+				return err
+			}
+			return findings(r.Fine())
+		},
+	}
+	output.add(c, "text", "json")
+	flags.add(c.Flags(), "the API server, and each proxy,")
+	c.Flags().StringVarP(&flags.overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
+	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the proxies' admin port")
+	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
+	return c
+}

@@ -1,0 +1,247 @@
+package change
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/compiled"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/environment"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/suite"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
+)
+
+// Trial tries a change of an environment, and says in words what it does.
+type Trial struct {
+	Instead environment.Instead
+	Only    string // a workload that alone is told of; "" tells of all
+	Dir     string // for what is fetched and rendered
+	Out     io.Writer
+}
+
+// Run says what an environment's change does, with the module and the chart that each of the two pins, and runs the tests
+// that it has then. It tells whether all passed; if not, there is something that the author has to mend.
+func (t *Trial) Run(ctx context.Context, was, is *environment.Environment) (passed bool, err error) {
+	after, err := t.fetch(ctx, is)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, after.module.Close(ctx)) }()
+	before, err := t.before(ctx, was, is, after)
+	if err != nil {
+		return false, err
+	}
+	if before.module != after.module {
+		defer func() { err = errors.Join(err, before.module.Close(ctx)) }()
+	}
+
+	t.tellPins(was, is)
+	if err := t.tell(ctx, before, after); err != nil {
+		return false, err
+	}
+
+	report, err := (&suite.Suite{Module: after.module}).Run(ctx, after.in)
+	if err != nil {
+		return false, err
+	}
+	report.Text(t.Out)
+	return report.Fine(), nil
+}
+
+// side is an environment rendered with its chart, and its module.
+type side struct {
+	in     *input.Input
+	chart  string
+	module *compiled.Module
+}
+
+func (t *Trial) fetch(ctx context.Context, e *environment.Environment) (*side, error) {
+	chart, err := t.Instead.FetchChart(ctx, e, t.Dir)
+	if err != nil {
+		return nil, err
+	}
+	in, err := e.Render(chart, t.Dir)
+	if err != nil {
+		return nil, err
+	}
+	module, err := t.Instead.FetchModule(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	return &side{in, chart, module}, nil
+}
+
+// before is the environment as it was. A release that cannot be had any more is no reason to keep it: then the new one
+// stands in for it.
+func (t *Trial) before(ctx context.Context, was, is *environment.Environment, after *side) (*side, error) {
+	if !bytes.Equal(was.Release, is.Release) {
+		before, err := t.fetch(ctx, was)
+		if err == nil {
+			return before, nil
+		}
+		fmt.Fprintf(t.Out, "what %s runs now cannot be had, so its rules are tried with the new release: %v\n", was.Name, err)
+	}
+	in, err := was.Render(after.chart, t.Dir)
+	return &side{in, after.chart, after.module}, err
+}
+
+func (t *Trial) tellPins(was, is *environment.Environment) {
+	for _, c := range []struct{ what, was, is string }{
+		{"chart", was.Pins.Global.Chart.Version, is.Pins.Global.Chart.Version},
+		{"module", was.Pins.Image.Digest, is.Pins.Image.Digest},
+	} {
+		if c.was != c.is {
+			fmt.Fprintf(t.Out, "%s: %s %s → %s\n", was.Name, c.what, terminal.Value(c.was), c.is)
+		}
+	}
+}
+
+// tell says of each workload what changes in its rules, and what that does to each of its tests.
+func (t *Trial) tell(ctx context.Context, before, after *side) error {
+	// What is refused is not compared; the report of the tests says why.
+	if lint.Refusals(after.in) != nil {
+		return nil
+	}
+	was, is := workloads(before.in), workloads(after.in)
+	if lint.Refusals(before.in) != nil {
+		fmt.Fprintf(t.Out, "%s: the rules until now are refused, so the new ones are compared with none\n", before.in.Name)
+		was = map[string]*input.Workload{}
+	}
+
+	all := maps.Clone(was)
+	maps.Copy(all, is)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if t.Only != "" && name != t.Only {
+			continue
+		}
+		w := workloadTrial{Trial: t, was: was[name], is: is[name], before: before.module, after: after.module}
+		if err := w.tell(ctx, name); err != nil {
+			return fmt.Errorf("%s: %w", terminal.Where(after.in.Name, name), err)
+		}
+	}
+	return nil
+}
+
+func workloads(in *input.Input) map[string]*input.Workload {
+	all := map[string]*input.Workload{}
+	for i := range in.Workloads {
+		all[in.Workloads[i].Name] = &in.Workloads[i]
+	}
+	return all
+}
+
+// workloadTrial tries the change of one workload, which is nil where it is new or gone.
+type workloadTrial struct {
+	*Trial
+	was, is       *input.Workload
+	before, after *compiled.Module
+}
+
+func (t *workloadTrial) tell(ctx context.Context, name string) error {
+	title := "workload " + name
+	switch {
+	case t.was == nil:
+		title += ", new"
+	case t.is == nil:
+		title += ", gone"
+	}
+	fmt.Fprintln(t.Out, title)
+
+	lines, err := Rules(t.was, t.is)
+	if err != nil {
+		return err
+	}
+	if lines == nil {
+		lines = []string{"the same rules"}
+	}
+	for _, line := range lines {
+		fmt.Fprintf(t.Out, "  %s\n", line)
+	}
+	return t.examples(ctx)
+}
+
+// tests are those of both sides: the ones of before tell what becomes of what is tested no more.
+func (t *workloadTrial) tests() (tests []example.Test) {
+	known := map[string]bool{}
+	for _, w := range []*input.Workload{t.is, t.was} {
+		if w == nil {
+			continue
+		}
+		for _, one := range w.Tests {
+			if !known[one.Name] {
+				tests = append(tests, one)
+			}
+			known[one.Name] = true
+		}
+	}
+	return tests
+}
+
+// examples tells of each test what becomes of its request.
+func (t *workloadTrial) examples(ctx context.Context) error {
+	tests := t.tests()
+	then, err := seen(ctx, t.before, t.was, tests)
+	refused := (*compiled.RefusedError)(nil)
+	if errors.As(err, &refused) {
+		fmt.Fprintf(t.Out, "  no example is compared, for the module refuses the rules until now: %s\n", strings.Join(refused.Reasons, "; "))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	now, err := seen(ctx, t.after, t.is, tests)
+	if errors.As(err, &refused) {
+		return nil // the report of the tests says why
+	}
+	if err != nil {
+		return err
+	}
+
+	for i, one := range tests {
+		changes := Differences(then[i], now[i])
+		if len(changes) == 0 {
+			fmt.Fprintf(t.Out, "  example %q: as before\n", one.Name)
+			continue
+		}
+		fmt.Fprintf(t.Out, "  example %q, %s\n", one.Name, one.Request)
+		for _, c := range changes {
+			c.Write(t.Out, "    ")
+		}
+	}
+	return nil
+}
+
+// seen puts tests through a workload's rules in a module; none changes nothing.
+func seen(ctx context.Context, module *compiled.Module, w *input.Workload, tests []example.Test) ([]exchange.Seen, error) {
+	var text []byte
+	if w != nil {
+		text = w.Config
+	}
+	config, rules, err := exchange.Load(text)
+	if err != nil {
+		return nil, err
+	}
+	if text, err = compiled.WithoutRandom(text, config); err != nil {
+		return nil, err
+	}
+
+	subject, err := module.Start(ctx, text, config, rules)
+	if err != nil {
+		return nil, err
+	}
+	verdicts, err := example.Run(ctx, subject, tests)
+	var all []exchange.Seen
+	for _, v := range verdicts {
+		all = append(all, v.Seen)
+	}
+	return all, errors.Join(err, subject.Close(ctx))
+}

@@ -1,0 +1,50 @@
+package environment
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
+)
+
+// Render makes the environment's workloads with a chart, in a copy of its folder that lies in dir.
+func (e *Environment) Render(chart, dir string) (*input.Input, error) {
+	root, err := os.MkdirTemp(dir, "environments")
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Write(root); err != nil {
+		return nil, err
+	}
+
+	// What is not promoted comes from where the environment is.
+	for _, file := range [][2]string{
+		{e.File("place.yaml"), filepath.Join(root, e.Name, "place.yaml")},
+		{e.Common(), filepath.Join(root, "common.yaml")},
+	} {
+		text, err := os.ReadFile(file[0])
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(file[1], text, 0o600)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	in, err := read.Input(filepath.Join(root, e.Name), read.Options{Chart: chart, Namespace: e.Place.Global.Destination.Namespace})
+	if known := (*input.Error)(nil); errors.As(err, &known) {
+		known.Name = strings.Replace(known.Name, root, filepath.Dir(e.Dir), 1) // the copy is gone when it is read
+	}
+	if err != nil {
+		return nil, err
+	}
+	in.Name = e.Dir
+	return in, nil
+}

@@ -1,0 +1,35 @@
+package lint
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
+)
+
+// Refusals are the faults that keep an input from being tried; nil for none.
+func Refusals(in *input.Input) (faults []Finding) {
+	for _, f := range Faults(in) {
+		if f.Severity == SeverityError {
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
+// Write writes the finding for people.
+func (f Finding) Write(w io.Writer) {
+	parts := []string{string(f.Severity), terminal.Where(f.Input, f.Workload)}
+	for _, part := range []string{f.Path, f.Value} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+
+	fmt.Fprintf(w, "%s: %s [%s]\n", strings.Join(parts, ": "), f.Reason, f.Check)
+	if f.Advice != "" {
+		fmt.Fprintf(w, "  %s\n", f.Advice)
+	}
+}

@@ -1,0 +1,71 @@
+// Package terminal has the words and the writer that all commands print with. What it prints may hold text of others:
+// names, paths, log lines. None of it reaches a terminal, or the log of a CI system, as a command.
+package terminal
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// List lists words as a sentence does: a, b or c.
+func List[S ~string](words []S) string {
+	var b strings.Builder
+	for i, w := range words {
+		switch {
+		case i > 0 && i == len(words)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(w))
+	}
+	return b.String()
+}
+
+// Count counts things: 1 test, 2 tests.
+func Count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Where names a place for people: the input, and the workload where it has one.
+func Where(in, workload string) string {
+	switch {
+	case workload == "":
+		return in
+	case strings.Contains(workload, " "):
+		return in + ": " + workload
+	}
+	return in + ": workload " + workload
+}
+
+// longest is how many characters of a value are shown.
+const longest = 160
+
+// Cut shortens what is too long to show.
+func Cut(s string) string {
+	if r := []rune(s); len(r) > longest {
+		return string(r[:longest]) + "…"
+	}
+	return s
+}
+
+// Value shows a value that may be missing.
+func Value(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return Cut(s)
+}
+
+// JSON writes a report for programs.
+func JSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
