@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/tetratelabs/wazero/api"
 )
 
 // Status is what a host call returns to the module.
@@ -31,8 +29,9 @@ type hostCall struct {
 	ctx    context.Context
 	vm     *VM
 	acting *callContext
-	mem    api.Memory
+	mem    memory
 	args   []uint64
+	trap   error // why the call cannot return
 }
 
 // hostFunction is one function of the ABI. In signature every letter is a
@@ -42,36 +41,40 @@ type hostFunction struct {
 	run       func(*hostCall) Status
 }
 
-func (f hostFunction) params() []api.ValueType {
-	types := make([]api.ValueType, len(f.signature))
+// The types of the parameters, as a module's binary form has them.
+const (
+	type32 = 0x7f
+	type64 = 0x7e
+)
+
+func (f hostFunction) params() []byte {
+	types := make([]byte, len(f.signature))
 	for i := range f.signature {
-		types[i] = api.ValueTypeI32
+		types[i] = type32
 		if f.signature[i] == 'I' {
-			types[i] = api.ValueTypeI64
+			types[i] = type64
 		}
 	}
 	return types
 }
 
-func (f hostFunction) entry(name string) api.GoModuleFunc {
-	return func(ctx context.Context, module api.Module, stack []uint64) {
-		vm := ctx.Value(vmKey{}).(*VM)
-		if vm.restricted && name != "proxy_log" {
-			panic(fmt.Errorf("it called %s before it was started", name)) // becomes a trap
-		}
-		acting := vm.acting()
-		vm.calls[name]++
-		if acting.stream != nil {
-			acting.stream.calls[name]++
-		}
-		if vm.opts.Fail != nil {
-			if status := vm.opts.Fail(name, vm.calls[name]); status != StatusOK {
-				stack[0] = uint64(status)
-				return
-			}
-		}
-		stack[0] = uint64(f.run(&hostCall{ctx, vm, acting, module.Memory(), stack}))
+// answer runs the function for a module that calls it; the error is a trap.
+func (f hostFunction) answer(ctx context.Context, vm *VM, name string, mem memory, args []uint64) (Status, error) {
+	if vm.restricted && name != "proxy_log" {
+		return 0, fmt.Errorf("it called %s before it was started", name)
 	}
+	acting := vm.acting()
+	vm.calls[name]++
+	if acting.stream != nil {
+		acting.stream.calls[name]++
+	}
+	if vm.opts.Fail != nil {
+		if status := vm.opts.Fail(name, vm.calls[name]); status != StatusOK {
+			return status, nil
+		}
+	}
+	call := &hostCall{ctx: ctx, vm: vm, acting: acting, mem: mem, args: args}
+	return f.run(call), call.trap
 }
 
 // hostFunctions is all of ABI 0.2.0 as Envoy has it.
@@ -149,11 +152,12 @@ func (c *hostCall) put64(i int, v uint64) Status {
 func (c *hostCall) give(i int, s string) Status {
 	var at uint32
 	if s != "" {
-		results, err := c.vm.alloc.Call(c.ctx, uint64(len(s)))
+		address, err := c.vm.running.call(c.ctx, c.vm.alloc, uint64(len(s)))
 		if err != nil {
-			panic(err) // the module trapped: so does the callback that made this call
+			c.trap = err // the module trapped: so does the callback that made this call
+			return StatusInternalFailure
 		}
-		at = uint32(results[0])
+		at = uint32(address)
 		if at == 0 || !c.mem.WriteString(at, s) {
 			return StatusInvalidMemoryAccess
 		}

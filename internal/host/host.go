@@ -11,7 +11,6 @@ package host
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,79 +18,26 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
-	wasmsys "github.com/tetratelabs/wazero/sys"
 )
 
-// maxPages is the memory Envoy grants a module, in pages of 64 KiB: 1 GiB.
-const maxPages = 16384
-
-// Module is a compiled filter. Every VM made of it shares its machine code and
-// nothing else. It is safe for concurrent use.
-type Module struct {
-	runtime  wazero.Runtime
-	compiled wazero.CompiledModule
-	alloc    string
+// instance is a module at work. What runs it is wazero, or, where this package
+// is compiled for a browser, the browser.
+type instance interface {
+	memory
+	exports(name string) bool
+	// call runs an export; the result is 0 where it has none. The error tells of
+	// a trap, or that the module did not return in time.
+	call(ctx context.Context, name string, args ...uint64) (uint64, error)
+	close(ctx context.Context) error
 }
 
-// Compile checks a module as Envoy does when it loads one, and compiles it. The
-// error names every import that Envoy does not provide. cache keeps machine
-// code between calls; nil means none. Close the module after its VMs.
-func Compile(ctx context.Context, wasm []byte, cache wazero.CompilationCache) (*Module, error) {
-	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithMemoryLimitPages(maxPages)
-	if cache != nil {
-		config = config.WithCompilationCache(cache)
-	}
-	m := &Module{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
-	if err := m.load(ctx, wasm); err != nil {
-		return nil, errors.Join(err, m.Close(ctx))
-	}
-	return m, nil
+// memory is a module's memory; false where a place lies outside of it.
+type memory interface {
+	Read(at, size uint32) ([]byte, bool)
+	WriteUint32Le(at, v uint32) bool
+	WriteUint64Le(at uint32, v uint64) bool
+	WriteString(at uint32, s string) bool
 }
-
-func (m *Module) load(ctx context.Context, wasm []byte) error {
-	var err error
-	if m.compiled, err = m.runtime.CompileModule(ctx, wasm); err != nil {
-		return fmt.Errorf("not a WebAssembly module: %w", err)
-	}
-	if err := checkImports(m.compiled); err != nil {
-		return err
-	}
-	exports := m.compiled.ExportedFunctions()
-	if _, ok := exports["proxy_abi_version_0_2_0"]; !ok {
-		return errors.New("the module does not export proxy_abi_version_0_2_0: not a Proxy-Wasm filter of ABI 0.2.0")
-	}
-	if len(m.compiled.ExportedMemories()) == 0 {
-		return errors.New("the module exports no memory")
-	}
-	for _, name := range []string{"malloc", "proxy_on_memory_allocate"} {
-		if _, ok := exports[name]; ok {
-			m.alloc = name
-			break
-		}
-	}
-	if m.alloc == "" {
-		return errors.New("the module exports neither malloc nor proxy_on_memory_allocate")
-	}
-	env := m.runtime.NewHostModuleBuilder("env")
-	for name, f := range hostFunctions {
-		env.NewFunctionBuilder().
-			WithGoModuleFunction(f.entry(name), f.params(), []api.ValueType{api.ValueTypeI32}).
-			Export(name)
-	}
-	env.NewFunctionBuilder().WithFunc(func(uint32) {}).Export("emscripten_notify_memory_growth")
-	if _, err := env.Instantiate(ctx); err != nil {
-		return err
-	}
-	_, err = wasi_snapshot_preview1.Instantiate(ctx, m.runtime)
-	return err
-}
-
-// Close frees the module and every VM made of it.
-func (m *Module) Close(ctx context.Context) error { return m.runtime.Close(ctx) }
 
 // wasiFunctions is what every supported Envoy provides of WASI; later ones
 // provide more.
@@ -101,14 +47,17 @@ var wasiFunctions = []string{
 	"fd_seek", "fd_write", "path_open", "poll_oneoff", "proc_exit", "random_get", "sched_yield",
 }
 
-func checkImports(m wazero.CompiledModule) error {
+const wasi = "wasi_snapshot_preview1"
+
+// notProvided names the imports, each a module and a name, that Envoy lacks.
+func notProvided(imports [][2]string) error {
 	var missing []string
-	for _, f := range m.ImportedFunctions() {
-		module, name, _ := f.Import()
+	for _, one := range imports {
+		module, name := one[0], one[1]
 		_, known := hostFunctions[name]
 		switch {
 		case module == "env" && (known || name == "emscripten_notify_memory_growth"):
-		case module == wasi_snapshot_preview1.ModuleName && slices.Contains(wasiFunctions, name):
+		case module == wasi && slices.Contains(wasiFunctions, name):
 		default:
 			missing = append(missing, module+"."+name)
 		}
@@ -117,6 +66,23 @@ func checkImports(m wazero.CompiledModule) error {
 		return nil
 	}
 	return fmt.Errorf("the module imports what Envoy does not provide with ABI 0.2.0: %s", strings.Join(missing, ", "))
+}
+
+// allocator gives the export by which the host gets memory of the module, and
+// checks what else a filter exports.
+func allocator(memory bool, exports func(name string) bool) (string, error) {
+	if !exports("proxy_abi_version_0_2_0") {
+		return "", errors.New("the module does not export proxy_abi_version_0_2_0: not a Proxy-Wasm filter of ABI 0.2.0")
+	}
+	if !memory {
+		return "", errors.New("the module exports no memory")
+	}
+	for _, name := range []string{"malloc", "proxy_on_memory_allocate"} {
+		if exports(name) {
+			return name, nil
+		}
+	}
+	return "", errors.New("the module exports neither malloc nor proxy_on_memory_allocate")
 }
 
 // Options of a VM. The zero value is ready for use.
@@ -137,9 +103,9 @@ type Options struct {
 // plugins share it. It is safe for concurrent use: the module runs on one
 // goroutine at a time, and the streams take turns between its callbacks.
 type VM struct {
-	opts   Options
-	module api.Module
-	alloc  api.Function
+	opts    Options
+	running instance
+	alloc   string // the export that gives the host memory of the module
 
 	mu         sync.Mutex
 	failed     error
@@ -204,36 +170,24 @@ func (m *Module) New(ctx context.Context, opts Options) (*VM, error) {
 		shared:   map[string]sharedValue{},
 		calls:    map[string]int{},
 	}
-	config := wazero.NewModuleConfig().
-		WithName(""). // anonymous: any number of VMs in one runtime
-		WithStartFunctions().
-		WithStdout(output{vm, LevelInfo}).
-		WithStderr(output{vm, LevelError}).
-		WithRandSource(rand.Reader).
-		WithSysNanotime().
-		WithWalltime(func() (int64, int32) {
-			now := opts.Clock()
-			return now.Unix(), int32(now.Nanosecond())
-		}, wasmsys.ClockResolution(time.Microsecond))
 	own := &callContext{}
 	vm.mu.Lock()
 	defer vm.mu.Unlock()
 	vm.restricted, vm.current = true, own
 	starting, cancel := vm.bounded(ctx)
 	defer cancel()
-	instance, err := m.runtime.InstantiateModule(starting, m.compiled, config)
+	running, err := m.instantiate(starting, vm)
 	if err != nil {
 		return nil, fmt.Errorf("the module cannot be instantiated: %w", err)
 	}
-	vm.module = instance
-	vm.alloc = instance.ExportedFunction(m.alloc)
+	vm.running, vm.alloc = running, m.alloc
 	initialisers := []string{"_start"}
-	if instance.ExportedFunction("_initialize") != nil {
+	if running.exports("_initialize") {
 		initialisers = []string{"_initialize", "__main_void"}
 	}
 	for _, name := range initialisers {
 		if _, err := vm.call(ctx, own, name); err != nil {
-			return nil, errors.Join(err, instance.Close(ctx))
+			return nil, errors.Join(err, running.close(ctx))
 		}
 	}
 	vm.restricted = false
@@ -241,7 +195,7 @@ func (m *Module) New(ctx context.Context, opts Options) (*VM, error) {
 }
 
 // Close ends the VM. The module is not told.
-func (vm *VM) Close(ctx context.Context) error { return vm.module.Close(ctx) }
+func (vm *VM) Close(ctx context.Context) error { return vm.running.close(ctx) }
 
 // Metrics returns the values of all counters and gauges under the names the
 // module gave them (Envoy writes wasmcustom. in front), and of each histogram
@@ -320,30 +274,22 @@ func (vm *VM) call(ctx context.Context, c *callContext, name string, args ...uin
 	if vm.failed != nil {
 		return 0, vm.failed
 	}
-	f := vm.module.ExportedFunction(name)
-	if f == nil {
+	if !vm.running.exports(name) {
 		return 0, nil
 	}
 	vm.current, vm.effective = c, nil
 	defer func() { vm.current, vm.effective = nil, nil }()
 	ctx, cancel := vm.bounded(ctx)
 	defer cancel()
-	results, err := f.Call(ctx, args...)
-	if err != nil {
-		if exit := (*wasmsys.ExitError)(nil); errors.As(err, &exit) && ctx.Err() != nil {
-			err = fmt.Errorf("it did not return: %w", ctx.Err())
-		}
+	if result, err = vm.running.call(ctx, name, args...); err != nil {
 		vm.failed = &TrapError{Callback: name, Err: err}
 		return 0, vm.failed
-	}
-	if len(results) > 0 {
-		result = results[0]
 	}
 	return result, nil
 }
 
 // exports tells whether the module has a callback.
-func (vm *VM) exports(name string) bool { return vm.module.ExportedFunction(name) != nil }
+func (vm *VM) exports(name string) bool { return vm.running.exports(name) }
 
 // TrapError tells that a callback of the module trapped or did not return in
 // time. The VM serves nothing after it: each later use returns the same error.
