@@ -66,9 +66,9 @@ func TestHostIsEnvoy(t *testing.T) {
 		{name: "a second path", edit: calls("add 0 :path /b", "get 0 :path")},
 		{name: "status", answer: calls("set 2 :status 404", "get 2 :status")},
 		{name: "maps that are not there", edit: calls("get 2 :status", "add 2 x y", "set 1 x y", "remove 3 x", "pairs 2", "pairs 1", "get 4 x", "get 8 x", "pairs 8", "add 9 x y", "size 2"), answer: calls("get 0 :path", "pairs 0", "set 0 x y", "get 3 x", "get 9 x")},
-		{name: "set pairs", request: []string{"x-a: 1"}, edit: setPairs(0, Header{":path", "/p"}, Header{"X-A", "2"}, Header{":method", "GET"}, Header{"x-a", "3"}, Header{"Host", "h"}, Header{":scheme", "http"}, Header{"x-forwarded-proto", "http"}, Header{"accept", "a"}, Header{"accept", "b"})},
+		{name: "set pairs", request: []string{"x-a: 1"}, edit: setPairs(0, Header{Name: ":path", Value: "/p"}, Header{Name: "X-A", Value: "2"}, Header{Name: ":method", Value: "GET"}, Header{Name: "x-a", Value: "3"}, Header{Name: "Host", Value: "h"}, Header{Name: ":scheme", Value: "http"}, Header{Name: "x-forwarded-proto", Value: "http"}, Header{Name: "accept", Value: "a"}, Header{Name: "accept", Value: "b"})},
 		{name: "set pairs of a response", answer: func(g *program) {
-			setPairs(2, Header{"X-Case", g.probe.lastID()}, Header{":status", "203"}, Header{"vary", "a"}, Header{"vary", "b"})(g)
+			setPairs(2, Header{Name: "X-Case", Value: g.probe.lastID()}, Header{Name: ":status", Value: "203"}, Header{Name: "vary", Value: "a"}, Header{Name: "vary", Value: "b"})(g)
 		}},
 		{name: "broken pairs empty the map", edit: func(g *program) { g.call("proxy_set_header_map_pairs", 0, str("\x01\x00\x00\x00")) }},
 		{name: "1,024 pairs", edit: manyPairs(1024)},
@@ -130,20 +130,20 @@ func TestHostIsEnvoy(t *testing.T) {
 			}
 			g.call("proxy_set_tick_period_milliseconds", 0)
 		}},
-		{name: "answer", edit: respond(418, "short", Header{"X-A", "1"}, Header{"x-a", "2"}, Header{"vary", "a"}, Header{"vary", "b"}), answer: calls("set 2 x-mine 1", "remove 2 x-a", "get 0 :path")},
-		{name: "answer without a body", edit: respond(204, "", Header{"content-type", "text/html"}, Header{"content-length", "7"})},
-		{name: "answer with its own type", edit: respond(200, "<p>", Header{"Content-Type", "text/html"}, Header{"content-length", "99"})},
-		{name: "answer with a status of its own", edit: respond(200, "x", Header{":status", "201"})},
+		{name: "answer", edit: respond(418, "short", Header{Name: "X-A", Value: "1"}, Header{Name: "x-a", Value: "2"}, Header{Name: "vary", Value: "a"}, Header{Name: "vary", Value: "b"}), answer: calls("set 2 x-mine 1", "remove 2 x-a", "get 0 :path")},
+		{name: "answer without a body", edit: respond(204, "", Header{Name: "content-type", Value: "text/html"}, Header{Name: "content-length", Value: "7"})},
+		{name: "answer with its own type", edit: respond(200, "<p>", Header{Name: "Content-Type", Value: "text/html"}, Header{Name: "content-length", Value: "99"})},
+		{name: "answer with a status of its own", edit: respond(200, "x", Header{Name: ":status", Value: "201"})},
 		{name: "answer to HEAD", method: "HEAD", edit: respond(410, "gone")},
 		{name: "answer twice", edit: func(g *program) { respond(410, "one")(g); respond(411, "two")(g) }},
 		{name: "answer after an edit", edit: func(g *program) { calls("set 0 x-a 1", "set 0 :method HEAD")(g); respond(410, "gone")(g) }},
-		{name: "answer to gRPC", request: []string{"content-type: application/grpc"}, edit: respond(410, "gone ä%~", Header{"x-a", "1"})},
+		{name: "answer to gRPC", request: []string{"content-type: application/grpc"}, edit: respond(410, "gone ä%~", Header{Name: "x-a", Value: "1"})},
 		{name: "answer to gRPC-web", request: []string{"content-type: application/grpc-web"}, edit: respond(410, "gone")},
 		{name: "answer to gRPC+proto with a status", request: []string{"content-type: application/grpc+proto"}, edit: respondGRPC(200, 5, "no")},
 		{name: "answer to gRPC with status 0", request: []string{"content-type: application/grpc"}, edit: respondGRPC(404, 0, "no")},
 		{name: "answer to gRPC with status 17", request: []string{"content-type: application/grpc"}, edit: respondGRPC(404, 17, "no")},
 		{name: "answer 503 to gRPC without a body", request: []string{"content-type: application/grpc"}, edit: respond(503, "")},
-		{name: "answer to the response", body: "from upstream", response: []string{"x-a: 1"}, answer: respond(502, "instead", Header{"x-b", "1"})},
+		{name: "answer to the response", body: "from upstream", response: []string{"x-a: 1"}, answer: respond(502, "instead", Header{Name: "x-b", Value: "1"})},
 		{name: "no path", edit: calls("remove 0 :path")},
 		{name: "no x-forwarded-proto", edit: calls("remove 0 x-forwarded-proto")},
 		{name: "no method", edit: calls("remove 0 :method")},
@@ -246,8 +246,8 @@ func TestCallbacksAreEnvoys(t *testing.T) {
 	ctx := context.Background()
 	vm, plugin := startProbe(t, p, Options{})
 	for _, e := range exchanges {
-		request := Message{Headers: []Header{{":method", "GET"}, {":path", "/received"}, {":authority", "example.com"}, {":scheme", "http"}, {"x-case", ""}, {"x-forwarded-proto", "http"}}}
-		response := Message{Headers: []Header{{":status", "200"}, {"x-case", ""}, {"content-length", "4"}, {"server", ""}}, Body: e.body}
+		request := Message{Headers: []Header{{Name: ":method", Value: "GET"}, {Name: ":path", Value: "/received"}, {Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}, {Name: "x-case", Value: ""}, {Name: "x-forwarded-proto", Value: "http"}}}
+		response := Message{Headers: []Header{{Name: ":status", Value: "200"}, {Name: "x-case", Value: ""}, {Name: "content-length", Value: "4"}, {Name: "server", Value: ""}}, Body: e.body}
 		if e.method != "" {
 			request.Headers[0].Value = e.method
 		}
@@ -322,9 +322,9 @@ func setPairs(kind int, list ...Header) func(g *program) {
 
 func manyPairs(n int) func(g *program) {
 	return func(g *program) {
-		list := []Header{{":method", "GET"}, {":path", "/"}, {":authority", "a"}, {":scheme", "http"}, {"x-forwarded-proto", "http"}}
+		list := []Header{{Name: ":method", Value: "GET"}, {Name: ":path", Value: "/"}, {Name: ":authority", Value: "a"}, {Name: ":scheme", Value: "http"}, {Name: "x-forwarded-proto", Value: "http"}}
 		for len(list) < n {
-			list = append(list, Header{"x", "y"})
+			list = append(list, Header{Name: "x", Value: "y"})
 		}
 		setPairs(0, list...)(g)
 		g.show4("proxy_get_header_map_size", 0)
@@ -339,7 +339,7 @@ func respond(status int, body string, headers ...Header) func(g *program) {
 
 func respondGRPC(status, grpcStatus int, body string, headers ...Header) func(g *program) {
 	return func(g *program) {
-		headers := append(headers, Header{"x-case", g.probe.lastID()})
+		headers := append(headers, Header{Name: "x-case", Value: g.probe.lastID()})
 		g.call("proxy_send_local_response", status, str("some details"), str(body), str(marshalPairs(headers)), grpcStatus)
 	}
 }
@@ -482,7 +482,7 @@ func head(m Message) string {
 	var lines strings.Builder
 	for _, h := range m.Headers {
 		switch {
-		case h == (Header{"content-length", "0"}):
+		case h == (Header{Name: "content-length", Value: "0"}):
 		case h.Name == ":authority":
 			fmt.Fprintf(&lines, "host: %s\n", h.Value)
 		case strings.HasPrefix(h.Name, ":"):

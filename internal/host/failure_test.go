@@ -22,12 +22,12 @@ var failingRequests = []string{"/a/1?q=2", "/gone", "/old", "/nothing"}
 
 func failingRequest(path string) Message {
 	return Message{Headers: []Header{
-		{":authority", "example.com"}, {":path", path}, {":method", "GET"}, {":scheme", "http"}, {"x-user", "anne"}, {"x-remove", "1"},
+		{Name: ":authority", Value: "example.com"}, {Name: ":path", Value: path}, {Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: "x-user", Value: "anne"}, {Name: "x-remove", Value: "1"},
 	}}
 }
 
 func upstreamOK(Message) Message {
-	return Message{Headers: []Header{{":status", "200"}, {"x-upstream", "1"}}, Body: "ok"}
+	return Message{Headers: []Header{{Name: ":status", Value: "200"}, {Name: "x-upstream", Value: "1"}}, Body: "ok"}
 }
 
 // Every call of every function fails in turn, with every status that a host may

@@ -37,9 +37,9 @@ func newVM(t *testing.T, p *probe, opts Options) *VM {
 	return vm
 }
 
-var request = Message{Headers: []Header{{":method", "GET"}, {":path", "/"}, {":authority", "example.com"}, {":scheme", "http"}}}
+var request = Message{Headers: []Header{{Name: ":method", Value: "GET"}, {Name: ":path", Value: "/"}, {Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}}}
 
-func ok(Message) Message { return Message{Headers: []Header{{":status", "200"}}} }
+func ok(Message) Message { return Message{Headers: []Header{{Name: ":status", Value: "200"}}} }
 
 func logged(logs []Log) string {
 	var lines []string

@@ -23,7 +23,7 @@ type LocalReply struct {
 // unless Headers say otherwise, and no body leaves no content-type; a gRPC
 // client gets status 200, grpc-status and, in place of the body, grpc-message.
 func (r *LocalReply) Response(received *HeaderMap) Message {
-	h := NewResponseHeaders(Header{":status", ""})
+	h := NewResponseHeaders(Header{Name: ":status", Value: ""})
 	for _, extra := range r.Headers {
 		h.Add(extra.Name, extra.Value)
 	}
