@@ -116,7 +116,7 @@ build/bin/prometheus build/bin/promtool &: test/tools/prometheus/install.sh
 	@test/tools/prometheus/install.sh build/bin
 	@touch -h build/bin/prometheus build/bin/promtool
 
-build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* test/internal/process/*.go test/internal/upstream/*.go) go.mod
+build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* internal/source/*.go internal/input/*.go internal/input/read/*.go internal/lint/*.go plugin/rewrite/*.go test/internal/process/*.go test/internal/upstream/*.go) go.mod
 	@plugin/toolchain/go.sh
 	@go build -o $@ ./test/cmd/run
 	@touch $@
@@ -152,7 +152,7 @@ print-%:
 .PHONY: cli
 cli: build/bin/wasm-rewrite ## the rule author's tool: build/bin/wasm-rewrite
 
-build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard cmd/wasm-rewrite/*.go internal/*/*.go plugin/rewrite/*.go)) go.mod
+build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard cmd/wasm-rewrite/*.go internal/*/*.go internal/*/*/*.go plugin/rewrite/*.go)) go.mod
 	@plugin/toolchain/go.sh
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./cmd/wasm-rewrite
 	@touch $@

@@ -11,6 +11,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
@@ -43,11 +44,15 @@ rewrites from the objects when the rules are in force, not before, and not after
 					faults = append(faults, fmt.Errorf("%s: cannot be read", name))
 					continue
 				}
-				some, err := input.Documents(data)
-				if err != nil {
+				some, err := input.Parse(name, data)
+				var unreadable source.Errors
+				switch {
+				case errors.As(err, &unreadable):
+					faults = append(faults, err) // it says where
+				case err != nil:
 					faults = append(faults, fmt.Errorf("%s: %w", name, err))
 				}
-				docs = append(docs, some...)
+				docs = append(docs, some.Objects()...)
 			}
 			if err := errors.Join(faults...); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
@@ -20,7 +21,7 @@ func newLint() *cobra.Command {
 	var about strings.Builder
 	checks := make([]lint.Check, 0, len(lint.Checks))
 	for _, c := range lint.Checks {
-		fmt.Fprintf(&about, "  %-23s %-8s %s\n", c.Check, c.Severity, c.About)
+		fmt.Fprintf(&about, "  %-23s %-8s %s\n", c.Check, c.Severity, c.Short)
 		checks = append(checks, c.Check)
 	}
 	c := &cobra.Command{
@@ -47,34 +48,22 @@ The exit code is 1 where something at least as bad as --fail-on was found.`,
 				}
 			}
 			read, err := inputs.read(c, args)
-			if err != nil {
+			unreadable, rest := lint.Unreadable(err)
+			if rest != nil {
+				return err // all of it, what is no YAML too
+			}
+			r := newLintReport(read, unreadable, ignore)
+			if err := r.write(c.OutOrStdout(), output.format); err != nil {
 				return err
 			}
-			r := lintReport{Findings: []lint.Finding{}}
-			failed := false
-			for _, in := range read {
-				for _, f := range lint.Lint(in) {
-					if slices.Contains(ignore, string(f.Check)) {
-						continue
-					}
-					r.Findings = append(r.Findings, f)
-					failed = failed || ranks[string(f.Severity)] <= rank
-				}
-				r.Workloads += len(in.Workloads)
+			if slices.ContainsFunc(r.Findings, func(f lint.Finding) bool { return ranks[string(f.Severity)] <= rank }) {
+				return errFindings
 			}
-			if output.format == "json" {
-				err = terminal.JSON(c.OutOrStdout(), r)
-			} else {
-				r.text(c.OutOrStdout())
-			}
-			if err == nil && failed {
-				err = errFindings
-			}
-			return err
+			return nil
 		},
 	}
 	inputs.add(c)
-	output.add(c, "text", "json")
+	output.add(c, "text", "json", "sarif")
 	c.Flags().StringSliceVar(&ignore, "ignore", nil, "checks to leave out")
 	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+terminal.List(failOns))
 	complete(c, "ignore", checks)
@@ -91,6 +80,31 @@ var (
 type lintReport struct {
 	Workloads int            `json:"workloads"`
 	Findings  []lint.Finding `json:"findings"`
+}
+
+// newLintReport looks through inputs.
+func newLintReport(read []*input.Input, unreadable []lint.Finding, ignore []string) lintReport {
+	r := lintReport{Findings: append([]lint.Finding{}, unreadable...)}
+	for _, in := range read {
+		r.Workloads += len(in.Workloads)
+		for _, f := range lint.Lint(in) {
+			if !slices.Contains(ignore, string(f.Check)) {
+				r.Findings = append(r.Findings, f)
+			}
+		}
+	}
+	return r
+}
+
+func (r lintReport) write(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return terminal.JSON(w, r)
+	case "sarif":
+		return terminal.JSON(w, lint.SARIF(r.Findings, buildVersion()))
+	}
+	r.text(w)
+	return nil
 }
 
 func (r lintReport) text(w io.Writer) {

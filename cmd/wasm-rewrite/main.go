@@ -127,7 +127,8 @@ func (f *inputFlags) add(c *cobra.Command) {
 	complete(c, "as", input.Kinds)
 }
 
-// read reads inputs; none is an error.
+// read reads inputs; none is an error. Those that could be read come with the
+// error, too.
 func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, error) {
 	f.options.As, f.options.Stdin = input.Kind(f.as), c.InOrStdin()
 	if f.as != "" && !slices.Contains(input.Kinds, f.options.As) {
@@ -152,7 +153,7 @@ func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, err
 		inputs = append(inputs, in)
 	}
 	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return inputs, errors.Join(faults...)
 	}
 	for _, name := range f.workload {
 		if !found[name] {

@@ -38,13 +38,9 @@ func (e *Environment) Render(chart, dir string) (*input.Input, error) {
 		}
 	}
 
-	in, err := read.Input(filepath.Join(root, e.Name), read.Options{Chart: chart, Namespace: e.Place.Global.Destination.Namespace})
-	if known := (*input.Error)(nil); errors.As(err, &known) {
-		known.Name = strings.Replace(known.Name, root, filepath.Dir(e.Dir), 1) // the copy is gone when it is read
-	}
-	if err != nil {
-		return nil, err
-	}
-	in.Name = e.Dir
-	return in, nil
+	return read.Input(filepath.Join(root, e.Name), read.Options{
+		Chart: chart, Namespace: e.Place.Global.Destination.Namespace,
+		// The copy is gone when its name is read.
+		Shown: func(file string) string { return strings.Replace(file, root, filepath.Dir(e.Dir), 1) },
+	})
 }

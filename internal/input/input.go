@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 )
 
 // Kind is what an input is.
@@ -44,6 +45,7 @@ type Input struct {
 	Kind      Kind
 	Workloads []Workload       // by name
 	Objects   []map[string]any // what the workloads were read from, and what the chart makes beside it
+	Places    *source.Map      // where the keys of the whole are written; nil where that is not known
 	Refusals  []Refusal        // why the chart would not render; the workloads are then what it would have rendered
 	// Unpinned: these values name no module. The chart of a release carries the
 	// digest of its own, the one at hand does not, so all zeros stand in for it.
@@ -58,6 +60,7 @@ type Workload struct {
 	Phase     string // AUTHN, AUTHZ, STATS, UNSPECIFIED_PHASE, or "" where it is not known
 	Plugin    string // the plugin's name in metrics, or ""
 	Tests     []example.Test
+	Places    *source.Map    // where the keys of the configuration and of the tests are written; nil where that is not known
 	TestFault example.Errors // what is wrong with the tests' form
 }
 
@@ -73,15 +76,21 @@ type Error struct{ Name, Reason string }
 
 func (e *Error) Error() string { return e.Name + ": " + e.Reason }
 
-// Text reads plain rules or a manifest out of a text. as says which, "" tells
-// it apart.
-func Text(data []byte, as Kind) (*Input, error) {
-	docs, err := Documents(data)
+// Text reads plain rules or a manifest out of a text. name is what places are
+// given for; as says which it is, "" tells it apart. The error is of type
+// source.Errors where the text is no YAML.
+func Text(name string, data []byte, as Kind) (*Input, error) {
+	docs, err := Parse(name, data)
 	if err != nil {
 		return nil, err
 	}
+	return docs.Input(as)
+}
+
+// Input reads plain rules or a manifest out of documents.
+func (docs Documents) Input(as Kind) (*Input, error) {
 	if as == "" {
-		as = Tell(docs)
+		as = docs.Tell()
 	}
 	switch {
 	case as == Manifest:
@@ -91,20 +100,20 @@ func Text(data []byte, as Kind) (*Input, error) {
 	case as != Rules:
 		return nil, fmt.Errorf("is read as %s, which the chart has to render", as)
 	case len(docs) == 0:
-		return readRules(nil)
+		return readRules(Document{})
 	}
 	return readRules(docs[0])
 }
 
 // Tell tells by its documents what a text is.
-func Tell(docs []map[string]any) Kind {
+func (docs Documents) Tell() Kind {
 	for _, doc := range docs {
-		if isObject(doc) {
+		if isObject(doc.Object) {
 			return Manifest
 		}
 	}
 	for _, doc := range docs {
-		if _, ok := doc["workloads"]; ok {
+		if _, ok := doc.Object["workloads"]; ok {
 			return Values
 		}
 	}
@@ -118,8 +127,8 @@ func isObject(doc map[string]any) bool {
 }
 
 // readRules reads plain rules: a configuration, with tests beside its keys.
-func readRules(object map[string]any) (*Input, error) {
-	w := Workload{}
+func readRules(doc Document) (*Input, error) {
+	w, object := Workload{Places: doc.Places}, doc.Object
 	if tests, ok := object["tests"]; ok {
 		w.Tests, w.TestFault = example.Parse(tests)
 		delete(object, "tests")
@@ -128,7 +137,7 @@ func readRules(object map[string]any) (*Input, error) {
 	if w.Config, err = compactJSON(object); err != nil {
 		return nil, err
 	}
-	return &Input{Kind: Rules, Workloads: []Workload{w}}, nil
+	return &Input{Kind: Rules, Workloads: []Workload{w}, Places: doc.Places}, nil
 }
 
 // compactJSON writes a configuration as istiod does: keys sorted, no spaces,
@@ -146,12 +155,33 @@ func compactJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
-// Documents splits YAML into its documents, each an object; empty ones are
-// left out.
-func Documents(data []byte) ([]map[string]any, error) {
-	var docs []map[string]any
-	for i, text := range split(data) {
-		text, err := yaml.YAMLToJSONStrict(text)
+// Document is one document of YAML, an object.
+type Document struct {
+	Object map[string]any
+	Places *source.Map
+}
+
+// Documents are those of one text; empty ones are left out.
+type Documents []Document
+
+// Objects are the documents themselves.
+func (docs Documents) Objects() (objects []map[string]any) {
+	for _, doc := range docs {
+		objects = append(objects, doc.Object)
+	}
+	return objects
+}
+
+// Parse splits YAML into its documents. The error is of type source.Errors
+// where it is no YAML.
+func Parse(name string, data []byte) (Documents, error) {
+	parts, err := source.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	var docs Documents
+	for i, part := range parts {
+		text, err := yaml.YAMLToJSONStrict(part.Text)
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %s", i+1, YAMLReason(err))
 		}
@@ -164,7 +194,7 @@ func Documents(data []byte) ([]map[string]any, error) {
 		switch doc := doc.(type) {
 		case nil:
 		case map[string]any:
-			docs = append(docs, doc)
+			docs = append(docs, Document{doc, part.Places})
 		default:
 			return nil, fmt.Errorf("document %d: want an object with keys", i+1)
 		}
@@ -187,22 +217,4 @@ func YAMLReason(err error) string {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return "no YAML: " + strings.ReplaceAll(text, "\n  ", "; ")
-}
-
-// split cuts a stream of YAML at its lines that begin with ---.
-func split(data []byte) (docs [][]byte) {
-	start := 0
-	for at := 0; at < len(data); {
-		end := len(data)
-		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
-			end = at + i + 1
-		}
-		line := data[at:end]
-		if bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || strings.ContainsRune(" \t\r\n", rune(line[3]))) {
-			docs = append(docs, data[start:at])
-			start = at + 3
-		}
-		at = end
-	}
-	return append(docs, data[start:])
 }

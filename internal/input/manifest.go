@@ -4,15 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 )
 
 // readManifest takes the configurations out of WasmPlugin, TrafficExtension
 // and EnvoyFilter objects, Lists opened. An object that its label
 // app.kubernetes.io/name gives to another program is left out.
-func readManifest(docs []map[string]any) (*Input, error) {
+func readManifest(docs Documents) (*Input, error) {
 	in := &Input{Kind: Manifest}
-	if err := in.Take(docs); err != nil {
-		return nil, err
+	for _, doc := range docs {
+		if err := in.take(doc); err != nil {
+			return nil, err
+		}
 	}
 	if len(in.Workloads) == 0 {
 		return nil, errors.New("holds no WasmPlugin, no TrafficExtension and no EnvoyFilter with a Wasm filter")
@@ -46,48 +50,61 @@ func FromCluster(list []map[string]any) (*Input, error) {
 }
 
 // Take takes the configurations out of objects.
-func (in *Input) Take(docs []map[string]any) error {
-	for _, doc := range docs {
-		o := object(doc)
-		name := fmt.Sprint(o.at("kind"), " ", o.name())
-		if label := o.text("metadata", "labels", "app.kubernetes.io/name"); label != "" && label != "wasm-rewrite" {
-			continue
-		}
-		var err error
-		switch kind := o.text("kind"); {
-		case kind == "List" || strings.HasSuffix(kind, "List") && doc["items"] != nil:
-			var items []map[string]any
-			for _, item := range o.list("items") {
-				if item, ok := item.(map[string]any); ok {
-					items = append(items, item)
-				}
-			}
-			err = in.Take(items)
-			doc = nil
-		case kind == "WasmPlugin":
-			err = in.add(name, o.text("spec", "phase"), o.text("spec", "pluginName"), o.at("spec", "pluginConfig"))
-		case kind == "TrafficExtension":
-			phase := o.text("spec", "phase")
-			if phase == "UNSPECIFIED" {
-				phase = "UNSPECIFIED_PHASE"
-			}
-			if o.at("spec", "wasm") != nil {
-				err = in.add(name, phase, o.text("spec", "wasm", "pluginName"), o.at("spec", "wasm", "pluginConfig"))
-			}
-		case kind == "EnvoyFilter":
-			err = in.envoyFilter(name, o)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if doc != nil {
-			in.Objects = append(in.Objects, doc)
+func (in *Input) Take(objects []map[string]any) error {
+	for _, o := range objects {
+		if err := in.take(Document{Object: o}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (in *Input) add(name, phase, plugin string, config any) error {
+func (in *Input) take(doc Document) (err error) {
+	o := object(doc.Object)
+	name := fmt.Sprint(o.at("kind"), " ", o.name())
+	if label := o.text("metadata", "labels", "app.kubernetes.io/name"); label != "" && label != "wasm-rewrite" {
+		return nil
+	}
+	kind := o.text("kind")
+	if kind == "List" || strings.HasSuffix(kind, "List") && doc.Object["items"] != nil {
+		return in.items(name, doc)
+	}
+	switch kind {
+	case "WasmPlugin":
+		err = in.add(name, o.text("spec", "phase"), o.text("spec", "pluginName"), o.at("spec", "pluginConfig"), doc.Places.At("spec", "pluginConfig"))
+	case "TrafficExtension":
+		phase := o.text("spec", "phase")
+		if phase == "UNSPECIFIED" {
+			phase = "UNSPECIFIED_PHASE"
+		}
+		if o.at("spec", "wasm") != nil {
+			err = in.add(name, phase, o.text("spec", "wasm", "pluginName"), o.at("spec", "wasm", "pluginConfig"), doc.Places.At("spec", "wasm", "pluginConfig"))
+		}
+	case "EnvoyFilter":
+		err = in.envoyFilter(name, o, doc.Places.At("spec", "configPatches"))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	in.Objects = append(in.Objects, doc.Object)
+	return nil
+}
+
+// items takes the objects of a list.
+func (in *Input) items(name string, doc Document) error {
+	for i, item := range object(doc.Object).list("items") {
+		item, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		if err := in.take(Document{item, doc.Places.At("items").Item(i)}); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (in *Input) add(name, phase, plugin string, config any, places *source.Map) error {
 	text, err := compactJSON(config)
 	if err != nil {
 		return err
@@ -95,13 +112,13 @@ func (in *Input) add(name, phase, plugin string, config any) error {
 	if s, ok := config.(string); ok {
 		text = []byte(s)
 	}
-	in.Workloads = append(in.Workloads, Workload{Name: name, Object: name, Config: text, Phase: phase, Plugin: plugin})
+	in.Workloads = append(in.Workloads, Workload{Name: name, Object: name, Config: text, Phase: phase, Plugin: plugin, Places: places})
 	return nil
 }
 
 const wasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
 
-func (in *Input) envoyFilter(name string, o object) error {
+func (in *Input) envoyFilter(name string, o object, places *source.Map) error {
 	for i, patch := range o.list("spec", "configPatches") {
 		patch, _ := patch.(map[string]any)
 		typed, _ := object(patch).either([]string{"patch", "value", "typed_config"}, []string{"patch", "value", "typedConfig"}).(map[string]any)
@@ -114,7 +131,7 @@ func (in *Input) envoyFilter(name string, o object) error {
 		if i > 0 {
 			one = fmt.Sprintf("%s, configPatches[%d]", name, i)
 		}
-		if err := in.add(one, "", object(config).text("name"), configuration["value"]); err != nil {
+		if err := in.add(one, "", object(config).text("name"), configuration["value"], places.Item(i)); err != nil {
 			return err
 		}
 	}

@@ -4,12 +4,14 @@
 package lint
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
@@ -23,61 +25,46 @@ const (
 	SeverityInfo    Severity = "info"    // good to know
 )
 
-// Check is what a finding is about; --ignore takes it.
-type Check string
-
-// The checks.
-const (
-	Invalid      Check = "invalid"       // the engine refuses it
-	Refused      Check = "refused"       // the chart refuses it
-	InvalidTests Check = "invalid-tests" // tests that cannot be read
-	NeverMatches Check = "never-matches"
-	Unreachable  Check = "unreachable"
-	Switched     Check = "switched-off" // disabled, in shadow, or a sample of nothing
-	UnusedGroup  Check = "unused-group"
-	RedirectLoop Check = "redirect-loop"
-	ChainUndone  Check = "chain-undone"
-	FirstSegment Check = "client-chooses-segment"
-	ClientHost   Check = "client-chooses-host"
-	ConfigShown  Check = "config-shown"
-	Phase        Check = "phase"
-	Module       Check = "module"
-	Unknown      Check = "unknown"
-)
-
-// Checks are all checks with what they report, for help.
-var Checks = []struct {
-	Check    Check
-	Severity Severity
-	About    string
-}{
-	{Invalid, SeverityError, "what the filter itself refuses"},
-	{Refused, SeverityError, "what the chart refuses"},
-	{InvalidTests, SeverityError, "tests that cannot be read"},
-	{RedirectLoop, SeverityError, "a redirect whose target is redirected again, without end"},
-	{NeverMatches, SeverityWarning, "a condition that no request can meet"},
-	{Unreachable, SeverityWarning, "a pattern whose requests an earlier one takes all"},
-	{ChainUndone, SeverityWarning, "a chain of patterns that ends where it began"},
-	{ClientHost, SeverityWarning, "a host that a client chooses freely; info under a fixed domain"},
-	{ConfigShown, SeverityWarning, "${config} in what clients see"},
-	{UnusedGroup, SeverityInfo, "a group that nothing refers to"},
-	{FirstSegment, SeverityInfo, "a first path segment that a client chooses"},
-	{Switched, SeverityInfo, "a pattern that is disabled, or in shadow, or samples nothing"},
-	{Phase, SeverityInfo, "which path an AuthorizationPolicy sees"},
-	{Module, SeverityInfo, "values that name no module"},
-	{Unknown, SeverityInfo, "regexes that were too much to compare"},
-}
-
 // Finding is one thing that lint has found.
 type Finding struct {
 	Input    string   `json:"input"`              // as the user named it
+	File     string   `json:"file,omitempty"`     // where the key is written; nothing where that is not known
+	Line     int      `json:"line,omitempty"`     // from 1
+	Column   int      `json:"column,omitempty"`   // from 1
 	Workload string   `json:"workload,omitempty"` // as in input.Workload
+	Pattern  string   `json:"pattern,omitempty"`  // the name of the pattern that Path leads into, where it has one
 	Path     string   `json:"path,omitempty"`     // patterns[2].match.path.regex
 	Value    string   `json:"value,omitempty"`    // what stands there, quoted
 	Reason   string   `json:"reason"`
 	Advice   string   `json:"advice,omitempty"` // what to do, where the reason does not say it
+	Shown    string   `json:"-"`                // the line itself, where that helps
 	Severity Severity `json:"severity"`
 	Check    Check    `json:"check"`
+}
+
+// Place is where the finding is: its input where no more is known.
+func (f Finding) Place() string {
+	if f.Line == 0 {
+		return f.Input
+	}
+	return source.Place{File: f.File, Line: f.Line, Column: f.Column}.String()
+}
+
+// place puts a finding where its path is written.
+func (f *Finding) place(places *source.Map) {
+	found, _ := places.Find(f.Path)
+	if place := found.Place(); !place.IsZero() {
+		f.File, f.Line, f.Column = place.File, place.Line, place.Column
+	}
+}
+
+// Named is the path with the pattern's name: patterns[2] (teapot).match.
+func (f Finding) Named() string {
+	head, rest, ok := strings.Cut(f.Path, "]")
+	if f.Pattern == "" || !ok {
+		return f.Path
+	}
+	return head + "] (" + f.Pattern + ")" + rest
 }
 
 // Faults are what keeps one input from being used: what engine and chart
@@ -87,11 +74,35 @@ func Faults(in *input.Input) []Finding { return gather(in, faults) }
 // Lint looks through one input, and gives its faults too.
 func Lint(in *input.Input) []Finding { return gather(in, workload) }
 
+// Unreadable gives what is no YAML as findings. It tells apart what else is
+// wrong with inputs: rest, or nil.
+func Unreadable(err error) (findings []Finding, rest error) {
+	var errs source.Errors
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
+		var others []error
+		for _, one := range list.Unwrap() {
+			some, other := Unreadable(one)
+			findings, others = append(findings, some...), append(others, other)
+		}
+		return findings, errors.Join(others...)
+	}
+	if !errors.As(err, &errs) {
+		return nil, err
+	}
+	for _, e := range errs {
+		findings = append(findings, Finding{Input: e.File, File: e.File, Line: e.Line, Column: e.Column, Reason: e.Reason, Shown: e.Shown(), Severity: SeverityError, Check: YAML})
+	}
+	return findings, nil
+}
+
 func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Finding) {
 	said := map[[2]string]bool{}
 	for _, w := range in.Workloads {
+		names := patternNames(w.Config)
 		for _, f := range look(w) {
 			f.Input, f.Workload = in.Name, w.Name
+			f.Pattern = names[patternOf(f.Path)]
+			f.place(w.Places)
 			if f.Check == Invalid || f.Check == InvalidTests {
 				said[[2]string{w.Name, f.Path}] = true
 			}
@@ -100,25 +111,68 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 	}
 	var refused []Finding
 	for _, r := range in.Refusals {
-		if said[[2]string{r.Workload, r.Path}] {
-			continue
+		if !said[[2]string{r.Workload, r.Path}] {
+			refused = append(refused, refusal(in, r))
 		}
-		f := Finding{Input: in.Name, Workload: r.Workload, Path: r.Path, Reason: r.Reason, Severity: SeverityError, Check: Refused}
-		if strings.HasPrefix(r.Reason, `"`) {
-			if value, err := strconv.QuotedPrefix(r.Reason); err == nil && strings.HasPrefix(r.Reason[len(value):], ": ") {
-				f.Value, f.Reason = value, r.Reason[len(value)+2:]
-			}
-		}
-		refused = append(refused, f)
 	}
 	if in.Unpinned && len(in.Workloads) > 0 {
-		refused = append(refused, Finding{
+		f := Finding{
 			Input: in.Name, Path: "image.digest", Severity: SeverityInfo, Check: Module,
 			Reason: "neither these values nor this chart name the filter's module",
 			Advice: "a released chart carries its own digest; with this one write image.digest, or url",
-		})
+		}
+		f.place(in.Places)
+		refused = append(refused, f)
 	}
 	return append(refused, findings...)
+}
+
+// refusal gives what the chart refuses as a finding.
+func refusal(in *input.Input, r input.Refusal) Finding {
+	f := Finding{Input: in.Name, Workload: r.Workload, Path: r.Path, Reason: r.Reason, Severity: SeverityError, Check: Refused}
+	if strings.HasPrefix(r.Reason, `"`) {
+		if value, err := strconv.QuotedPrefix(r.Reason); err == nil && strings.HasPrefix(r.Reason[len(value):], ": ") {
+			f.Value, f.Reason = value, r.Reason[len(value)+2:]
+		}
+	}
+
+	// What is not in the workload's own values may be in the defaults.
+	places := in.Places
+	if r.Workload != "" {
+		places = places.At("defaults").Over(places.At("workloads", r.Workload))
+	}
+	f.place(places)
+	return f
+}
+
+// patternOf is the index of the pattern that a path leads into, or -1.
+func patternOf(path string) int {
+	rest, ok := strings.CutPrefix(path, "patterns[")
+	if !ok {
+		return -1
+	}
+	digits, _, _ := strings.Cut(rest, "]")
+	if i, err := strconv.Atoi(digits); err == nil {
+		return i
+	}
+	return -1
+}
+
+// patternNames are the names that are written, by the index of the pattern,
+// also in a configuration that the engine refuses.
+func patternNames(text []byte) map[int]string {
+	var config struct{ Patterns []json.RawMessage }
+	names := map[int]string{}
+	if json.Unmarshal(text, &config) != nil {
+		return names
+	}
+	for i, p := range config.Patterns {
+		var pattern struct{ Name string }
+		if json.Unmarshal(p, &pattern) == nil && pattern.Name != "" {
+			names[i] = pattern.Name
+		}
+	}
+	return names
 }
 
 // linter looks through one configuration.

@@ -188,7 +188,7 @@ func (l *linter) reachable(j int) bool {
 		if l.config.OnUnsafe == "keep" && (a.Rewrite != nil || a.Redirect != nil) {
 			reason += ", unless what it produces is unsafe"
 		}
-		l.find(Unreachable, SeverityWarning, p.at, p.name, reason,
+		l.find(Unreachable, SeverityWarning, p.at, "", reason,
 			fmt.Sprintf("move it before patterns[%d], make that one narrower, give that one then: next, or remove this one", i))
 		return false
 	}

@@ -19,16 +19,26 @@ func Refusals(in *input.Input) (faults []Finding) {
 	return faults
 }
 
+// String is the finding as people read it, in a line or more.
+func (f Finding) String() string {
+	var text strings.Builder
+	f.Write(&text)
+	return text.String()
+}
+
 // Write writes the finding for people.
 func (f Finding) Write(w io.Writer) {
-	parts := []string{string(f.Severity), terminal.Where(f.Input, f.Workload)}
-	for _, part := range []string{f.Path, f.Value} {
+	parts := []string{string(f.Severity), terminal.Where(f.Place(), f.Workload)}
+	for _, part := range []string{f.Named(), f.Value} {
 		if part != "" {
 			parts = append(parts, part)
 		}
 	}
 
 	fmt.Fprintf(w, "%s: %s [%s]\n", strings.Join(parts, ": "), f.Reason, f.Check)
+	if f.Shown != "" {
+		fmt.Fprintln(w, f.Shown)
+	}
 	if f.Advice != "" {
 		fmt.Fprintf(w, "  %s\n", f.Advice)
 	}

@@ -23,18 +23,25 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 )
+
+// written are values and where they are written.
+type written struct {
+	values map[string]any
+	places *source.Map
+}
 
 // readValues reads values of the chart: the input, then --values over it.
 func readValues(data []byte, name string, o Options) (*input.Input, error) {
-	values, err := parseValues(data, name)
+	w, err := parseValues(data, name)
 	if err != nil {
 		return nil, err
 	}
-	if values, err = mergeFiles(values, o.Values, o); err != nil {
+	if w, err = w.merge(o.Values, o); err != nil {
 		return nil, err
 	}
-	return o.render(input.Values, values)
+	return o.render(input.Values, w)
 }
 
 // readEnvironment reads an environment: ../common.yaml where there is one,
@@ -45,11 +52,11 @@ func readEnvironment(dir string, o Options) (*input.Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := mergeFiles(map[string]any{}, append(files, o.Values...), o)
+	w, err := written{values: map[string]any{}}.merge(append(files, o.Values...), o)
 	if err != nil {
 		return nil, err
 	}
-	return o.render(input.Environment, values)
+	return o.render(input.Environment, w)
 }
 
 // EnvironmentFiles are the files of values of an environment, in the order in
@@ -69,43 +76,58 @@ func EnvironmentFiles(dir string) (files []string, err error) {
 	return files, nil
 }
 
-func parseValues(data []byte, name string) (map[string]any, error) {
-	values := map[string]any{}
-	if err := yaml.Unmarshal(data, &values); err != nil {
-		return nil, &input.Error{Name: name, Reason: input.YAMLReason(err)}
+func parseValues(data []byte, name string) (written, error) {
+	docs, err := source.Parse(name, data)
+	if err != nil {
+		return written{}, err
 	}
-	if values == nil {
-		values = map[string]any{}
+	w := written{values: map[string]any{}}
+	if err := yaml.Unmarshal(data, &w.values); err != nil {
+		return written{}, &input.Error{Name: name, Reason: input.YAMLReason(err)}
 	}
-	return values, nil
+	if w.values == nil {
+		w.values = map[string]any{}
+	}
+	for _, doc := range docs {
+		w.places = doc.Places
+	}
+	return w, nil
 }
 
-// mergeFiles puts files of values over values, as `helm template --values`.
-func mergeFiles(values map[string]any, files []string, o Options) (map[string]any, error) {
+// merge puts files of values over values, as `helm template --values`. All
+// that cannot be read is told at once.
+func (w written) merge(files []string, o Options) (written, error) {
+	var faults []error
 	for _, file := range files {
 		data, err := File(file, o.Stdin)
 		if err != nil {
-			return nil, &input.Error{Name: file, Reason: reason(err)}
+			faults = append(faults, &input.Error{Name: o.shown(file), Reason: reason(err)})
+			continue
 		}
-		over, err := parseValues(data, file)
+		over, err := parseValues(data, o.shown(file))
 		if err != nil {
-			return nil, err
+			faults = append(faults, err)
+			continue
 		}
-		values = chartutil.MergeTables(over, values)
+		w.values, w.places = chartutil.MergeTables(over.values, w.values), w.places.Over(over.places)
 	}
 	for _, set := range o.Set {
-		if err := strvals.ParseInto(set, values); err != nil {
-			return nil, &input.Error{Name: "--set " + set, Reason: reason(err)}
+		if err := strvals.ParseInto(set, w.values); err != nil {
+			faults = append(faults, &input.Error{Name: "--set " + set, Reason: reason(err)})
+			continue
 		}
+		// What the command line says is written in no file.
+		name, _, _ := strings.Cut(set, "=")
+		w.places = w.places.Without(strings.Split(name, ".")...)
 	}
-	return values, nil
+	return w, errors.Join(faults...)
 }
 
 // render makes workloads of values as `helm template` does. Where the chart
 // refuses them, its reasons are kept, and the workloads are what the chart's
 // templates give without its schema and its requirements.
-func (o Options) render(kind input.Kind, values map[string]any) (*input.Input, error) {
-	in := &input.Input{Kind: kind}
+func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
+	values, in := from.values, &input.Input{Kind: kind, Places: from.places}
 	if o.Release == "" {
 		o.Release = "wasm-rewrite"
 	}
@@ -140,8 +162,9 @@ func (o Options) render(kind input.Kind, values map[string]any) (*input.Input, e
 	for i := range in.Workloads {
 		w := &in.Workloads[i]
 		w.Name = strings.TrimPrefix(w.Name[strings.LastIndexByte(w.Name, '/')+1:], o.Release+"-")
-		written, _ := workloads[w.Name].(map[string]any)
-		if tests := written["tests"]; tests != nil {
+		w.Places = from.places.At("defaults").Over(from.places.At("workloads", w.Name))
+		whole, _ := workloads[w.Name].(map[string]any)
+		if tests := whole["tests"]; tests != nil {
 			w.Tests, w.TestFault = example.Parse(tests)
 		}
 	}
@@ -217,11 +240,13 @@ func (o Options) template(c *chart.Chart, values map[string]any) ([]map[string]a
 	}
 	var docs []map[string]any
 	for _, m := range manifests {
-		some, err := input.Documents([]byte(m.Content))
+		some, err := input.Parse(m.Name, []byte(m.Content))
 		if err != nil {
 			return nil, nil, err
 		}
-		docs = append(docs, some...)
+		for _, doc := range some {
+			docs = append(docs, doc.Object)
+		}
 	}
 	return docs, top["Values"].(chartutil.Values), nil
 }

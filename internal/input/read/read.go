@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 )
 
 // Options say how inputs are read. The zero value reads plain rules and
@@ -23,20 +24,31 @@ type Options struct {
 	Release   string     // the release's name; default wasm-rewrite
 	Namespace string     // the release's namespace; default: default
 	Stdin     io.Reader  // what "-" reads
+	// Shown gives how a file is called where it is shown; as it is if nil. It is
+	// for copies, which are gone by then.
+	Shown func(file string) string
+}
+
+func (o Options) shown(file string) string {
+	if o.Shown == nil {
+		return file
+	}
+	return o.Shown(file)
 }
 
 // Input reads an input. name is a file, a folder, or - for stdin. The error is
-// an *input.Error.
+// an *input.Error, or source.Errors where a text is no YAML.
 func Input(name string, o Options) (*input.Input, error) {
 	in, err := read(name, o)
 	if err != nil {
 		var known *input.Error
-		if errors.As(err, &known) {
+		var errs source.Errors
+		if errors.As(err, &known) || errors.As(err, &errs) {
 			return nil, err
 		}
-		return nil, &input.Error{Name: name, Reason: reason(err)}
+		return nil, &input.Error{Name: o.shown(name), Reason: reason(err)}
 	}
-	in.Name = name
+	in.Name = o.shown(name)
 	return in, nil
 }
 
@@ -69,13 +81,13 @@ func read(name string, o Options) (*input.Input, error) {
 	if err != nil {
 		return nil, err
 	}
+	docs, err := input.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
 	kind := o.As
 	if kind == "" {
-		docs, err := input.Documents(data)
-		if err != nil {
-			return nil, err
-		}
-		kind = input.Tell(docs)
+		kind = docs.Tell()
 	}
 	if kind != input.Values && (len(o.Values) > 0 || len(o.Set) > 0) {
 		return nil, fmt.Errorf("is read as %s; --values and --set go with the chart's values and environments only", kind)
@@ -83,7 +95,7 @@ func read(name string, o Options) (*input.Input, error) {
 	if kind == input.Values {
 		return readValues(data, name, o)
 	}
-	return input.Text(data, kind)
+	return docs.Input(kind)
 }
 
 // File gives the content of a file, or of stdin for -.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,9 @@ import (
 	extensions "istio.io/api/extensions/v1alpha1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 )
 
@@ -21,6 +26,9 @@ import (
 func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 	module, err := filepath.Abs(o.module)
 	if err != nil {
+		return nil, err
+	}
+	if err := check(o); err != nil {
 		return nil, err
 	}
 	here, err := json.Marshal(map[string]any{
@@ -33,7 +41,7 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 	helm := exec.CommandContext(ctx, o.helm, "template", "wasm-rewrite", o.chart, "--values", o.rules, "--values", "-")
 	helm.Stdin, helm.Stdout, helm.Stderr = bytes.NewReader(here), &manifests, &messages
 	if err := helm.Run(); err != nil {
-		return nil, fmt.Errorf("RULES=%s: helm cannot render the chart with it:\n%s\n`make cli` and `build/bin/wasm-rewrite lint %[1]s` name all that is wrong at once", o.rules,
+		return nil, fmt.Errorf("RULES=%s: helm cannot render the chart with it:\n%s", o.rules,
 			strings.TrimSpace(strings.ReplaceAll(messages.String(), "Use --debug flag to render out invalid YAML\n", "")))
 	}
 	var plugins []envoy.Plugin
@@ -70,6 +78,47 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 	}
 	slices.SortFunc(plugins, func(a, b envoy.Plugin) int { return strings.Compare(a.PluginName, b.PluginName) })
 	return plugins, nil
+}
+
+// check looks through the rules as `wasm-rewrite lint` does. What keeps them from being used is an error, with all of it;
+// what is only doubtful is shown.
+func check(o options) error {
+	in, err := read.Input(o.rules, read.Options{Chart: o.chart})
+	if findings, rest := lint.Unreadable(err); rest == nil && len(findings) > 0 {
+		return refused(o, findings)
+	}
+	if err != nil {
+		return fmt.Errorf("RULES: %w", err)
+	}
+	if in.Kind == input.Rules {
+		return fmt.Errorf("RULES=%s: has plain rules, and the chart wants to know where they run. Write them under a workload:\n  workloads:\n    shop:\n      selector: {app: shop}\n      patterns: …", o.rules)
+	}
+	var errs []lint.Finding
+	for _, f := range lint.Lint(in) {
+		switch f.Severity {
+		case lint.SeverityError:
+			errs = append(errs, f)
+		case lint.SeverityWarning:
+			fmt.Fprint(os.Stderr, f)
+		}
+	}
+	// What breaks requests is shown and runs, so that it can be seen.
+	if slices.ContainsFunc(errs, func(f lint.Finding) bool { return slices.Contains(lint.Faulty, f.Check) }) {
+		return refused(o, errs)
+	}
+	for _, f := range errs {
+		fmt.Fprint(os.Stderr, f)
+	}
+	return nil
+}
+
+func refused(o options, findings []lint.Finding) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "RULES=%s: these rules are refused:", o.rules)
+	for _, f := range findings {
+		text.WriteString("\n" + strings.TrimSuffix(f.String(), "\n"))
+	}
+	return errors.New(text.String())
 }
 
 // compactJSON writes v as istiod does: keys sorted, no spaces, no HTML escapes.

@@ -1,0 +1,50 @@
+package lint
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+)
+
+// TestChecks runs each check's own examples: it reports the one, and not the
+// other. Nothing else that breaks rules is in either.
+func TestChecks(t *testing.T) {
+	// What rules alone cannot show is in the command line's scripts.
+	elsewhere := []Check{Refused, Phase, Module, Unknown}
+	for _, a := range Checks {
+		t.Run(string(a.Check), func(t *testing.T) {
+			if a.Short == "" || a.Why == "" {
+				t.Error("says nothing of itself")
+			}
+			if a.Bad == "" && a.Good == "" {
+				if !slices.Contains(elsewhere, a.Check) {
+					t.Error("has no examples")
+				}
+				return
+			}
+			if found := found(t, a.Bad); !slices.ContainsFunc(found, func(f Finding) bool { return f.Check == a.Check }) {
+				t.Errorf("is not reported of\n%s\n%+v", a.Bad, found)
+			}
+			for _, f := range found(t, a.Good) {
+				if f.Check == a.Check || f.Severity == SeverityError {
+					t.Errorf("is reported of\n%s\n%+v", a.Good, f)
+				}
+			}
+		})
+	}
+}
+
+// found are the findings of plain rules.
+func found(t *testing.T, rules string) []Finding {
+	t.Helper()
+	in, err := input.Text("rules.yaml", []byte(rules), input.Rules)
+	if err != nil {
+		findings, rest := Unreadable(err)
+		if rest != nil {
+			t.Fatal(rest)
+		}
+		return findings
+	}
+	return Lint(in)
+}
