@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -91,14 +90,14 @@ func (f *explainFlags) exchange(method, url string) (request, response message.M
 	if err := f.output.check(); err != nil {
 		return request, response, err
 	}
-	request, err = parseRequest(method, url, f.headers)
+	request, err = exchange.ParseRequest(method, url, f.headers)
 	if err != nil {
 		return request, response, err
 	}
 	if f.status < 100 || f.status > 599 {
 		return request, response, fmt.Errorf("--response-status %d: want a status from 100 to 599", f.status)
 	}
-	headers, err := parseHeaders("--response-header", f.responseHeaders)
+	headers, err := exchange.ParseHeaders("--response-header", f.responseHeaders)
 	return request, exchange.Response(f.status, headers), err
 }
 
@@ -107,55 +106,4 @@ type workloadExplanation struct {
 	Input    string `json:"input"`
 	Workload string `json:"workload,omitempty"`
 	*explain.Explanation
-}
-
-func parseRequest(method, url string, headers []string) (message.Message, error) {
-	if method == "" || method != strings.ToUpper(method) {
-		return message.Message{}, fmt.Errorf("%q is no method; want one in upper case, such as GET", method)
-	}
-
-	// A URL, or the path of one.
-	scheme, authority, target := "http", "example.com", url
-	if before, rest, ok := strings.Cut(url, "://"); ok && !strings.HasPrefix(url, "/") {
-		if before != "http" && before != "https" {
-			return message.Message{}, fmt.Errorf("%s: want http:// or https://", url)
-		}
-		end := strings.IndexAny(rest, "/?#")
-		if end < 0 {
-			end = len(rest)
-		}
-		scheme, authority, target = before, rest[:end], rest[end:]
-		if !strings.HasPrefix(target, "/") {
-			target = "/" + target
-		}
-	}
-	target, _, _ = strings.Cut(target, "#") // clients keep it to themselves
-	if !strings.HasPrefix(target, "/") && target != "*" || authority == "" {
-		return message.Message{}, fmt.Errorf("%s: want a URL such as https://shop.example.com/old?v=2, or a path", url)
-	}
-
-	// A header host stands for the URL's.
-	list, err := parseHeaders("--header", headers)
-	if err != nil {
-		return message.Message{}, err
-	}
-	for i := 0; i < len(list); i++ {
-		if list[i].Name == "host" {
-			authority = list[i].Value
-			list = append(list[:i], list[i+1:]...)
-			i--
-		}
-	}
-	return exchange.Request(method, scheme, authority, target, list), nil
-}
-
-func parseHeaders(flag string, lines []string) (list []message.Header, err error) {
-	for _, line := range lines {
-		name, value, ok := strings.Cut(line, ":")
-		if name = strings.ToLower(strings.TrimSpace(name)); !ok || name == "" || strings.ContainsAny(name, " \t") {
-			return nil, fmt.Errorf("%s %q: want 'name: value'", flag, line)
-		}
-		list = append(list, message.Header{Name: name, Value: strings.TrimSpace(value)})
-	}
-	return list, nil
 }

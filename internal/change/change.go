@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/wasm-rewrite/wasm-rewrite/internal/environment"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
@@ -121,17 +120,4 @@ func parse(w *input.Workload) (rules, error) {
 	delete(whole, "revision")
 	maps.Copy(r.rest, whole)
 	return r, nil
-}
-
-// Places are lines that say what place.yaml says differently.
-func Places(was, is *environment.Environment) ([]string, error) {
-	before, err := was.PlaceValues()
-	if err != nil {
-		return nil, err
-	}
-	after, err := is.PlaceValues()
-	if err != nil {
-		return nil, err
-	}
-	return Values("", before, after), nil
 }

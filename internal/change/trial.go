@@ -1,3 +1,5 @@
+//go:build !js
+
 package change
 
 import (
@@ -244,4 +246,17 @@ func seen(ctx context.Context, module *compiled.Module, w *input.Workload, tests
 		all = append(all, v.Seen)
 	}
 	return all, errors.Join(err, subject.Close(ctx))
+}
+
+// Places are lines that say what place.yaml says differently.
+func Places(was, is *environment.Environment) ([]string, error) {
+	before, err := was.PlaceValues()
+	if err != nil {
+		return nil, err
+	}
+	after, err := is.PlaceValues()
+	if err != nil {
+		return nil, err
+	}
+	return Values("", before, after), nil
 }
