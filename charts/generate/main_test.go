@@ -19,54 +19,80 @@ func TestMadeFilesAreUpToDate(t *testing.T) {
 // What the schema allows or refuses at a place with limits, Parse must allow or
 // refuse too.
 func TestLimitsAreThoseOfParse(t *testing.T) {
-	in := map[string]string{
-		"Config.OnUnsafe":      `{"onUnsafe":%s}`,
-		"Pattern.Then":         `{"patterns":[{"then":%s}]}`,
-		"Pattern.Mode":         `{"patterns":[{"mode":%s}]}`,
-		"Match.Scheme":         `{"patterns":[{"match":{"scheme":%s}}]}`,
-		"Match.Methods":        `{"patterns":[{"match":{"methods":%s}}]}`,
-		"ResponseMatch.Status": `{"patterns":[{"match":{"response":{"status":%s}}}]}`,
-		"Rewrite.Replace":      `{"patterns":[{"rewrite":{"replace":%s}}]}`,
-		"Redirect.Replace":     `{"patterns":[{"redirect":{"replace":%s}}]}`,
-		"Redirect.Scheme":      `{"patterns":[{"redirect":{"scheme":%s}}]}`,
-		"Redirect.Query":       `{"patterns":[{"redirect":{"query":%s}}]}`,
-		"Redirect.Status":      `{"patterns":[{"redirect":{"status":%s}}]}`,
-		"Redirect.Port":        `{"patterns":[{"redirect":{"port":%s}}]}`,
-		"Respond.Status":       `{"patterns":[{"respond":{"status":%s}}]}`,
-		"Sample.Percent":       `{"patterns":[{"sample":{"percent":%s}}]}`,
+	tried := 0
+	limits(rewrite.Language(), "", "%s", func(path, text string, of *rewrite.Type) {
+		good, bad := values(rules{}.of(of, ""))
+		tried += len(good) + len(bad)
+		for _, value := range good {
+			if err := parse(t, text, value); err != nil {
+				t.Errorf("the schema allows %s: %v, Parse does not: %v", path, value, err)
+			}
+		}
+		for _, value := range bad {
+			if parse(t, text, value) == nil {
+				t.Errorf("the schema refuses %s: %v, Parse allows it", path, value)
+			}
+		}
+	})
+	if tried < 60 {
+		t.Errorf("%d values were tried: this test reads the language wrongly", tried)
 	}
-	for place, limit := range limits {
-		t.Run(place, func(t *testing.T) {
-			text, known := in[place]
-			if !known {
-				t.Fatal("has no configuration in this test")
-			}
-			var good, bad []any
-			words, _ := limit["enum"].([]any)
-			for _, word := range words {
-				good = append(good, word)
-				bad = append(bad, fmt.Sprint(word)+"x")
-			}
-			if low, ok := limit["minimum"].(int); ok {
-				high := limit["maximum"].(int)
-				good = append(good, low, high)
-				bad = append(bad, low-1, high+1)
-			}
-			if limit["minItems"] == 1 {
-				bad = append(bad, []any{})
-			}
-			for _, value := range good {
-				if err := parse(t, text, value); err != nil {
-					t.Errorf("the schema allows %v, Parse does not: %v", value, err)
-				}
-			}
-			for _, value := range bad {
-				if parse(t, text, value) == nil {
-					t.Errorf("the schema refuses %v, Parse allows it", value)
-				}
-			}
-		})
+}
+
+// limits visits every type of the language that is no object, with a
+// configuration whose %s is a value of it.
+func limits(of *rewrite.Type, path, text string, visit func(path, text string, of *rewrite.Type)) {
+	put := func(format string, args ...any) string {
+		return strings.Replace(text, "%s", fmt.Sprintf(format, args...), 1)
 	}
+	switch of.Form {
+	case rewrite.Object, rewrite.WordOrObject:
+		others := ""
+		for _, key := range of.Keys {
+			if key.Type.Missing != "" && key.Type.Form == rewrite.Text {
+				others += fmt.Sprintf(",%q:%q", key.Name, "x")
+			}
+		}
+		for _, key := range of.Keys {
+			rest := strings.Replace(others, fmt.Sprintf(",%q:%q", key.Name, "x"), "", 1)
+			limits(key.Type, path+"."+key.Name, put("{%q:%%s%s}", key.Name, rest), visit)
+		}
+	case rewrite.List:
+		limits(of.Elem, path+"[]", put("[%%s]"), visit)
+		if of.Empty != "" {
+			visit(path, text, of)
+		}
+	case rewrite.Map:
+		limits(of.Elem, path+".x", put(`{"x":%%s}`), visit)
+	default:
+		visit(path, text, of)
+	}
+}
+
+// values gives some that a schema allows, and some that it does not.
+func values(of schema) (good, bad []any) {
+	words, _ := of["enum"].([]any)
+	for _, word := range words {
+		good = append(good, word)
+		bad = append(bad, fmt.Sprint(word)+"x")
+	}
+	if low, ok := of["minimum"].(int); ok {
+		high := of["maximum"].(int)
+		good = append(good, low, high)
+		bad = append(bad, low-1, high+1)
+	}
+	if of["minItems"] == 1 {
+		bad = append(bad, []any{})
+	}
+	switch of["type"] {
+	case "string":
+		bad = append(bad, 1, true, []any{"x"}, map[string]any{})
+	case "boolean":
+		good, bad = append(good, true, false), append(bad, "true", 1)
+	case "integer", "number":
+		bad = append(bad, "1", true)
+	}
+	return good, bad
 }
 
 // parse gives Parse's error with a value put into a configuration.

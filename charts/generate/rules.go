@@ -16,163 +16,95 @@ import (
 // (draft-07 without references).
 type schema = map[string]any
 
-// limits are what rewrite.Parse holds a field to beyond its Go type. A test
-// holds them against Parse.
-var limits = map[string]schema{
-	"Config.OnUnsafe":      {"enum": []any{"reject", "keep"}},
-	"Pattern.Then":         {"enum": []any{"stop", "next"}},
-	"Pattern.Mode":         {"enum": []any{"enforce", "shadow", "disabled"}},
-	"Match.Scheme":         {"enum": []any{"http", "https"}},
-	"Match.Methods":        {"minItems": 1},
-	"Rewrite.Replace":      {"enum": []any{"all", "first", "whole"}},
-	"Redirect.Replace":     {"enum": []any{"all", "first", "whole"}},
-	"Redirect.Scheme":      {"enum": []any{"http", "https"}},
-	"Redirect.Query":       {"enum": []any{"keep", "drop"}},
-	"Redirect.Status":      {"enum": []any{301, 302, 303, 307, 308}},
-	"Redirect.Port":        {"minimum": 1, "maximum": 65535},
-	"Respond.Status":       {"minimum": 200, "maximum": 599},
-	"Sample.Percent":       {"minimum": 0, "maximum": 100},
-	"ResponseMatch.Status": {"minItems": 1},
+// rules reads the rule language: its tables from the engine, the manual from the
+// comments of its structs.
+type rules struct {
+	structs map[string]map[string]manual // by Go type, by key
 }
 
-// rules reads the rule language from the Go struct of its configuration.
-//
-// invopop/jsonschema would read the same structs, but writes neither a union of
-// types, which null needs here, nor knows omitzero.
-type rules struct {
-	comments map[string]string // of struct fields, by Type.Field
+// manual is what the struct of an object says about a key.
+type manual struct {
+	comment string
+	of      string // the struct of its value, or of what is in it
 }
 
 // readRules takes the file of rewrite.Config, whose comments become descriptions.
 func readRules(configGo string) (rules, error) {
-	comments, err := fieldComments(configGo)
-	return rules{comments}, err
+	structs, err := manuals(configGo)
+	return rules{structs}, err
 }
 
 // schemas gives the schema of every key but revision, which the chart writes.
 func (r rules) schemas() schema {
-	keys := r.object(reflect.TypeFor[rewrite.Config]())["properties"].(schema)
+	keys := r.of(rewrite.Language(), "Config")["properties"].(schema)
 	delete(keys, "revision")
 	return keys
 }
 
-// table gives all keys in their order as rows of a Markdown table.
-func (r rules) table() []byte {
-	t := table{rules: r, at: map[reflect.Type]string{}}
-	t.text.WriteString("| Key | Type | Meaning |\n|-----|------|---------|\n")
-	t.rows(reflect.TypeFor[rewrite.Config](), "")
-	return t.text.Bytes()
-}
-
-type table struct {
-	rules
-	text bytes.Buffer
-	at   map[reflect.Type]string // where a struct was described
-}
-
-func (t *table) rows(of reflect.Type, path string) {
-	for i := range of.NumField() {
-		field := of.Field(i)
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !field.IsExported() || name == "revision" {
-			continue
-		}
-		key, inner := path+name, field.Type
-		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice && inner != reflect.TypeFor[rewrite.Strings]() {
-			if inner.Kind() == reflect.Slice && inner.Elem().Kind() == reflect.Struct && inner.Elem() != reflect.TypeFor[rewrite.StatusRange]() {
-				key += "[]"
-			}
-			inner = inner.Elem()
-		}
-		if inner == reflect.TypeFor[rewrite.Query]() {
-			inner = reflect.TypeFor[rewrite.QueryEdits]()
-		}
-		meaning := t.comments[of.Name()+"."+field.Name]
-		nested := inner.Kind() == reflect.Struct && inner != reflect.TypeFor[rewrite.StatusRange]()
-		before, described := t.at[inner]
-		if nested && described {
-			meaning = strings.TrimPrefix(strings.TrimSuffix(meaning, ".")+". The same keys as `"+before+"`.", ". ")
-		}
-		fmt.Fprintf(&t.text, "| `%s` | %s | %s |\n", key, t.typeOf(field), strings.ReplaceAll(meaning, "|", `\|`))
-		if nested && !described {
-			t.at[inner] = key
-			t.rows(inner, key+".")
-		}
+// of gives the schema of a type, whose Go struct is named.
+func (r rules) of(t *rewrite.Type, name string) schema {
+	s := schema{}
+	switch t.Form {
+	case rewrite.Text:
+		s["type"] = "string"
+	case rewrite.TextOrList:
+		s["type"], s["items"] = []any{"string", "array"}, schema{"type": "string"}
+	case rewrite.Flag:
+		s["type"] = "boolean"
+	case rewrite.Number:
+		s["type"] = "integer"
+	case rewrite.Share:
+		s["type"] = "number"
+	case rewrite.Word:
+		s["type"], s["enum"] = "string", words(t)
+	case rewrite.Status:
+		s = schema{"type": []any{"integer", "string"}, "minimum": 100, "maximum": 599, "pattern": "^[1-5]xx$"}
+	case rewrite.List:
+		s["type"], s["items"] = "array", r.of(t.Elem, name)
+	case rewrite.Map:
+		s["type"] = "object"
+		s["additionalProperties"] = r.of(t.Elem, name)
+	case rewrite.Object:
+		s = r.object(t, name)
+	case rewrite.WordOrObject:
+		s = r.object(t, name)
+		s["type"], s["pattern"] = []any{"string", "object"}, "^("+strings.Join(t.Words, "|")+")$"
 	}
-}
-
-// typeOf names the types of a field.
-func (t *table) typeOf(field reflect.StructField) string {
-	s := t.of(field.Type)
-	switch kind := s["type"].(type) {
-	case []any:
-		return fmt.Sprintf("%s or %s", kind...)
-	case string:
-		items, _ := s["items"].(schema)
-		if of, ok := items["type"].(string); ok && of != "object" {
-			return "list of " + of + "s"
+	if t.Numbers != nil {
+		enum := make([]any, len(t.Numbers))
+		for i, n := range t.Numbers {
+			enum[i] = n
 		}
-		return strings.Replace(kind, "array", "list", 1)
+		s["enum"] = enum
+	} else if t.Form == rewrite.Number || t.Form == rewrite.Share {
+		s["minimum"], s["maximum"] = t.Min, t.Max
 	}
-	return "any"
+	if t.Empty != "" {
+		s["minItems"] = 1
+	}
+	return s
 }
 
-func (r rules) of(t reflect.Type) schema {
-	switch t {
-	case reflect.TypeFor[rewrite.Var]():
-		return schema{}
-	case reflect.TypeFor[rewrite.Strings]():
-		return schema{"type": []any{"string", "array"}, "items": schema{"type": "string"}, "minItems": 1}
-	case reflect.TypeFor[rewrite.StatusRange]():
-		return schema{"type": []any{"integer", "string"}, "minimum": 100, "maximum": 599, "pattern": "^[1-5]xx$"}
-	case reflect.TypeFor[rewrite.Query]():
-		edits := r.of(reflect.TypeFor[rewrite.QueryEdits]())
-		edits["type"] = []any{"string", "object"}
-		edits["pattern"] = "^(keep|drop)$"
-		return edits
+func words(t *rewrite.Type) (enum []any) {
+	for _, word := range t.Words {
+		enum = append(enum, word)
 	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		return r.of(t.Elem())
-	case reflect.Struct:
-		return r.object(t)
-	case reflect.Map:
-		return schema{"type": "object", "additionalProperties": r.of(t.Elem())}
-	case reflect.Slice:
-		return schema{"type": "array", "items": r.of(t.Elem())}
-	case reflect.String:
-		return schema{"type": "string"}
-	case reflect.Bool:
-		return schema{"type": "boolean"}
-	case reflect.Int:
-		return schema{"type": "integer"}
-	case reflect.Float64:
-		return schema{"type": "number"}
-	}
-	panic(fmt.Sprintf("a configuration with a field of type %s has no schema yet", t))
+	return enum
 }
 
-func (r rules) object(t reflect.Type) schema {
+func (r rules) object(t *rewrite.Type, name string) schema {
 	properties := schema{}
 	var required []any
-	for i := range t.NumField() {
-		field := t.Field(i)
-		if !field.IsExported() {
-			continue
+	for _, key := range t.Keys {
+		said := r.said(name, key.Name)
+		property := r.of(key.Type, said.of)
+		if said.comment != "" {
+			property["description"] = said.comment
 		}
-		name, _, optional := strings.Cut(field.Tag.Get("json"), ",")
-		if !optional {
-			required = append(required, name)
+		properties[key.Name] = property
+		if key.Type.Required || key.Type.Missing != "" {
+			required = append(required, key.Name)
 		}
-		property := r.of(field.Type)
-		place := t.Name() + "." + field.Name
-		for key, value := range limits[place] {
-			property[key] = value
-		}
-		if comment := r.comments[place]; comment != "" {
-			property["description"] = comment
-		}
-		properties[name] = property
 	}
 	object := schema{"type": "object", "properties": properties, "additionalProperties": false}
 	if required != nil {
@@ -181,30 +113,132 @@ func (r rules) object(t reflect.Type) schema {
 	return object
 }
 
-// fieldComments gives the comments of all struct fields in a Go file, by Type.Field.
-func fieldComments(file string) (map[string]string, error) {
+// said gives the manual of a key.
+func (r rules) said(name, key string) manual {
+	said, found := r.structs[name][key]
+	if !found {
+		panic(fmt.Sprintf("the struct %s of the configuration has no field for %s", name, key))
+	}
+	return said
+}
+
+// table gives all keys in their order as rows of a Markdown table.
+func (r rules) table() []byte {
+	t := table{rules: r, at: map[string]string{}}
+	t.text.WriteString("| Key | Type | Meaning |\n|-----|------|---------|\n")
+	t.rows(rewrite.Language(), "Config", "")
+	return t.text.Bytes()
+}
+
+type table struct {
+	rules
+	text bytes.Buffer
+	at   map[string]string // where a struct was described
+}
+
+func (t *table) rows(of *rewrite.Type, name, path string) {
+	for _, key := range of.Keys {
+		if key.Name == "revision" {
+			continue
+		}
+		said, at, inner := t.said(name, key.Name), path+key.Name, key.Type
+		if inner.Form == rewrite.List && inner.Elem.Form == rewrite.Object {
+			at, inner = at+"[]", inner.Elem
+		}
+		meaning, before, described := said.comment, t.at[said.of], t.at[said.of] != ""
+		if inner.Keys != nil && described {
+			meaning = strings.TrimPrefix(strings.TrimSuffix(meaning, ".")+". The same keys as `"+before+"`.", ". ")
+		}
+		fmt.Fprintf(&t.text, "| `%s` | %s | %s |\n", at, typeName(key.Type), strings.ReplaceAll(meaning, "|", `\|`))
+		if inner.Keys != nil && !described {
+			t.at[said.of] = at
+			t.rows(inner, said.of, at+".")
+		}
+	}
+}
+
+// typeName names a type in the reference.
+func typeName(t *rewrite.Type) string {
+	switch t.Form {
+	case rewrite.Flag:
+		return "boolean"
+	case rewrite.Number:
+		return "integer"
+	case rewrite.Share:
+		return "number"
+	case rewrite.TextOrList:
+		return "string or array"
+	case rewrite.WordOrObject:
+		return "string or object"
+	case rewrite.Map, rewrite.Object:
+		return "object"
+	case rewrite.List:
+		if t.Elem.Form == rewrite.Text {
+			return "list of strings"
+		}
+		return "list"
+	}
+	return "string"
+}
+
+// manuals reads the structs of a Go file: the comment of each field, and the
+// struct it leads to, by the field's key.
+func manuals(file string) (map[string]map[string]manual, error) {
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 	if err != nil {
 		return nil, err
 	}
-	comments := map[string]string{}
+	structs := map[string]map[string]manual{}
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
 			return true
 		}
 		if of, ok := spec.Type.(*ast.StructType); ok {
-			for _, field := range of.Fields.List {
-				text := field.Doc.Text()
-				if text == "" {
-					text = field.Comment.Text()
-				}
-				for _, name := range field.Names {
-					comments[spec.Name.Name+"."+name.Name] = strings.Join(strings.Fields(text), " ")
-				}
-			}
+			structs[spec.Name.Name] = fields(of)
 		}
 		return false
 	})
-	return comments, nil
+
+	// What is in a field that is a word or an object is its object.
+	for _, keys := range structs {
+		for key, said := range keys {
+			if edits, found := structs[said.of]; found && len(edits) == 0 {
+				said.of += "Edits"
+				keys[key] = said
+			}
+		}
+	}
+	return structs, nil
+}
+
+func fields(of *ast.StructType) map[string]manual {
+	keys := map[string]manual{}
+	for _, field := range of.Fields.List {
+		if field.Tag == nil {
+			continue
+		}
+		key, _, _ := strings.Cut(reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("json"), ",")
+		text := field.Doc.Text()
+		if text == "" {
+			text = field.Comment.Text()
+		}
+		keys[key] = manual{strings.Join(strings.Fields(text), " "), structOf(field.Type)}
+	}
+	return keys
+}
+
+// structOf names the type that a field leads to.
+func structOf(of ast.Expr) string {
+	switch of := of.(type) {
+	case *ast.Ident:
+		return of.Name
+	case *ast.StarExpr:
+		return structOf(of.X)
+	case *ast.ArrayType:
+		return structOf(of.Elt)
+	case *ast.MapType:
+		return structOf(of.Value)
+	}
+	return ""
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // pluginBytes reads the module that the project builds.
-func pluginBytes(t *testing.T) []byte {
+func pluginBytes(t testing.TB) []byte {
 	t.Helper()
 	wasm, err := os.ReadFile("../../build/plugin.wasm")
 	if err != nil {
@@ -18,7 +18,7 @@ func pluginBytes(t *testing.T) []byte {
 }
 
 // pluginModule compiles it.
-func pluginModule(t *testing.T) *Module {
+func pluginModule(t testing.TB) *Module {
 	t.Helper()
 	module, err := Compile(t.Context(), pluginBytes(t), nil)
 	if err != nil {
@@ -29,7 +29,7 @@ func pluginModule(t *testing.T) *Module {
 }
 
 // pluginVM starts it.
-func pluginVM(t *testing.T) *VM {
+func pluginVM(t testing.TB) *VM {
 	t.Helper()
 	vm, err := pluginModule(t).New(t.Context(), Options{})
 	if err != nil {

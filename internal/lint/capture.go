@@ -50,64 +50,12 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// templates are all texts of a pattern in which references stand. own tells of
-// those whose numbers belong to a regex of their own.
-func (p *pattern) templates(visit func(text string, own bool)) {
-	text := func(s *string) {
-		if s != nil {
-			visit(*s, false)
-		}
-	}
-	lists := func(m map[string]rewrite.Strings) {
-		for _, list := range m {
-			for _, s := range list {
-				visit(s, false)
-			}
-		}
-	}
-	texts := func(m map[string]string) {
-		for _, s := range m {
-			visit(s, false)
-		}
-	}
-	replaces := func(list []rewrite.Replace) {
-		for _, r := range list {
-			visit(r.Replacement, true)
-		}
-	}
-	if r := p.Rewrite; r != nil {
-		text(r.Path)
-		text(r.Host)
-		if e := r.Query.Edits; e != nil {
-			lists(e.Set)
-			texts(e.Overwrite)
-			texts(e.Default)
-			lists(e.Add)
-			replaces(e.Replace)
-		}
-	}
-	if r := p.Redirect; r != nil {
-		text(r.Path)
-		text(r.Host)
-	}
-	if r := p.Respond; r != nil {
-		lists(r.Headers)
-	}
-	for _, e := range []rewrite.HeaderEdits{p.Headers.Request, p.Headers.Response} {
-		lists(e.Set)
-		texts(e.Overwrite)
-		texts(e.Default)
-		lists(e.Add)
-		replaces(e.Replace)
-	}
-}
-
 // groups reports the groups of the pattern's regexes that nothing refers to.
 func (l *linter) groups(p *pattern) {
 	used := map[string]bool{}
-	p.templates(func(text string, own bool) {
-		for _, r := range references(text) {
-			if !own || !isDigit(r.name[0]) {
+	p.VisitTexts(func(site rewrite.Site) {
+		for _, r := range references(site.Text) {
+			if !site.Own || !isDigit(r.name[0]) {
 				used[strings.TrimLeft(r.name[:len(r.name)-1], "0")+r.name[len(r.name)-1:]] = true
 			}
 		}

@@ -6,7 +6,6 @@ package lint
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -186,8 +185,14 @@ type linter struct {
 }
 
 // faults are what keeps a workload from being used.
-func faults(w input.Workload) (findings []Finding) {
-	if _, err := rewrite.Load(w.Config); err != nil {
+func faults(w input.Workload) []Finding {
+	_, err := rewrite.Load(w.Config)
+	return refused(w, err)
+}
+
+// refused gives what the engine refuses, and what is wrong with the tests.
+func refused(w input.Workload, err error) (findings []Finding) {
+	if err != nil {
 		findings = refusals(err)
 	}
 	for _, e := range w.TestFault {
@@ -197,14 +202,12 @@ func faults(w input.Workload) (findings []Finding) {
 }
 
 func workload(w input.Workload) []Finding {
-	l := &linter{workload: w, findings: faults(w), work: budget{left: allOfIt}}
-	var err error
-	if l.rules, err = rewrite.Load(w.Config); err != nil {
-		return l.findings
+	config, rules, err := rewrite.Read(w.Config)
+	findings := refused(w, err)
+	if err != nil {
+		return findings
 	}
-	if l.config, err = rewrite.Parse(w.Config); err != nil {
-		return l.findings
-	}
+	l := &linter{workload: w, config: config, rules: rules, findings: findings, work: budget{left: allOfIt}}
 	l.prepare()
 	for i := range l.patterns {
 		l.pattern(i)
@@ -258,45 +261,22 @@ func (l *linter) pattern(i int) {
 	}
 	l.groups(p)
 	l.clientChoice(p)
-	l.configShown(p.at+".", p.Headers.Response)
-	if p.Respond != nil {
-		for _, name := range sortedKeys(p.Respond.Headers) {
-			for _, value := range p.Respond.Headers[name] {
-				l.shown(p.at+".respond.headers."+name, value)
-			}
+	p.VisitTexts(func(site rewrite.Site) {
+		if strings.HasPrefix(site.Path, "headers.response.") || strings.HasPrefix(site.Path, "respond.") {
+			l.shown(p.at+"."+site.Path, site.Text)
 		}
-	}
+	})
 	l.loops(i)
 }
 
 // top looks at what stands outside the patterns.
 func (l *linter) top() {
-	l.configShown("", l.config.Headers.Response)
-}
-
-func (l *linter) configShown(at string, e rewrite.HeaderEdits) {
-	at += "headers.response."
-	for _, lists := range []struct {
-		name string
-		of   map[string]rewrite.Strings
-	}{{"set", e.Set}, {"add", e.Add}} {
-		for _, name := range sortedKeys(lists.of) {
-			for _, value := range lists.of[name] {
-				l.shown(at+lists.name+"."+name, value)
-			}
+	outside := rewrite.Config{Headers: l.config.Headers}
+	outside.VisitTexts(func(site rewrite.Site) {
+		if strings.HasPrefix(site.Path, "headers.response.") {
+			l.shown(site.Path, site.Text)
 		}
-	}
-	for _, texts := range []struct {
-		name string
-		of   map[string]string
-	}{{"overwrite", e.Overwrite}, {"default", e.Default}} {
-		for _, name := range sortedKeys(texts.of) {
-			l.shown(at+texts.name+"."+name, texts.of[name])
-		}
-	}
-	for i, r := range e.Replace {
-		l.shown(fmt.Sprintf("%sreplace[%d].replacement", at, i), r.Replacement)
-	}
+	})
 }
 
 func (l *linter) shown(path, value string) {

@@ -1,8 +1,10 @@
 package rewrite_test
 
 import (
+	"syscall"
 	"testing"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
@@ -34,3 +36,20 @@ type fixed []rewrite.Header
 
 func (f fixed) Header(string) (string, bool, bool) { return f[0].Value, true, true }
 func (f fixed) Headers() ([]rewrite.Header, bool)  { return f, true }
+
+// As many patterns as a configuration may have, each with conditions and edits.
+func BenchmarkLoad(b *testing.B) {
+	config := []byte(rewritetest.ManyPatterns(rewrite.MaxPatterns))
+	b.ReportAllocs()
+	var before, after syscall.Rusage
+	syscall.Getrusage(0, &before)
+	defer func() {
+		syscall.Getrusage(0, &after)
+		b.ReportMetric(float64(after.Utime.Nano()-before.Utime.Nano())/1e6/float64(b.N), "cpu-ms/op")
+	}()
+	for b.Loop() {
+		if _, err := rewrite.Load(config); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

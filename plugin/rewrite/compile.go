@@ -134,7 +134,7 @@ type compiler struct {
 func compile(config *Config, f *faults) *Rules {
 	f.settle()
 	c := &compiler{faults: f, config: config}
-	at := &place{shape: configShape}
+	at := &place{}
 	r := &Rules{revision: config.Revision, keepUnsafe: config.OnUnsafe == "keep"}
 
 	patterns := at.key("patterns")

@@ -95,6 +95,10 @@ func (f *faults) err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
+	language := Language()
+	for _, e := range f.list {
+		e.at.rank(language)
+	}
 	slices.SortStableFunc(f.list, func(a, b *Error) int { return a.at.compare(b.at) })
 	return f.list
 }
@@ -118,32 +122,41 @@ type place struct {
 	up    *place
 	isKey bool
 	name  string // of a key
-	index int    // of a list element; of a key its rank among the keys of its object
-	shape *shape // what may stand here; nil where anything may
+	index int    // of a list element; of a key its rank among those of its object, once that is known
 }
 
 // unknownRank puts unknown keys behind all known ones.
 const unknownRank = 1 << 30
 
 // key is the place of a key of the object at p.
-func (p *place) key(name string) *place {
-	at := &place{up: p, isKey: true, name: name, index: unknownRank}
-	if p.shape.named {
-		at.shape = p.shape.elem
-		return at
+func (p *place) key(name string) *place { return &place{up: p, isKey: true, name: name} }
+
+// rank finds where the keys on the way to a place come among those of their
+// objects, and gives the type of the place, nil where anything may stand.
+func (p *place) rank(root *Type) *Type {
+	if p.up == nil {
+		return root
 	}
-	for i, k := range p.shape.keys {
-		if k.name == name {
-			at.index, at.shape = i, k.shape
-			break
+	in := p.up.rank(root)
+	if in == nil {
+		return nil
+	}
+	if !p.isKey || in.Form == Map {
+		return in.Elem
+	}
+	p.index = unknownRank
+	for i := range in.Keys {
+		if in.Keys[i].Name == p.name {
+			p.index = i
+			return in.Keys[i].Type
 		}
 	}
-	return at
+	return nil
 }
 
 // item is the place of an element of the list at p.
 func (p *place) item(i int) *place {
-	return &place{up: p, index: i, shape: p.shape.elem}
+	return &place{up: p, index: i}
 }
 
 func (p *place) String() string {

@@ -35,7 +35,7 @@ type member struct {
 }
 
 // String shows the value in an error.
-func (v value) String() string {
+func (v *value) String() string {
 	switch v.kind {
 	case kindNull:
 		return "null"

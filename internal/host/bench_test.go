@@ -1,0 +1,32 @@
+package host
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+)
+
+// As many patterns as a configuration may have, read and compiled by the module.
+func BenchmarkStart(b *testing.B) {
+	config := []byte(rewritetest.ManyPatterns(rewrite.MaxPatterns))
+	module := pluginModule(b)
+	var before, after syscall.Rusage
+	cpu := int64(0)
+	defer func() { b.ReportMetric(float64(cpu)/1e6/float64(b.N), "cpu-ms/op") }()
+	for b.Loop() {
+		b.StopTimer()
+		vm, err := module.New(b.Context(), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		syscall.Getrusage(0, &before)
+		if _, err := vm.Start(b.Context(), "many", config); err != nil {
+			b.Fatal(err)
+		}
+		syscall.Getrusage(0, &after)
+		cpu += after.Utime.Nano() - before.Utime.Nano()
+	}
+}
