@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -26,8 +27,8 @@ func TestDeepestRegexes(t *testing.T) {
 	}
 }
 
-// A thousand patterns of all kinds are taken in less than a second; the best of
-// three, as other programs may want the processor too.
+// A thousand patterns of all kinds are taken in less than a second of CPU; the
+// best of three, as the collector of the test itself counts too.
 func TestThousandPatterns(t *testing.T) {
 	kinds := []string{`"exact": "/shop/%d"`, `"prefix": "/shop/%d/"`, `"regex": "^/v%d/(.*)$"`, `"regex": "item%d/([a-z]+|[0-9]+)/(x|y)"`}
 	var patterns []string
@@ -38,13 +39,22 @@ func TestThousandPatterns(t *testing.T) {
 	best := time.Hour
 	for range 3 {
 		vm := pluginVM(t)
-		start := time.Now()
+		start := cpu()
 		if _, err := vm.Start(context.Background(), "large", config); err != nil {
 			t.Fatal(err)
 		}
-		best = min(best, time.Since(start))
+		best = min(best, cpu()-start)
 	}
 	if best > time.Second {
 		t.Errorf("took %v", best)
 	}
+}
+
+// cpu is the time that this process has computed for so far.
+func cpu() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
