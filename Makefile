@@ -74,7 +74,7 @@ help: ## this page
 
 # The filter.
 
-module_sources = $(filter-out %_test.go,$(wildcard plugin/*.go plugin/filter/*.go plugin/rewrite/*.go))
+module_sources = $(filter-out %_test.go,$(wildcard plugin/*.go plugin/filter/*.go plugin/rewrite/*.go plugin/rewrite/regex/*.go))
 toolchain := $(addprefix plugin/toolchain/,build.sh debian.sh debian.json release.json exports.json exports/main.go)
 
 build/plugin.wasm: $(module_sources) build/plugin.sources go.mod $(toolchain) build/tinygo/bin/tinygo
@@ -152,7 +152,7 @@ print-%:
 .PHONY: cli
 cli: build/bin/wasm-rewrite ## the rule author's tool: build/bin/wasm-rewrite
 
-build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard cmd/wasm-rewrite/*.go internal/*/*.go internal/*/*/*.go plugin/rewrite/*.go)) go.mod
+build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard cmd/wasm-rewrite/*.go internal/*/*.go internal/*/*/*.go plugin/rewrite/*.go plugin/rewrite/regex/*.go)) go.mod
 	@plugin/toolchain/go.sh
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./cmd/wasm-rewrite
 	@touch $@
@@ -165,4 +165,6 @@ mutate: ## changes to the rule engine that no test notices
 
 FUZZTIME ?= 1m
 fuzz: ## the fuzz targets of the rule engine; FUZZTIME=10m for each
-	@for target in $$(go test -list '^Fuzz' ./plugin/rewrite | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./plugin/rewrite; done
+	@for package in ./plugin/rewrite ./plugin/rewrite/regex; do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; done; \
+	done

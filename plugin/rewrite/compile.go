@@ -1,10 +1,11 @@
 package rewrite
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/regex"
 )
 
 // MaxPatterns is the largest number of patterns in one configuration.
@@ -27,7 +28,7 @@ type Rules struct {
 	blindRequest  bool   // no request header's presence or value matters to the operations
 	blindResponse bool   // the same of responses
 	wantsAll      bool   // every request needs more than its path
-	locSize       int    // numbers of the largest match of a simple regex
+	locSize       int    // numbers of the largest match of a regex
 }
 
 // Revision is the configuration's revision, or "".
@@ -128,7 +129,7 @@ type compiler struct {
 
 	hints int // how many vars were compared with all others
 
-	locSize int // of the largest match of a simple regex
+	locSize int // of the largest match of a regex
 }
 
 func compile(config *Config, f *faults) *Rules {
@@ -530,7 +531,7 @@ func (c *compiler) sample(at *place, in *Sample) *sample {
 	return s
 }
 
-func quoteMeta(s string) string { return regexp.QuoteMeta(s) }
+func quoteMeta(s string) string { return regex.Quote(s) }
 func asIs(s string) string      { return s }
 
 // Possible tells whether pattern i can have a result at all, so that a host

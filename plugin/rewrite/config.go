@@ -94,7 +94,7 @@ type PathMatch struct {
 	// every trailing slash and never the root. The path of a rewrite or redirect
 	// replaces this end alone; an empty path strips it.
 	Suffix *string `json:"suffix,omitempty"`
-	// RE2, found anywhere in the path; anchor with ^ and $.
+	// RE2 without Unicode classes such as \pL, found anywhere in the path; anchor with ^ and $.
 	Regex *string `json:"regex,omitempty"`
 	// Letters match without regard to case. Default: false.
 	IgnoreCase bool `json:"ignoreCase,omitempty"`
@@ -108,7 +108,7 @@ type HostMatch struct {
 	Prefix *string `json:"prefix,omitempty"`
 	// The host's end, for example .example.com.
 	Suffix *string `json:"suffix,omitempty"`
-	// RE2, found anywhere in the host; anchor with ^ and $.
+	// RE2 without Unicode classes such as \pL, found anywhere in the host; anchor with ^ and $.
 	Regex *string `json:"regex,omitempty"`
 	// Letters in a regex match without regard to case; the others always do.
 	// Default: false.
@@ -129,7 +129,7 @@ type ValueMatch struct {
 	Suffix *string `json:"suffix,omitempty"`
 	// Text anywhere in the value.
 	Contains *string `json:"contains,omitempty"`
-	// RE2, found anywhere in the value; anchor with ^ and $.
+	// RE2 without Unicode classes such as \pL, found anywhere in the value; anchor with ^ and $.
 	Regex *string `json:"regex,omitempty"`
 	// true: there is one; false: there is none.
 	Present *bool `json:"present,omitempty"`
@@ -236,7 +236,7 @@ type HeaderEdits struct {
 type Replace struct {
 	// The header's or parameter's name. Required.
 	Name string `json:"name"`
-	// RE2, found anywhere in the value. Required.
+	// RE2 without Unicode classes such as \pL, found anywhere in the value. Required.
 	Regex string `json:"regex"`
 	// May be empty; numbers belong to this entry's regex. Required.
 	Replacement string `json:"replacement"`

@@ -353,7 +353,7 @@ func (s *Stream) replaceValues(l *fieldList, op *operation, vals []val) bool {
 		if f.name != op.name {
 			continue
 		}
-		loc := op.find.find(f.value, s.ownBuf)
+		loc := op.find.find(s.searching(), f.value, s.ownBuf)
 		if loc == nil {
 			continue
 		}

@@ -2,19 +2,23 @@ package rewrite
 
 import (
 	"cmp"
-	"regexp/syntax"
+	mathbits "math/bits"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
 // index finds the patterns that may match a path without testing all of them.
 // It may name too many, never too few. One walk over the path serves exact
 // paths, prefixes and regexes that begin with literal text, by the hash of the
 // path so far, and suffixes and regexes that hold literal text somewhere, by the
-// hash of three bytes of it.
+// hash of three bytes of it. A second walk does the same for what ignores case.
 type index struct {
-	always  []int // patterns whose path says nothing, or nothing of use
+	always []int // patterns whose path says nothing, or nothing of use
+	exact  textIndex
+	folded textIndex // of texts in lower case
+}
+
+// textIndex is patterns by text that a path must hold.
+type textIndex struct {
 	begins  hashed
 	holds   hashed
 	lengths []bool // at which lengths of the path begins has anything
@@ -43,7 +47,7 @@ func newIndex(patterns []pattern) *index {
 	x := &index{}
 	common := map[string]int{} // how many suffixes and regexes hold three bytes
 	for i := range patterns {
-		if text, begins := patterns[i].path.holdsText(); !begins {
+		if text, _, begins := patterns[i].path.holdsText(); !begins {
 			for j := gram; j <= len(text); j++ {
 				common[text[j-gram:j]]++
 			}
@@ -51,64 +55,81 @@ func newIndex(patterns []pattern) *index {
 	}
 	for i := range patterns {
 		p := &patterns[i]
-		switch text, begins := p.path.holdsText(); {
+		text, fold, begins := p.path.holdsText()
+		t := &x.exact
+		if fold {
+			t = &x.folded
+		}
+		switch {
 		case p.mode == disabled:
 		case begins:
-			x.begin(text, i)
+			t.begin(text, i)
 		case len(text) >= gram:
-			x.hold(text, i, common)
+			t.hold(text, i, common)
 		default:
 			x.always = append(x.always, i)
 		}
 	}
-	x.begins.sort()
-	x.holds.sort()
+	for _, t := range []*textIndex{&x.exact, &x.folded} {
+		t.begins.sort()
+		t.holds.sort()
+	}
 	return x
 }
 
 // begin files a pattern under the text with which a path must begin.
-func (x *index) begin(text string, pattern int) {
-	for len(x.lengths) <= len(text) {
-		x.lengths = append(x.lengths, false)
+func (t *textIndex) begin(text string, pattern int) {
+	for len(t.lengths) <= len(text) {
+		t.lengths = append(t.lengths, false)
 	}
-	x.lengths[len(text)] = true
-	x.begins.add(hash(text), pattern)
+	t.lengths[len(text)] = true
+	t.begins.add(hash(text), pattern)
 }
 
 // hold files a pattern under the three bytes of its literal text that the
 // fewest others have.
-func (x *index) hold(text string, pattern int, common map[string]int) {
+func (t *textIndex) hold(text string, pattern int, common map[string]int) {
 	best := text[:gram]
 	for j := gram; j <= len(text); j++ {
 		if g := text[j-gram : j]; common[g] < common[best] {
 			best = g
 		}
 	}
-	x.holds.add(hash(best), pattern)
+	t.holds.add(hash(best), pattern)
 }
 
 // candidates appends the patterns that may match a path, in order, but for
 // those of always.
 func (x *index) candidates(path string, dst []int) []int {
-	first := len(dst)
-	if len(x.lengths) > 0 && x.lengths[0] {
-		dst = x.begins.find(hash(""), dst)
+	found := patternSet{low: len(patternSet{}.bits)}
+	x.exact.candidates(path, false, &found)
+	x.folded.candidates(path, true, &found)
+	return found.appendTo(dst)
+}
+
+func (t *textIndex) candidates(path string, fold bool, found *patternSet) {
+	if len(t.lengths) > 0 && t.lengths[0] {
+		t.begins.find(hash(""), found)
 	}
 	h := hash("")
+	var last [gram]byte // the bytes that end where the walk is
 	for i := 0; i < len(path); i++ {
-		if i+1 < len(x.lengths) {
-			if h = extend(h, path[i]); x.lengths[i+1] {
-				dst = x.begins.find(h, dst)
+		c := path[i]
+		if fold {
+			c = lower(c)
+		}
+		last = [gram]byte{last[1], last[2], c}
+		if i+1 < len(t.lengths) {
+			if h = extend(h, c); t.lengths[i+1] {
+				t.begins.find(h, found)
 			}
-		} else if len(x.holds.list) == 0 {
+		} else if len(t.holds.list) == 0 {
 			break
 		}
-		if i+1 >= gram && len(x.holds.list) > 0 {
-			dst = x.holds.find(hash(path[i+1-gram:i+1]), dst)
+		if i+1 >= gram && len(t.holds.list) > 0 {
+			t.holds.find(extend(extend(extend(hash(""), last[0]), last[1]), last[2]), found)
 		}
 	}
-	slices.Sort(dst[first:])
-	return slices.Compact(dst)
 }
 
 func (h *hashed) add(hash uint32, pattern int) {
@@ -122,9 +143,9 @@ func (h *hashed) sort() {
 	})
 }
 
-func (h *hashed) find(hash uint32, dst []int) []int {
+func (h *hashed) find(hash uint32, found *patternSet) {
 	if h.filter[hash>>5%uint32(len(h.filter))]&(1<<(hash&31)) == 0 {
-		return dst
+		return
 	}
 	low, high := 0, len(h.list)
 	for low < high {
@@ -135,7 +156,35 @@ func (h *hashed) find(hash uint32, dst []int) []int {
 		}
 	}
 	for ; low < len(h.list) && h.list[low].hash == hash; low++ {
-		dst = append(dst, h.list[low].pattern)
+		// A path may hold the same bytes thousands of times.
+		if !found.add(h.list[low].pattern) {
+			return
+		}
+	}
+}
+
+// patternSet is a set of patterns.
+type patternSet struct {
+	bits      [MaxPatterns / 32]uint32
+	low, high int // words that have any
+}
+
+// add adds a pattern and tells whether it was not there.
+func (s *patternSet) add(pattern int) bool {
+	word, bit := pattern>>5, uint32(1)<<(pattern&31)
+	if s.bits[word]&bit != 0 {
+		return false
+	}
+	s.bits[word] |= bit
+	s.low, s.high = min(s.low, word), max(s.high, word+1)
+	return true
+}
+
+func (s *patternSet) appendTo(dst []int) []int {
+	for word := s.low; word < s.high; word++ {
+		for bits := s.bits[word]; bits != 0; bits &= bits - 1 {
+			dst = append(dst, word<<5+mathbits.TrailingZeros32(bits))
+		}
 	}
 	return dst
 }
@@ -151,51 +200,25 @@ func hash(s string) uint32 {
 
 func extend(h uint32, c byte) uint32 { return (h ^ uint32(c)) * 16777619 }
 
-// holdsText gives text that every path that fits holds, and whether each begins
-// with it; "" and false where it says nothing of use.
-func (m *pathMatcher) holdsText() (text string, begins bool) {
+// holdsText gives text that every path that fits holds, whether in either case,
+// in lower case then, and whether each begins with it; "" and false where it
+// says nothing of use.
+func (m *pathMatcher) holdsText() (text string, fold, begins bool) {
 	switch {
-	case m == nil || m.fold:
-		return "", false
+	case m == nil:
+		return "", false, false
 	case m.op == opRegex:
-		return m.find.literal, m.find.anchored && m.find.literal != ""
+		return m.find.literal, m.find.fold, m.find.begins
+	case m.fold:
+		return string(appendLower(nil, m.text)), true, m.op != opSuffix
 	}
-	return m.text, m.op != opSuffix
+	return m.text, false, m.op != opSuffix
 }
 
-// literalOf gives text that every match of a regex holds, or "", and whether
-// every match begins at the text's beginning; then the literal begins there too.
-func literalOf(re *syntax.Regexp) (literal string, anchored bool) {
-	subs := []*syntax.Regexp{re}
-	if re.Op == syntax.OpConcat {
-		subs = re.Sub
+// appendLower appends a text with its ASCII letters in lower case.
+func appendLower(dst []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		dst = append(dst, lower(s[i]))
 	}
-	if subs[0].Op == syntax.OpBeginText {
-		if len(subs) > 1 {
-			literal = literalText(subs[1])
-		}
-		return literal, true
-	}
-	for _, sub := range subs {
-		for sub.Op == syntax.OpCapture || sub.Op == syntax.OpPlus {
-			sub = sub.Sub[0]
-		}
-		if text := literalText(sub); len(text) > len(literal) {
-			literal = text
-		}
-	}
-	return literal, false
-}
-
-// literalText gives the text of a literal node. An invalid byte matches U+FFFD,
-// so that one is no text.
-func literalText(re *syntax.Regexp) string {
-	if re.Op != syntax.OpLiteral || re.Flags&syntax.FoldCase != 0 || slices.Contains(re.Rune, utf8.RuneError) {
-		return ""
-	}
-	var b strings.Builder
-	for _, r := range re.Rune {
-		b.WriteRune(r)
-	}
-	return b.String()
+	return dst
 }

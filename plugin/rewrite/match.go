@@ -95,10 +95,10 @@ func (c *compiler) regex(at *place, s string, ignoreCase bool) *finder {
 		c.add(at, quoted(s), reason)
 		find = &finder{}
 	}
-	c.broken = c.broken || reason != "" || c.misread(at)
-	if find.simple != nil {
+	if find.re != nil {
 		c.locSize = max(c.locSize, find.size())
 	}
+	c.broken = c.broken || reason != "" || c.misread(at)
 	return find
 }
 
@@ -267,7 +267,7 @@ func insteadOfPseudo(name, before, after string) string {
 }
 
 // holds tells whether the path fits. loc is where a regex found its leftmost match.
-func (m *pathMatcher) holds(path string, buf []int) (loc []int, ok bool) {
+func (m *pathMatcher) holds(w *searcher, path string, buf []int) (loc []int, ok bool) {
 	switch m.op {
 	case opExact:
 		return nil, path == m.text || m.fold && equalFold(path, m.text)
@@ -281,12 +281,12 @@ func (m *pathMatcher) holds(path string, buf []int) (loc []int, ok bool) {
 		n := len(path) - len(m.text)
 		return nil, n > 0 && (path[n:] == m.text || m.fold && equalFold(path[n:], m.text))
 	}
-	loc = m.find.find(path, buf)
+	loc = m.find.find(w, path, buf)
 	return loc, loc != nil
 }
 
 // holds tells whether a text fits, and keeps the named groups in captures.
-func (m *matcher) holds(s string, captures []val) bool {
+func (m *matcher) holds(w *searcher, s string, captures []val) bool {
 	n := len(m.text)
 	switch m.op {
 	case opPresent:
@@ -309,9 +309,9 @@ func (m *matcher) holds(s string, captures []val) bool {
 		return false
 	}
 	if len(m.captures) == 0 {
-		return m.find.match(s)
+		return m.find.match(w, s)
 	}
-	loc := m.find.find(s, nil)
+	loc := m.find.find(w, s, nil)
 	if loc == nil {
 		return false
 	}
@@ -330,14 +330,14 @@ func (s *Stream) matches(p *pattern) (ok bool) {
 		return s.miss("match.path", -1)
 	}
 	if p.path != nil {
-		if s.loc, ok = p.path.holds(s.path, s.locBuf); !ok {
+		if s.loc, ok = p.path.holds(s.searching(), s.path, s.locBuf); !ok {
 			return s.miss("match.path", -1)
 		}
 	}
 	if s.captures = s.captures[:0]; p.captures > 0 {
 		s.captures = append(s.captures, make([]val, p.captures)...)
 	}
-	if p.host != nil && !p.host.holds(s.hostname(), s.captures) {
+	if p.host != nil && !p.host.holds(s.searching(), s.hostname(), s.captures) {
 		return s.miss("match.host", -1)
 	}
 	if p.scheme != "" {
@@ -382,7 +382,7 @@ func (s *Stream) miss(key string, index int) bool {
 func (s *Stream) headerHolds(m *valueMatcher) bool {
 	s.load()
 	for i := range s.list.items {
-		if s.list.items[i].name == m.name && m.holds(s.list.items[i].value, s.captures) {
+		if s.list.items[i].name == m.name && m.holds(s.searching(), s.list.items[i].value, s.captures) {
 			return m.want
 		}
 	}
@@ -393,7 +393,7 @@ func (s *Stream) paramHolds(m *valueMatcher) bool {
 	for rest := s.query; rest != ""; {
 		var name, value string
 		name, value, rest = nextParam(rest)
-		if s.decode(name) == m.name && m.holds(s.decode(value), s.captures) {
+		if s.decode(name) == m.name && m.holds(s.searching(), s.decode(value), s.captures) {
 			return m.want
 		}
 	}

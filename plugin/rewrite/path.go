@@ -99,7 +99,7 @@ func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, 
 	only := loc[1] == len(text) && loc[0] < loc[1]
 	c := cursor{}
 	if !only {
-		loc = find.next(text, &c, s.ownBuf)
+		loc = find.next(s.searching(), text, &c, s.ownBuf)
 	}
 	for loc != nil && len(s.arena)-start <= limit {
 		s.arena = append(s.arena, text[end:loc[0]]...)
@@ -108,7 +108,7 @@ func (s *Stream) replaceEach(find *finder, t *template, text string, loc []int, 
 		if only {
 			break
 		}
-		loc = find.next(text, &c, s.ownBuf)
+		loc = find.next(s.searching(), text, &c, s.ownBuf)
 	}
 	s.arena = append(s.arena, text[end:]...)
 	return valued, len(s.arena)-start <= limit

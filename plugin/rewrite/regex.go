@@ -1,145 +1,45 @@
 package rewrite
 
-import (
-	"errors"
-	"regexp"
-	"regexp/syntax"
-	"strconv"
-	"unicode/utf8"
-)
-
-const (
-	maxRegex   = 1024 // bytes of one regex
-	maxProgram = 2000 // instructions of one compiled regex
-	maxNesting = 100  // parentheses inside parentheses
-	maxLevels  = 400  // of the parsed regex: its compiler calls itself that often, on a stack of 1 MiB
-)
+import "github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/regex"
 
 // finder is a compiled regex.
 type finder struct {
-	re     *regexp.Regexp
-	simple *simple // finds the same at less cost; nil where the regex is not simple
-	groups int     // how many groups it has
+	re     *regex.Regex
+	groups int      // how many groups it has
+	names  []string // of its groups by number; "" for one without
 
-	literal  string // every match holds this text; maybe empty
-	anchored bool   // every match begins at the beginning, and literal with it
+	literal string // every match holds this text; maybe empty
+	fold    bool   // in either case; literal is in lower case
+	begins  bool   // every match begins at the beginning, and with literal
+}
 
-	names []string // of its groups by number; "" for one without
+// searcher is what all searches of one thread share: memory to work in, and the
+// steps that are left to them. Below zero these are used up, and what is said
+// not to be found may be there.
+type searcher struct {
+	regex.Machine
+	steps int
 }
 
 // newFinder compiles a regex. It is the only place that does.
 func newFinder(expr string, ignoreCase bool) (*finder, string) {
-	if len(expr) > maxRegex {
-		return nil, "has " + strconv.Itoa(len(expr)) + " bytes, the limit is " + strconv.Itoa(maxRegex)
+	re, reason := regex.Compile(expr, ignoreCase)
+	if reason != "" {
+		return nil, reason
 	}
-	if ignoreCase {
-		expr = "(?i)" + expr
-	}
-	if nesting(expr) > maxNesting {
-		return nil, "has parentheses nested deeper than " + strconv.Itoa(maxNesting)
-	}
-	parsed, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil {
-		return nil, regexReason(err, expr)
-	}
-	if size := programSize(parsed); size > maxProgram {
-		return nil, "compiles to " + strconv.Itoa(size) + " instructions, the limit is " + strconv.Itoa(maxProgram) + ": use smaller repeat counts"
-	}
-	if deep := depth(parsed); deep > maxLevels {
-		return nil, "nests " + strconv.Itoa(deep) + " levels, the limit is " + strconv.Itoa(maxLevels) + ": use smaller repeat counts, or * and +"
-	}
-	f := &finder{simple: newSimple(parsed.Simplify()), groups: parsed.MaxCap(), names: parsed.CapNames()}
-	if f.simple == nil {
-		if f.re, err = regexp.Compile(expr); err != nil {
-			return nil, regexReason(err, expr)
-		}
-	}
-	f.literal, f.anchored = literalOf(parsed)
+	f := &finder{re: re, groups: re.Groups(), names: re.Names()}
+	f.literal, f.fold, f.begins = re.Literal()
 	return f, ""
 }
 
-// nesting counts parentheses inside parentheses. It takes those in a class for
-// real ones, which does no harm.
-func nesting(expr string) (deepest int) {
-	depth := 0
-	for i := 0; i < len(expr); i++ {
-		switch expr[i] {
-		case '\\':
-			i++
-		case '(':
-			depth++
-			deepest = max(deepest, depth)
-		case ')':
-			depth--
-		}
-	}
-	return deepest
-}
-
-func regexReason(err error, expr string) string {
-	var e *syntax.Error
-	if !errors.As(err, &e) {
-		return err.Error()
-	}
-	if e.Expr == "" || e.Expr == expr {
-		return e.Code.String()
-	}
-	return e.Code.String() + ": " + e.Expr
-}
-
-// depth is how deep a regex nests once its repetitions are written out: x{1,3}
-// is x(x(x)?)?.
-func depth(re *syntax.Regexp) int {
-	deepest := 0
-	for _, sub := range re.Sub {
-		deepest = max(deepest, depth(sub))
-	}
-	if re.Op == syntax.OpRepeat {
-		deepest += max(re.Max-re.Min, 0)
-	}
-	return deepest + 1
-}
-
-// programSize estimates the instructions of a regex before it is compiled, so
-// that a large one costs nothing but its parsing.
-func programSize(re *syntax.Regexp) int {
-	size := 1
-	switch re.Op {
-	case syntax.OpLiteral:
-		size = len(re.Rune)
-	case syntax.OpCapture, syntax.OpStar:
-		size = 2 + programSize(re.Sub[0])
-	case syntax.OpPlus, syntax.OpQuest:
-		size = 1 + programSize(re.Sub[0])
-	case syntax.OpConcat, syntax.OpAlternate:
-		for _, sub := range re.Sub {
-			size += programSize(sub)
-		}
-	case syntax.OpRepeat:
-		sub := programSize(re.Sub[0])
-		if re.Max < 0 {
-			size += max(re.Min, 1)*sub + 1
-		} else {
-			size += re.Max*sub + re.Max - re.Min
-		}
-	}
-	return max(size, 1)
-}
-
-func (f *finder) match(s string) bool {
-	if f.simple != nil {
-		return f.simple.find(s, 0, nil)
-	}
-	return f.re.MatchString(s)
+func (f *finder) match(w *searcher, s string) bool {
+	return w.Find(f.re, &w.steps, s, 0, nil)
 }
 
 // find gives where the leftmost match and its groups begin and end, or nil.
 // buf is used for the result where it is large enough.
-func (f *finder) find(s string, buf []int) []int {
-	if f.simple == nil {
-		return f.re.FindStringSubmatchIndex(s)
-	}
-	if buf = f.sized(buf); !f.simple.find(s, 0, buf) {
+func (f *finder) find(w *searcher, s string, buf []int) []int {
+	if buf = f.sized(buf); !w.Find(f.re, &w.steps, s, 0, buf) {
 		return nil
 	}
 	return buf
@@ -156,41 +56,14 @@ func (f *finder) sized(buf []int) []int {
 }
 
 // cursor is how far a walk over all matches has come.
-type cursor struct {
-	from, last int
-	started    bool
-	rest       [][]int // what the general engine found
-}
+type cursor = regex.Walk
 
 // next gives the next of all matches that do not overlap, from left to right,
 // as regexp's FindAll gives them, or nil. buf is used for the result where it
 // is large enough.
-func (f *finder) next(s string, c *cursor, buf []int) []int {
-	if f.simple == nil {
-		if !c.started {
-			c.started, c.rest = true, f.re.FindAllStringSubmatchIndex(s, -1)
-		}
-		if len(c.rest) == 0 {
-			return nil
-		}
-		loc := c.rest[0]
-		c.rest = c.rest[1:]
-		return loc
+func (f *finder) next(w *searcher, s string, c *cursor, buf []int) []int {
+	if buf = f.sized(buf); !w.Next(f.re, &w.steps, s, c, buf) {
+		return nil
 	}
-	buf = f.sized(buf)
-	for f.simple.find(s, c.from, buf) {
-		if buf[1] > c.from {
-			c.from = buf[1]
-		} else {
-			_, width := utf8.DecodeRuneInString(s[c.from:])
-			c.from += max(width, 1)
-		}
-		// An empty match right behind another one is none.
-		behind := c.started && buf[0] == c.last && buf[0] == buf[1]
-		c.started, c.last = true, buf[1]
-		if !behind {
-			return buf
-		}
-	}
-	return nil
+	return buf
 }

@@ -117,7 +117,8 @@ type Stream struct {
 	acted      []byte // value of the pattern header
 	locBuf     []int  // for loc
 	ownBuf     []int  // for the matches that are being replaced
-	topVals    int    // where the top level's response references begin in vals
+	searcher   searcher
+	topVals    int // where the top level's response references begin in vals
 
 	// Of the pass at hand.
 	src      Source
@@ -145,6 +146,12 @@ type kept struct {
 	pattern   int
 	vals      int // where its references begin in vals
 	sampledIn bool
+}
+
+// searching gives what a search takes. Each has all the steps it wants.
+func (s *Stream) searching() *searcher {
+	s.searcher.steps = math.MaxInt32
+	return &s.searcher
 }
 
 // NewStream makes a stream for these rules.
