@@ -171,6 +171,36 @@ func TestFailingHostCallsAreCountedAndWarnedAboutOnce(t *testing.T) {
 	}
 }
 
+// The header that names the patterns is decoration: what the filter refuses stays refused where it cannot be written.
+func TestAnAnswerIsSentThoughAHeaderOfTheRequestCannotBeWritten(t *testing.T) {
+	vm, err := pluginModule(t).New(t.Context(), Options{Fail: func(call string, _ int) Status {
+		if strings.Contains(call, "header_map_value") && !strings.Contains(call, "_get_") {
+			return StatusInternalFailure
+		}
+		return StatusOK
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vm.Close(context.Background())
+	plugin, err := vm.Start(t.Context(), "shop", []byte(`{"patternHeader": "x-patterns", "patterns": [
+		{"name": "closed", "match": {"path": {"exact": "/closed"}}, "respond": {"status": 403}},
+		{"name": "moved", "match": {"path": {"exact": "/old"}}, "redirect": {"path": "/new"}},
+		{"name": "unsafe", "match": {"path": {"regex": "^/raw(.*)$"}}, "rewrite": {"path": "/$1"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/closed": "403", "/old": "302", "/raw/x": "400"} {
+		result, err := plugin.Exchange(t.Context(), failingRequest(path), upstreamOK)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _ := NewResponseHeaders(result.Client.Headers...).Get(":status"); result.Upstream != nil || status != want {
+			t.Errorf("%s is answered with %s and goes upstream as %v; want %s and nothing upstream", path, status, result.Upstream, want)
+		}
+	}
+}
+
 func differences(t *testing.T, side string, headers []Header, want map[string]string) {
 	t.Helper()
 	names := make([]string, 0, len(want))

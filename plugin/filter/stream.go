@@ -65,7 +65,9 @@ func onRequestHeaders(contextID, _, _ uint32) uint32 {
 	out := r.stream.Request(r)
 	p := r.plugin
 	p.count(out.Counts)
-	if !r.write(out.Edits) || out.Answer == nil {
+	// An answer is sent whatever becomes of the edits: what goes nowhere needs none.
+	r.write(out.Edits)
+	if out.Answer == nil {
 		return actionContinue
 	}
 	return p.answer(out.Answer)
@@ -211,7 +213,7 @@ func number(s string, at uint32) (uint32, bool) {
 
 // write makes edits. Where one fails, what was written stays and the rest is
 // left out.
-func (r *request) write(edits []rewrite.Edit) bool {
+func (r *request) write(edits []rewrite.Edit) {
 	for i := range edits {
 		e := &edits[i]
 		name, nameSize := bytes(e.Name)
@@ -227,10 +229,9 @@ func (r *request) write(edits []rewrite.Edit) bool {
 		}
 		if status != statusOK {
 			r.plugin.failedStatus(call, status)
-			return false
+			return
 		}
 	}
-	return true
 }
 
 // allocator hands out the memory that the host fills during one callback.
