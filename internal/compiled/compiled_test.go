@@ -137,3 +137,53 @@ func sortHeaders(s *exchange.Seen) {
 	}
 	slices.SortStableFunc(s.Client.Headers, byName)
 }
+
+// A gRPC client gets the filter's own answers in gRPC's form, from the engine as from the filter.
+func TestAnswersToGRPCAreTheFilters(t *testing.T) {
+	const rules = `{"patterns": [
+		{"name": "closed", "match": {"path": {"prefix": "/closed"}}, "respond": {"status": 403, "body": "not yours, 100 %", "headers": {"x-why": "rules"}}},
+		{"name": "moved", "match": {"path": {"prefix": "/old"}}, "redirect": {"path": "/new"}},
+		{"name": "unsafe", "match": {"path": {"regex": "^/raw(.*)$"}}, "rewrite": {"path": "$1"}}]}`
+	compiled, err := rewrite.Load([]byte(rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := rewrite.Parse([]byte(rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := built(t).Start(t.Context(), []byte(rules), config, compiled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer subject.Close(context.Background())
+
+	for _, c := range []struct{ method, target, kind, status string }{
+		{"POST", "/closed/Get", "application/grpc", "7"},
+		{"POST", "/closed/Get", "application/grpc+proto", "7"},
+		{"HEAD", "/closed/Get", "application/grpc", "7"},
+		{"POST", "/old/Get", "application/grpc", "2"},
+		{"POST", "/rawx", "application/grpc", "13"},
+		{"POST", "/closed/Get", "application/json", ""},
+	} {
+		t.Run(c.method+" "+c.target+" "+c.kind, func(t *testing.T) {
+			request := exchange.Request(c.method, "http", "example.com", c.target, []message.Header{{Name: "content-type", Value: c.kind}})
+			want, err := subject.Exchange(t.Context(), request, exchange.Response(200, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := exchange.Native(compiled).Exchange(t.Context(), request, exchange.Response(200, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sortHeaders(&want)
+			sortHeaders(&got)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("engine %+v\nfilter %+v", got, want)
+			}
+			if status := exchange.Value(got.Client, "grpc-status"); status != c.status {
+				t.Errorf("grpc-status is %q, want %q", status, c.status)
+			}
+		})
+	}
+}

@@ -62,9 +62,8 @@ func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response message
 	out := stream.Request(Source(headers))
 	seen.take(rules, out)
 	Write(headers, out.Edits)
-	method, _ := headers.Get(":method")
 	if out.Answer != nil {
-		response = Answer(out.Answer, method)
+		response = Answer(out.Answer, message.NewRequestHeaders(request.Headers...))
 	} else {
 		seen.Upstream = &message.Message{Headers: headers.All(), Body: request.Body}
 	}
@@ -89,26 +88,15 @@ func (s *Seen) take(rules *rewrite.Rules, out *rewrite.Outcome) {
 	}
 }
 
-// Answer makes the response of the filter's own answer as Envoy does.
-func Answer(a *rewrite.Answer, method string) message.Message {
-	h := message.NewResponseHeaders(message.Header{Name: ":status", Value: strconv.Itoa(a.Status)})
+// Answer makes the response of the filter's own answer as Envoy does; received are the headers of the request as the
+// client sent them.
+func Answer(a *rewrite.Answer, received *message.HeaderMap) message.Message {
+	// The engine's strings live until the stream's Reset only.
+	reply := message.LocalReply{Status: a.Status, Body: strings.Clone(a.Body)}
 	for _, extra := range a.Headers {
-		h.Add(strings.Clone(extra.Name), strings.Clone(extra.Value))
+		reply.Headers = append(reply.Headers, message.Header{Name: strings.Clone(extra.Name), Value: strings.Clone(extra.Value)})
 	}
-	h.Remove("content-length")
-	if a.Body == "" {
-		h.Remove("content-type")
-		return message.Message{Headers: h.All()}
-	}
-	h.Add("content-length", strconv.Itoa(len(a.Body)))
-	if _, ok := h.Get("content-type"); !ok {
-		h.Add("content-type", "text/plain")
-	}
-	body := a.Body
-	if method == "HEAD" {
-		body = ""
-	}
-	return message.Message{Headers: h.All(), Body: body}
+	return reply.Response(received)
 }
 
 // Write puts the engine's edits into a header map, as the filter does.

@@ -196,11 +196,10 @@ func (p *pass) run(request, response message.Message, trace func(rewrite.Step)) 
 	stream := p.rules.NewStream()
 	stream.Trace = trace
 	headers := message.NewRequestHeaders(request.Headers...)
-	method, _ := headers.Get(":method")
 	out := stream.Request(exchange.Source(headers))
 	if out.Answer != nil {
 		p.answered = true
-		response = exchange.Answer(out.Answer, method)
+		response = exchange.Answer(out.Answer, message.NewRequestHeaders(request.Headers...))
 	}
 	exchange.Write(headers, out.Edits)
 	p.request = headers.All()

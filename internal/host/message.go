@@ -11,6 +11,8 @@ type (
 	Header = message.Header
 	// HeaderMap keeps headers as Envoy does.
 	HeaderMap = message.HeaderMap
+	// LocalReply is a response that did not come from upstream.
+	LocalReply = message.LocalReply
 )
 
 // NewRequestHeaders returns the map Envoy makes of the headers of a request.

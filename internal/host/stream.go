@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 )
 
 // Result is what came of one exchange.
@@ -120,7 +122,7 @@ func (vm *VM) unlocked(f func() Message) Message {
 // or with everything passed on, or with an error.
 func (s *stream) pass(ctx context.Context, vm *VM, c *callContext, direction string, headers *HeaderMap, slot **[]byte, body *[]byte) error {
 	var ended uint64
-	if len(*body) == 0 || direction == "response" && isHead(s.received) {
+	if len(*body) == 0 || direction == "response" && message.IsHead(s.received) {
 		ended = 1
 	}
 	s.resumed = false

@@ -1,4 +1,4 @@
-package host
+package message
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ type LocalReply struct {
 // unless Headers say otherwise, and no body leaves no content-type; a gRPC
 // client gets status 200, grpc-status and, in place of the body, grpc-message.
 func (r *LocalReply) Response(received *HeaderMap) Message {
-	h := NewResponseHeaders(Header{Name: ":status", Value: ""})
+	h := NewResponseHeaders(Header{Name: ":status"})
 	for _, extra := range r.Headers {
 		h.Add(extra.Name, extra.Value)
 	}
@@ -34,7 +34,7 @@ func (r *LocalReply) Response(received *HeaderMap) Message {
 		if v, _ := h.Get("grpc-status"); v == "" {
 			h.Assign("grpc-status", strconv.Itoa(r.grpcStatus()))
 		}
-		if r.Body != "" && !isHead(received) {
+		if r.Body != "" && !IsHead(received) {
 			h.Assign("grpc-message", percentEncode(r.Body))
 		}
 		return Message{Headers: h.All()}
@@ -48,13 +48,14 @@ func (r *LocalReply) Response(received *HeaderMap) Message {
 	if _, ok := h.Get("content-type"); !ok {
 		h.Add("content-type", "text/plain")
 	}
-	if isHead(received) {
+	if IsHead(received) {
 		return Message{Headers: h.All()}
 	}
 	return Message{Headers: h.All(), Body: r.Body}
 }
 
-func isHead(h *HeaderMap) bool {
+// IsHead tells whether a request has the method HEAD.
+func IsHead(h *HeaderMap) bool {
 	method, _ := h.Get(":method")
 	return method == "HEAD"
 }
@@ -97,61 +98,4 @@ func percentEncode(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// refuseRequest is what Envoy answers instead of sending such a request
-// upstream; nil if it sends it. received is the request before the filter.
-func refuseRequest(received, left *HeaderMap) *LocalReply {
-	// Envoy finds no route without these, and it looks for one again after every
-	// change. It sets x-forwarded-proto itself, before any filter.
-	for _, name := range []string{":path", "x-forwarded-proto"} {
-		_, had := received.Get(name)
-		if _, has := left.Get(name); had && !has {
-			return &LocalReply{Status: 404, Details: "no route without " + name}
-		}
-	}
-	if _, ok := left.Get(":method"); !ok {
-		return refusal(503, "missing required header: :method")
-	}
-	for _, h := range left.All() {
-		if !validName(h.Name) {
-			return refusal(503, "invalid header name: "+h.Name)
-		}
-		if !validValue(h.Value) {
-			return refusal(503, "invalid header value for: "+h.Name)
-		}
-	}
-	return nil
-}
-
-// refuseResponse is what Envoy answers instead of such a response.
-func refuseResponse(left *HeaderMap) *LocalReply {
-	if _, ok := left.Get(":status"); !ok {
-		return refusal(502, "missing required header: :status")
-	}
-	return nil
-}
-
-func refusal(status int, text string) *LocalReply {
-	return &LocalReply{Status: status, Body: text, Details: text}
-}
-
-func validName(name string) bool {
-	name = strings.TrimPrefix(name, ":")
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func validValue(value string) bool {
-	for i := 0; i < len(value); i++ {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }
