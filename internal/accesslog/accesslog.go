@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,7 +84,7 @@ func Read(r io.Reader, scheme string) (*Log, error) {
 }
 
 var (
-	text = regexp.MustCompile(`^\[[^\]]*\] "(\S+) (\S+)(?: [^"]*)?" (\d+) .*"([^"]*)" "(.*)" "([^"]*)" "([^"]*)" "([^"]*)"[^"]*$`)
+	text = regexp.MustCompile(`^\[[^\]]*\] "(\S+) (\S+)(?: [^"]*)?" (\d+) .*"[^"]*" "(.*)" "[^"]*" "([^"]*)" "[^"]*"[^"]*$`)
 	bare = regexp.MustCompile(`^([A-Z]+) (?:(https?)://([^/?#\s]+))?([^\s#]*)(?: HTTP/\S+)?$`)
 )
 
@@ -91,7 +93,7 @@ func parse(line string) (Request, bool) {
 		return parseJSON(line)
 	}
 	if m := text.FindStringSubmatch(line); m != nil {
-		return finish(map[string]string{"method": m[1], "path": m[2], "status": m[3], "x-forwarded-for": m[4], "user-agent": m[5], "x-request-id": m[6], "host": m[7]})
+		return finish(map[string]string{"method": m[1], "path": m[2], "status": m[3], "user-agent": m[4], "host": m[5]})
 	}
 	if m := bare.FindStringSubmatch(line); m != nil {
 		if m[3] != "" && m[4] == "" {
@@ -102,16 +104,18 @@ func parse(line string) (Request, bool) {
 	return Request{}, false
 }
 
-// keys are the names under which JSON logs have what a request is made of.
-var keys = map[string]string{
-	"method": "method", "request_method": "method", ":method": "method",
-	"path": "path", "request_path": "path", ":path": "path", "x-envoy-origin-path": "path", "x_envoy_original_path": "path", "x-envoy-original-path": "path", "uri": "path",
-	"authority": "host", ":authority": "host", "host": "host",
-	"scheme": "scheme", ":scheme": "scheme",
-	"response_code": "status", "status": "status",
-	"user_agent": "user-agent", "user-agent": "user-agent",
-	"request_id": "x-request-id", "x_request_id": "x-request-id", "x-request-id": "x-request-id",
-	"x_forwarded_for": "x-forwarded-for", "x-forwarded-for": "x-forwarded-for",
+// keys are the names under which JSON logs have what a request is made of. Where a line has several, the first that has a
+// value is read: what the client sent before what a rewrite left.
+var keys = []struct {
+	field string
+	names []string
+}{
+	{"method", []string{":method", "method", "request_method"}},
+	{"path", []string{"x-envoy-original-path", "x_envoy_original_path", "x-envoy-origin-path", ":path", "path", "request_path", "uri"}},
+	{"host", []string{":authority", "authority", "host"}},
+	{"scheme", []string{":scheme", "scheme"}},
+	{"status", []string{"response_code", "status"}},
+	{"user-agent", []string{"user-agent", "user_agent"}},
 }
 
 func parseJSON(line string) (Request, bool) {
@@ -121,10 +125,24 @@ func parseJSON(line string) (Request, bool) {
 	if d.Decode(&object) != nil {
 		return Request{}, false
 	}
+
+	// Names in any case; of two that differ in it alone, the first in byte order.
+	values := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		low := strings.ToLower(name)
+		if _, known := values[low]; !known && object[name] != nil {
+			values[low] = fmt.Sprint(object[name])
+		}
+	}
+
 	fields := map[string]string{}
-	for name, v := range object {
-		if field := keys[strings.ToLower(name)]; field != "" && v != nil {
-			fields[field] = fmt.Sprint(v)
+	for _, key := range keys {
+		for _, name := range key.names {
+			value := values[name]
+			if value != "" && value != "-" {
+				fields[key.field] = value
+				break
+			}
 		}
 	}
 	return finish(fields)
@@ -146,7 +164,7 @@ func finish(fields map[string]string) (r Request, ok bool) {
 	if n, err := strconv.Atoi(fields["status"]); err == nil && n >= 100 && n <= 599 {
 		r.Status = n
 	}
-	// Not x-request-id and x-forwarded-for: they make every request another one.
+	// Nothing that makes every request another one, such as x-request-id.
 	if agent := fields["user-agent"]; agent != "" {
 		r.Headers = append(r.Headers, message.Header{Name: "user-agent", Value: agent})
 	}
