@@ -24,11 +24,13 @@ const DefaultHost = "example.com"
 
 // Request is what the client sends.
 type Request struct {
-	Method  string // default GET
-	Scheme  string // http or https; default http
-	Host    string // default DefaultHost
-	Path    string // path and query; default /
-	Headers Headers
+	Method string // default GET
+	Scheme string // http or https; default http
+	Host   string // default DefaultHost
+	// HostNamed tells that Host is written, and not the default.
+	HostNamed bool
+	Path      string // path and query; default /
+	Headers   Headers
 }
 
 // Response is what the upstream answers.
@@ -257,7 +259,7 @@ func (d *decoder) request(at string, v any, r *Request) {
 				d.fault(at, v, "want http or https")
 			}
 		},
-		"host": func(at string, v any) { r.Host = d.text(at, v) },
+		"host": func(at string, v any) { r.Host, r.HostNamed = d.text(at, v), true },
 		"path": func(at string, v any) {
 			if r.Path = d.text(at, v); !strings.HasPrefix(r.Path, "/") && r.Path != "*" {
 				d.fault(at, v, "want a path that begins with /, with its query")

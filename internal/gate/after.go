@@ -132,7 +132,7 @@ func (a *After) live(ctx context.Context) (fine bool) {
 			if !t.Live {
 				continue
 			}
-			if t.Request.Host == example.DefaultHost && a.Host != "" {
+			if !t.Request.HostNamed && a.Host != "" {
 				t.Request.Host = a.Host
 			}
 			said := a.try(ctx, over, t)

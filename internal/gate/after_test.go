@@ -91,6 +91,7 @@ func gated(selector, targets, tests string) string {
 
 func TestGateAfter(t *testing.T) {
 	const live = `[{"name": "moved", "live": true, "request": {"host": "shop.example.com", "path": "/a%2Fb"}, "expect": {"status": 302, "location": "/new/a%2Fb", "responseHeaders": {"x-host": "shop.example.com"}}},
+		{"name": "of nobody's host", "live": true, "request": {"host": "example.com"}, "expect": {"responseHeaders": {"x-host": "example.com"}}},
 		{"name": "of no host", "live": true, "expect": {"responseHeaders": {"x-host": "dev.example.com"}}},
 		{"name": "not sent", "expect": {"path": "/"}}]`
 	release := gated(`{"app": "httpbin"}`, `[]`, live)
@@ -103,11 +104,11 @@ func TestGateAfter(t *testing.T) {
 		want string
 	}{
 		{"in force", bench{onePod, fine, release}, true, nil,
-			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
+			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 3 passed, 0 failed\n"},
 		{"in force, with labels", bench{onePod, `wasm_rewrite_revision{plugin="shop_demo_httpbin"} 439041101` + "\n", release}, true, nil,
-			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
+			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 3 passed, 0 failed\n"},
 		{"in force beside a Pod that starts", bench{strings.Replace(onePod, `[`, `[{"metadata": {"name": "httpbin-2", "namespace": "shop"}, "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"phase": "Pending"}}, `, 1), fine, release}, true, nil,
-			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 2 passed, 0 failed\n"},
+			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 3 passed, 0 failed\n"},
 		{"Pods that start", bench{strings.Replace(onePod, "Running", "Pending", 1), fine, release}, false, nil,
 			"workload httpbin, Pod shop/httpbin-1: not running: the Pod is Pending; kubectl describe pod httpbin-1 --namespace shop says why\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"another revision", bench{onePod, "wasm_rewrite_shop_demo_httpbin_revision{} 17\n", release}, false, nil,
@@ -123,7 +124,7 @@ func TestGateAfter(t *testing.T) {
 		{"forbidden", bench{forbidden, fine, release}, false, ErrUnasked,
 			"workload httpbin: cannot be asked: User \"gate\" cannot do that; one has to be allowed to list pods\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"a live test fails", bench{onePod, fine, strings.Replace(release, "302", "301", 1)}, false, nil,
-			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: moved\n  GET http://shop.example.com/a%2Fb\n  status: got 302, want 301\nrelease shop/demo: live tests: 1 passed, 1 failed\n"},
+			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: moved\n  GET http://shop.example.com/a%2Fb\n  status: got 302, want 301\nrelease shop/demo: live tests: 2 passed, 1 failed\n"},
 		{"no answer to a live test", bench{onePod, fine, gated(`{"app": "httpbin"}`, `[]`, `[{"name": "closed", "live": true, "request": {"path": "/closed", "headers": {"x-a": "b"}}, "expect": {"status": 200}}]`)}, false, nil,
 			"release shop/demo: in force on 1 proxy\nFAIL workload httpbin: closed\n  GET http://dev.example.com/closed\n  no answer: EOF\nrelease shop/demo: live tests: 0 passed, 1 failed\n"},
 	} {
