@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -47,6 +48,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CHART", filepath.Join(root, "charts", "wasm-rewrite"))
 			env.Setenv("MODULE", module(t))
+			text, err := os.ReadFile(module(t))
+			if err != nil {
+				return err
+			}
+			env.Setenv("SHA256", fmt.Sprintf("%x", sha256.Sum256(text)))
 			server := httptest.NewServer(registryAnd(filepath.Join(env.WorkDir, "server")))
 			env.Defer(server.Close)
 			env.Setenv("SERVER", server.Listener.Addr().String())
@@ -68,10 +74,10 @@ func TestScripts(t *testing.T) {
 			"trapping": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(trapping), 0o644))
 			},
-			// expand FILE… puts the server's address, and the digest of what was pushed last, into files.
+			// expand FILE… puts the server's address, the filter's checksum and the digest of what was pushed last into files.
 			"expand": func(ts *testscript.TestScript, _ bool, args []string) {
 				for _, name := range args {
-					text := strings.NewReplacer("$SERVER", ts.Getenv("SERVER"), "$DIGEST", ts.Getenv("DIGEST")).Replace(ts.ReadFile(name))
+					text := strings.NewReplacer("$SERVER", ts.Getenv("SERVER"), "$DIGEST", ts.Getenv("DIGEST"), "$SHA256", ts.Getenv("SHA256")).Replace(ts.ReadFile(name))
 					ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
 				}
 			},

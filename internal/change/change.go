@@ -19,7 +19,8 @@ func Values(path string, was, is any) (changes []string) {
 	before, ok := was.(map[string]any)
 	after, ok2 := is.(map[string]any)
 	if ok && ok2 {
-		all := maps.Clone(before)
+		all := map[string]any{}
+		maps.Copy(all, before)
 		maps.Copy(all, after)
 		for _, key := range slices.Sorted(maps.Keys(all)) {
 			changes = append(changes, Values(strings.TrimPrefix(path+"."+key, "."), before[key], after[key])...)

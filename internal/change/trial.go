@@ -33,17 +33,17 @@ type Trial struct {
 // Run says what an environment's change does, with the module and the chart that each of the two pins, and runs the tests
 // that it has then. It tells whether all passed; if not, there is something that the author has to mend.
 func (t *Trial) Run(ctx context.Context, was, is *environment.Environment) (passed bool, err error) {
-	after, err := t.fetch(ctx, is)
+	after, err := t.fetch(ctx, is, t.Out)
 	if err != nil {
 		return false, err
 	}
-	defer func() { err = errors.Join(err, after.module.Close(ctx)) }()
+	defer func() { err = errors.Join(err, after.close(ctx)) }()
 	before, err := t.before(ctx, was, is, after)
 	if err != nil {
 		return false, err
 	}
 	if before.module != after.module {
-		defer func() { err = errors.Join(err, before.module.Close(ctx)) }()
+		defer func() { err = errors.Join(err, before.close(ctx)) }()
 	}
 
 	t.tellPins(was, is)
@@ -63,10 +63,19 @@ func (t *Trial) Run(ctx context.Context, was, is *environment.Environment) (pass
 type side struct {
 	in     *input.Input
 	chart  string
-	module *compiled.Module
+	module *compiled.Module // nil: the engine of this tool
 }
 
-func (t *Trial) fetch(ctx context.Context, e *environment.Environment) (*side, error) {
+func (s *side) close(ctx context.Context) error {
+	if s.module == nil {
+		return nil
+	}
+	return s.module.Close(ctx)
+}
+
+// fetch gets what an environment pins and renders it. Of one that is refused the module is not needed. Who reads along
+// learns where there is none to be had here.
+func (t *Trial) fetch(ctx context.Context, e *environment.Environment, out io.Writer) (*side, error) {
 	chart, err := t.Instead.FetchChart(ctx, e, t.Dir)
 	if err != nil {
 		return nil, err
@@ -75,7 +84,10 @@ func (t *Trial) fetch(ctx context.Context, e *environment.Environment) (*side, e
 	if err != nil {
 		return nil, err
 	}
-	module, err := t.Instead.FetchModule(ctx, e)
+	if lint.Refusals(in) != nil && t.Instead.Module == "" {
+		return &side{in, chart, nil}, nil
+	}
+	module, err := t.Instead.FetchModule(ctx, e, in.Objects, out)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +98,7 @@ func (t *Trial) fetch(ctx context.Context, e *environment.Environment) (*side, e
 // stands in for it.
 func (t *Trial) before(ctx context.Context, was, is *environment.Environment, after *side) (*side, error) {
 	if !bytes.Equal(was.Release, is.Release) {
-		before, err := t.fetch(ctx, was)
+		before, err := t.fetch(ctx, was, io.Discard)
 		if err == nil {
 			return before, nil
 		}
@@ -96,15 +108,30 @@ func (t *Trial) before(ctx context.Context, was, is *environment.Environment, af
 	return &side{in, after.chart, after.module}, err
 }
 
+// tellPins says what becomes of chart and module.
 func (t *Trial) tellPins(was, is *environment.Environment) {
+	before, after := was.Pins.Module(), is.Pins.Module()
+	if sameRepository(was.Pins, is.Pins) {
+		before, after = was.Pins.Image.Digest, is.Pins.Image.Digest
+	}
 	for _, c := range []struct{ what, was, is string }{
 		{"chart", was.Pins.Global.Chart.Version, is.Pins.Global.Chart.Version},
-		{"module", was.Pins.Image.Digest, is.Pins.Image.Digest},
+		{"module", before, after},
 	} {
 		if c.was != c.is {
-			fmt.Fprintf(t.Out, "%s: %s %s → %s\n", was.Name, c.what, terminal.Value(c.was), c.is)
+			fmt.Fprintf(t.Out, "%s: %s %s → %s\n", was.Name, c.what, terminal.Value(c.was), terminal.Value(c.is))
 		}
 	}
+}
+
+// sameRepository tells whether two modules differ in their digest at most: both are images of one repository, or one of them
+// is named by the chart alone.
+func sameRepository(a, b environment.Pins) bool {
+	if a.URL != "" || b.URL != "" || a.Image.Digest == "" || b.Image.Digest == "" {
+		return false
+	}
+	named := a.Image.Repository != "" && b.Image.Repository != ""
+	return !named || a.Image.Registry == b.Image.Registry && a.Image.Repository == b.Image.Repository
 }
 
 // tell says of each workload what changes in its rules, and what that does to each of its tests.
@@ -232,11 +259,7 @@ func seen(ctx context.Context, module *compiled.Module, w *input.Workload, tests
 	if err != nil {
 		return nil, err
 	}
-	if text, err = compiled.WithoutRandom(text, config); err != nil {
-		return nil, err
-	}
-
-	subject, err := module.Start(ctx, text, config, rules)
+	subject, err := suite.Start(ctx, module, text, config, rules)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -28,8 +30,9 @@ type Environment struct {
 	Rules     map[string]RuleFile // rules/<workload>.yaml by workload
 	Release   []byte              // release.yaml
 	Place     Place               // place.yaml
-	// Pins is what common.yaml and release.yaml say together.
-	Pins Pins
+	Pins      Pins                // what all of its files say of chart and module
+
+	common, place []byte // common.yaml and place.yaml, as they are written
 }
 
 // Place is where an environment runs, and where its promotions come from.
@@ -43,39 +46,32 @@ type Place struct {
 	Workloads map[string]any `json:"workloads"`
 }
 
-// Pins are the chart and the module of an environment.
-type Pins struct {
-	Global struct {
-		Chart struct {
-			Repository string `json:"repository"`
-			Version    string `json:"version"`
-		} `json:"chart"`
-	} `json:"global"`
-	Image struct {
-		Registry   string `json:"registry"`
-		Repository string `json:"repository"`
-		Digest     string `json:"digest"`
-	} `json:"image"`
-}
-
 // RuleFile is a file of rules, and where it was read.
 type RuleFile struct {
 	Path string
 	Text []byte
 }
 
-// Read reads the environment of a name below root.
+// Read reads the environment of a name below root. No link is followed below root: what is promoted would be written to
+// where it leads.
 func Read(root, name string) (*Environment, error) {
 	e := &Environment{Name: name, Dir: filepath.Join(root, name), Rules: map[string]RuleFile{}}
+	if !isName.MatchString(name) {
+		return nil, unknown(root, name)
+	}
+	if err := noLinks(e.Dir, e.File("place.yaml"), e.File("release.yaml"), e.File("rules"), e.Common()); err != nil {
+		return nil, err
+	}
 
-	place, err := os.ReadFile(filepath.Join(e.Dir, "place.yaml"))
-	if errors.Is(err, fs.ErrNotExist) || name == "" {
+	var err error
+	e.place, err = os.ReadFile(e.File("place.yaml"))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, unknown(root, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := unmarshal(e.File("place.yaml"), place, &e.Place); err != nil {
+	if err := unmarshal(e.File("place.yaml"), e.place, &e.Place); err != nil {
 		return nil, err
 	}
 
@@ -85,12 +81,27 @@ func Read(root, name string) (*Environment, error) {
 	if err := e.readRules(); err != nil {
 		return nil, err
 	}
-
-	common, err := os.ReadFile(filepath.Join(root, "common.yaml"))
+	e.common, err = os.ReadFile(e.Common())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return e, errors.Join(unmarshal(filepath.Join(root, "common.yaml"), common, &e.Pins), unmarshal(e.File("release.yaml"), e.Release, &e.Pins))
+	e.Pins, err = e.pins()
+	return e, err
+}
+
+// isName is the form of the names of environments and of workloads, which become names of Kubernetes' objects and of files.
+var isName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+const wantName = "at most 63 of a-z, 0-9 and -, letters or digits at both ends"
+
+func noLinks(files ...string) error {
+	for _, file := range files {
+		info, err := os.Lstat(file)
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%s: is a link, and links are not followed here: put the file or folder itself there", file)
+		}
+	}
+	return nil
 }
 
 // unknown names the environments that there are.
@@ -108,6 +119,9 @@ func unknown(root, name string) error {
 func (e *Environment) readRules() error {
 	files, err := filepath.Glob(e.File("rules", "*.yaml"))
 	if err != nil {
+		return err
+	}
+	if err := noLinks(files...); err != nil {
 		return err
 	}
 	for _, file := range files {
@@ -137,18 +151,16 @@ func (e *Environment) Common() string { return filepath.Join(filepath.Dir(e.Dir)
 
 // PlaceValues are all that place.yaml says.
 func (e *Environment) PlaceValues() (values map[string]any, err error) {
-	text, err := os.ReadFile(e.File("place.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	return values, unmarshal(e.File("place.yaml"), text, &values)
+	return values, unmarshal(e.File("place.yaml"), e.place, &values)
 }
 
 // With is the environment with other rules and another release.
-func (e *Environment) With(rules map[string]RuleFile, text []byte) (*Environment, error) {
+func (e *Environment) With(rules map[string]RuleFile, release []byte) (*Environment, error) {
 	changed := *e
-	changed.Rules, changed.Release = rules, text
-	return &changed, unmarshal(e.File("release.yaml"), text, &changed.Pins)
+	changed.Rules, changed.Release = rules, release
+	var err error
+	changed.Pins, err = changed.pins()
+	return &changed, err
 }
 
 // SamePromoted tells whether what may be promoted is the same in two.
@@ -161,6 +173,10 @@ func (e *Environment) SamePromoted(other *Environment) bool {
 func (e *Environment) Faults() (faults []error) {
 	// Every file of rules has a place, and holds its own workload alone.
 	for _, workload := range slices.Sorted(maps.Keys(e.Rules)) {
+		if !isName.MatchString(workload) {
+			faults = append(faults, fmt.Errorf("%s: %q: is no name of a workload: %s", e.File("rules", workload+".yaml"), workload, wantName))
+			continue
+		}
 		if _, ok := e.Place.Workloads[workload]; !ok {
 			faults = append(faults, fmt.Errorf("%s: workloads.%s: is missing, and Argo CD reads %s only where it stands there; write the selector of %[2]s in %[4]s",
 				e.File("place.yaml"), workload, e.File("rules", workload+".yaml"), e.Name))
@@ -170,6 +186,10 @@ func (e *Environment) Faults() (faults []error) {
 
 	// Every place has its file of rules.
 	for _, workload := range slices.Sorted(maps.Keys(e.Place.Workloads)) {
+		if !isName.MatchString(workload) {
+			faults = append(faults, fmt.Errorf("%s: workloads: %q: is no name of a workload: %s", e.File("place.yaml"), workload, wantName))
+			continue
+		}
 		if _, ok := e.Rules[workload]; !ok {
 			faults = append(faults, fmt.Errorf("%s: workloads.%s: there is no %s, which Argo CD would read; remove the entry, or write the file",
 				e.File("place.yaml"), workload, e.File("rules", workload+".yaml")))
@@ -194,31 +214,43 @@ func (f RuleFile) faults(workload string) (faults []error) {
 }
 
 // Write puts the environment's files that may be promoted into a folder of environments, and leaves everything else there.
+// Nothing outside of the environment's own folder is written or removed, whatever links are there.
 func (e *Environment) Write(root string) error {
-	rules := filepath.Join(root, e.Name, "rules")
-	if err := os.MkdirAll(rules, 0o755); err != nil {
+	to := filepath.Join(root, e.Name)
+	if err := noLinks(to, filepath.Join(to, "release.yaml"), filepath.Join(to, "rules")); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(root, e.Name, "release.yaml"), e.Release, 0o644); err != nil {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	folder, err := os.OpenRoot(to)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if err := folder.MkdirAll("rules", 0o755); err != nil {
+		return err
+	}
+	if err := folder.WriteFile("release.yaml", e.Release, 0o644); err != nil {
 		return err
 	}
 
 	// What is gone before is gone after.
-	there, err := filepath.Glob(filepath.Join(rules, "*.yaml"))
+	there, err := fs.Glob(folder.FS(), "rules/*.yaml")
 	if err != nil {
 		return err
 	}
 	for _, file := range there {
-		if _, ok := e.Rules[strings.TrimSuffix(filepath.Base(file), ".yaml")]; ok {
+		if _, ok := e.Rules[strings.TrimSuffix(path.Base(file), ".yaml")]; ok {
 			continue
 		}
-		if err := os.Remove(file); err != nil {
+		if err := folder.Remove(file); err != nil {
 			return err
 		}
 	}
 
 	for workload, file := range e.Rules {
-		if err := os.WriteFile(filepath.Join(rules, workload+".yaml"), file.Text, 0o644); err != nil {
+		if err := folder.WriteFile(path.Join("rules", workload+".yaml"), file.Text, 0o644); err != nil {
 			return err
 		}
 	}

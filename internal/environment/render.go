@@ -1,8 +1,6 @@
 package environment
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,19 +19,9 @@ func (e *Environment) Render(chart, dir string) (*input.Input, error) {
 		return nil, err
 	}
 
-	// What is not promoted comes from where the environment is.
-	for _, file := range [][2]string{
-		{e.File("place.yaml"), filepath.Join(root, e.Name, "place.yaml")},
-		{e.Common(), filepath.Join(root, "common.yaml")},
-	} {
-		text, err := os.ReadFile(file[0])
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = os.WriteFile(file[1], text, 0o600)
-		}
-		if err != nil {
+	// What is not promoted is as it was read.
+	for file, text := range map[string][]byte{filepath.Join(root, e.Name, "place.yaml"): e.place, filepath.Join(root, "common.yaml"): e.common} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
 			return nil, err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -18,6 +19,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
 )
 
 // Module says where the filter's module is. One of the three is set.
@@ -27,6 +31,31 @@ type Module struct {
 	File  string `json:"file,omitempty"`  // where it lies in a proxy, and here where it is mounted
 	// SHA256 is that of the module behind URL.
 	SHA256 string `json:"sha256,omitempty"`
+}
+
+// ModuleOf is the module that the first of the chart's objects names.
+func ModuleOf(objects []map[string]any) (Module, bool) {
+	for _, fields := range objects {
+		u := &unstructured.Unstructured{Object: fields}
+		switch u.GetKind() {
+		case "WasmPlugin", "TrafficExtension", "EnvoyFilter":
+		default:
+			continue
+		}
+		o := status.ParseObject(u)
+		scheme, rest, _ := strings.Cut(o.URL, "://")
+		switch {
+		case scheme == "oci":
+			return Module{Image: rest}, true
+		case scheme == "file":
+			return Module{File: rest}, true
+		case o.URL != "":
+			return Module{URL: o.URL, SHA256: o.Module}, true
+		case o.Module != "":
+			return Module{File: o.Module}, true
+		}
+	}
+	return Module{}, false
 }
 
 // maxModule bounds what is read as a module.

@@ -102,7 +102,7 @@ func (s *Suite) workload(ctx context.Context, in *input.Input, w input.Workload)
 		return run, err
 	}
 
-	subject, err := s.start(ctx, w.Config, config, rules)
+	subject, err := Start(ctx, s.Module, w.Config, config, rules)
 	if refused := (*compiled.RefusedError)(nil); errors.As(err, &refused) {
 		for _, reason := range refused.Reasons {
 			run.Refusals = append(run.Refusals, lint.Finding{Input: in.Name, Workload: w.Name,
@@ -124,16 +124,16 @@ func (s *Suite) workload(ctx context.Context, in *input.Input, w input.Workload)
 	return run, nil
 }
 
-// start puts a configuration in force.
-func (s *Suite) start(ctx context.Context, text []byte, config *rewrite.Config, rules *rewrite.Rules) (exchange.Subject, error) {
-	if s.Module == nil {
+// Start puts a configuration in force in a module, or, where that is nil, in the engine itself. Random samples are in.
+func Start(ctx context.Context, module *compiled.Module, text []byte, config *rewrite.Config, rules *rewrite.Rules) (exchange.Subject, error) {
+	if module == nil {
 		return exchange.Native(rules), nil
 	}
 	text, err := compiled.WithoutRandom(text, config)
 	if err != nil {
 		return nil, err
 	}
-	return s.Module.Start(ctx, text, config, rules)
+	return module.Start(ctx, text, config, rules)
 }
 
 // take notes what came of the tests, and which patterns acted.
