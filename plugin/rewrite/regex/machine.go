@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -9,7 +10,7 @@ import (
 // some 2 MiB, of which a usual one needs a few KiB.
 const (
 	maxMarks = 1 << 16 // words of remembered failures
-	maxStack = 1 << 16 // places to go back to
+	maxStack = 1 << 17 // places to go back to
 )
 
 // Machine is what a search needs while it runs. It holds no text once a search
@@ -163,12 +164,8 @@ func (s *state) marked(mark uint16, at int) bool {
 	return false
 }
 
-// markRun does the same for a run from at to end: where it fails from its
-// beginning it fails from inside, too.
+// markRun notes that a run was left at every place from at to end.
 func (s *state) markRun(mark uint16, at, end int) {
-	if int(mark) > s.rows {
-		return
-	}
 	s.high = max(s.high, end)
 	base := (int(mark) - 1) * s.row
 	from, to := at-s.from, end-s.from
@@ -179,6 +176,37 @@ func (s *state) markRun(mark uint16, at, end int) {
 		from = last + 1
 	}
 	s.left -= (end - at) >> (5 + cleared)
+}
+
+// stretch gives how far a run goes, up to the first place at which it was left
+// before: from there on nothing is new.
+func (s *state) stretch(set *set, mark uint16, at int) (end int, again bool) {
+	text := s.text
+	end = at
+	if mark == 0 || int(mark) > s.rows {
+		for end < len(text) && set.fits(text[end]) {
+			end++
+		}
+		return end, false
+	}
+	base := (int(mark) - 1) * s.row
+	for {
+		place := end - s.from
+		word := s.marks[base+place>>5] >> (place & 31)
+		limit := end + 32 - place&31
+		if word != 0 {
+			limit = end + bits.TrailingZeros32(word)
+		}
+		for end < min(limit, len(text)) && set.fits(text[end]) {
+			end++
+		}
+		if end < limit || end == len(text) && word == 0 {
+			return end, false
+		}
+		if word != 0 {
+			return end, true
+		}
+	}
 }
 
 // push notes a place to go back to.
@@ -273,29 +301,25 @@ func (s *state) wide(c *class, at int) int {
 // run takes all that it can, and notes that less may do.
 func (s *state) run(pc uint16, at int) (end int, ok bool) {
 	i := &s.r.code[pc]
-	if i.mark > 0 && s.marked(i.mark, at) {
-		return 0, false
-	}
 	set := &s.r.sets[i.arg]
-	text := s.text
-	end = at
-	for end < len(text) && set.fits(text[end]) {
-		end++
-	}
-	s.left -= (end - at) >> scanned
-	if i.mark > 0 && end > at {
-		s.markRun(i.mark, at, end)
-	}
 	if i.y > 0 {
-		if end == at {
+		if at == len(s.text) || !set.fits(s.text[at]) {
 			return 0, false
 		}
-		at += width(text, at)
+		at += width(s.text, at)
+	}
+	end, again := s.stretch(set, i.mark, at)
+	s.left -= (end - at) >> scanned
+	if again && (end == at || i.sure) {
+		return 0, false
+	}
+	if i.mark > 0 && int(i.mark) <= s.rows {
+		s.markRun(i.mark, at, end)
 	}
 	if !i.sure && end > at {
 		s.push(back{int32(pc), int32(end), int32(at)})
 	}
-	return end, true
+	return end, !again
 }
 
 // split goes where the next byte leads, and notes the other way if it leads
