@@ -40,8 +40,9 @@ helm: build/bin/helm
 httpbin: build/bin/httpbin
 
 .PHONY: generate
-generate: build/bin/helm-docs build/bin/helm-schema ## the chart's values.schema.json and README.md
+generate: build/bin/helm-docs build/bin/helm-schema ## the chart's values.schema.json and README.md, docs/lint.md
 	@go run ./charts/generate
+	@go run ./cmd/wasm-rewrite lint --explain all >docs/lint.md
 
 .PHONY: clean
 clean: ## remove what was made

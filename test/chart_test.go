@@ -374,6 +374,7 @@ func TestChartMergesValues(t *testing.T) {
 			"workloads: {a: {vars: {a: 1, b: 1}, patternHeader: x-p}, b: {}}",
 			"workloads: {a: {vars: {a: null}, patternHeader: null}, b: null}",
 			`{"vars": {"b": 1}}`},
+		{"what lint leaves out is not sent", "defaults: {lint: {ignore: {phase: x}}}", "workloads: {a: {lint: {ignore: {module: x}}, patterns: [{then: stop, match: {path: {exact: /a}}, rewrite: {path: /b}, lint: {ignore: {phase: x}}}]}}", `{"patterns":[{"match":{"path":{"exact":"/a"}},"rewrite":{"path":"/b"},"then":"stop"}]}`},
 		{"nothing is sent but what is written", "defaults: {priority: 5}", "workloads: {a: {tests: [{request: {path: /}}]}}", `{}`},
 		{"an overlay changes one workload by its name",
 			"workloads: {a: {vars: {x: base}, patterns: [{match: {path: {exact: /a}}, rewrite: {path: '/${var.x}'}}]}}",

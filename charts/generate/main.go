@@ -151,6 +151,13 @@ func (g generator) schema(work string, rules schema) ([]byte, error) {
 	}
 	delete(keys["selector"].(schema), "properties") // the example's
 
+	// A pattern may say what lint is to leave out, as its workload may.
+	noted, err := clone(keys["lint"].(schema))
+	if err != nil {
+		return nil, err
+	}
+	keys["patterns"].(schema)["items"].(schema)["properties"].(schema)["lint"] = noted
+
 	defaults := properties["defaults"].(schema)
 	ofDefaults := defaults["properties"].(schema)
 	for key, value := range keys {

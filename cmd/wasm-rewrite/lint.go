@@ -17,7 +17,7 @@ func newLint() *cobra.Command {
 	var inputs inputFlags
 	var output outputFlag
 	var ignore []string
-	var failOn string
+	var failOn, explain string
 	var about strings.Builder
 	checks := make([]lint.Check, 0, len(lint.Checks))
 	for _, c := range lint.Checks {
@@ -30,11 +30,19 @@ func newLint() *cobra.Command {
 		Long: `Find what is wrong or doubtful in rules: all that the filter and the chart refuse, and
 
 ` + about.String() + `
-The exit code is 1 where something at least as bad as --fail-on was found.`,
+`+"`lint --explain CHECK`"+` says more of one. The exit code is 1 where something at least as bad as --fail-on was found.`,
 		Example: `  wasm-rewrite lint rules.yaml
   wasm-rewrite lint environments/* --fail-on error`,
-		Args: arguments(1, 0, "an INPUT or more"),
+		Args: func(c *cobra.Command, args []string) error {
+			if explain != "" {
+				return arguments(0, 0, "no INPUT beside --explain")(c, args)
+			}
+			return arguments(1, 0, "an INPUT or more")(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if explain != "" {
+				return explainCheck(c.OutOrStdout(), explain)
+			}
 			if err := output.check(); err != nil {
 				return err
 			}
@@ -66,9 +74,25 @@ The exit code is 1 where something at least as bad as --fail-on was found.`,
 	output.add(c, "text", "json", "sarif")
 	c.Flags().StringSliceVar(&ignore, "ignore", nil, "checks to leave out")
 	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+terminal.List(failOns))
+	c.Flags().StringVar(&explain, "explain", "", "say what a `CHECK` is about, with an example, or all of them")
 	complete(c, "ignore", checks)
+	complete(c, "explain", checks)
 	complete(c, "fail-on", failOns)
 	return c
+}
+
+// explainCheck prints a check's page, or that of all.
+func explainCheck(w io.Writer, check string) error {
+	if check == "all" {
+		_, err := io.WriteString(w, lint.Page())
+		return err
+	}
+	about, ok := lint.Check(check).Find()
+	if !ok {
+		return fmt.Errorf("--explain %s: there is no such check; `wasm-rewrite lint --help` lists them", check)
+	}
+	fmt.Fprintf(w, "%s (%s): %s\n\n%s", about.Check, about.Severity, about.Short, about.Help())
+	return nil
 }
 
 var (

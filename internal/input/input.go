@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -60,8 +62,17 @@ type Workload struct {
 	Phase     string // AUTHN, AUTHZ, STATS, UNSPECIFIED_PHASE, or "" where it is not known
 	Plugin    string // the plugin's name in metrics, or ""
 	Tests     []example.Test
+	Ignored   []Ignored      // what lint is to leave out
 	Places    *source.Map    // where the keys of the configuration and of the tests are written; nil where that is not known
 	TestFault example.Errors // what is wrong with the tests' form
+}
+
+// Ignored is a check that lint is to leave out, with the reason.
+type Ignored struct {
+	Pattern int    // its index, or -1 for the whole workload
+	Path    string // patterns[2].lint.ignore.unreachable
+	Check   string
+	Reason  string // "" where none is written
 }
 
 // Refusal is one reason for which the chart does not render.
@@ -133,11 +144,47 @@ func readRules(doc Document) (*Input, error) {
 		w.Tests, w.TestFault = example.Parse(tests)
 		delete(object, "tests")
 	}
+	w.Ignored = TakeIgnored(object)
 	var err error
 	if w.Config, err = compactJSON(object); err != nil {
 		return nil, err
 	}
 	return &Input{Kind: Rules, Workloads: []Workload{w}, Places: doc.Places}, nil
+}
+
+// TakeIgnored takes out of a workload's values what is no matter of the filter:
+// the checks that lint is to leave out, of the whole and of single patterns.
+func TakeIgnored(workload map[string]any) (list []Ignored) {
+	list = ignored(workload, "", -1)
+	patterns, _ := workload["patterns"].([]any)
+	for i, p := range patterns {
+		if p, ok := p.(map[string]any); ok {
+			list = append(list, ignored(p, fmt.Sprintf("patterns[%d].", i), i)...)
+		}
+	}
+	return list
+}
+
+// ignored takes the key lint out of a map. What has another form stays, and is
+// refused as an unknown key.
+func ignored(of map[string]any, at string, pattern int) (list []Ignored) {
+	noted, ok := of["lint"].(map[string]any)
+	if !ok {
+		return nil
+	}
+	checks, ok := noted["ignore"].(map[string]any)
+	if !ok || len(noted) > 1 {
+		return nil
+	}
+	delete(of, "lint")
+	for _, check := range slices.Sorted(maps.Keys(checks)) {
+		if checks[check] == nil {
+			continue // an overlay took it back
+		}
+		reason, _ := checks[check].(string)
+		list = append(list, Ignored{pattern, at + "lint.ignore." + check, check, strings.TrimSpace(reason)})
+	}
+	return list
 }
 
 // compactJSON writes a configuration as istiod does: keys sorted, no spaces,

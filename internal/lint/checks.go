@@ -1,6 +1,9 @@
 package lint
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Check is what a finding is about; --ignore takes it.
 type Check string
@@ -23,6 +26,7 @@ const (
 	Phase        Check = "phase"
 	Module       Check = "module"
 	Unknown      Check = "unknown"
+	Ignore       Check = "ignore"
 )
 
 // Faulty are the checks of what keeps rules from being used at all.
@@ -51,6 +55,41 @@ func (a About) Help() string {
 		for _, line := range strings.Split(strings.Trim(example.text, "\n"), "\n") {
 			b.WriteString("    " + line + "\n")
 		}
+	}
+	return b.String()
+}
+
+// Page is docs/lint.md: all checks, for reading.
+func Page() string {
+	var b strings.Builder
+	b.WriteString(`# What lint checks
+
+<!-- Made by ` + "`" + `make generate` + "`" + ` of internal/lint/checks.go. -->
+
+` + "`" + `wasm-rewrite lint` + "`" + ` reports all that is wrong with rules, and what the filter takes although it hardly does what its
+author means. Each finding has a severity, the place of its key, a reason and the line that mends it. ` + "`" + `--fail-on` + "`" + ` says from
+which severity on the exit code is 1; ` + "`" + `wasm-rewrite lint --explain CHECK` + "`" + ` shows one of these paragraphs.
+
+| Severity | Means |
+|----------|-------|
+| error | it is refused, or it breaks requests |
+| warning | most likely it is not what is meant |
+| info | good to know |
+
+What is right although it looks wrong is said in the values, for a workload or under one pattern, with its reason:
+
+` + "`" + `` + "`" + `` + "`" + `yaml
+patterns:
+- name: legacy
+  match: {path: {regex: "^/(old|older)/x$"}}
+  rewrite: {path: /x}
+  lint: {ignore: {unused-group: "the next release refers to it"}}
+` + "`" + `` + "`" + `` + "`" + `
+
+No proxy gets these lines.
+`)
+	for _, a := range Checks {
+		fmt.Fprintf(&b, "\n## %s\n\n*%s:* %s.\n\n%s", a.Check, a.Severity, a.Short, a.Help())
 	}
 	return b.String()
 }
@@ -158,5 +197,11 @@ var Checks = []About{
 		Unknown, SeverityInfo, "regexes that were too much to compare",
 		"Comparing all regexes with each other has a bound. Beyond it, patterns that can never match or be reached may have been missed; nothing wrong is reported.",
 		"", "",
+	},
+	{
+		Ignore, SeverityWarning, "a check that is left out without a reason, or without need",
+		"lint: {ignore: {CHECK: reason}} leaves a check out for a workload, or under a pattern for that one. It has to say why, name a check that there is, and still be needed: what is found no more would hide what comes next.",
+		"lint: {ignore: {unused-group: \"\"}}\npatterns:\n- match: {path: {regex: \"^/(a|b)/x$\"}}\n  rewrite: {path: /x}",
+		"patterns:\n- match: {path: {regex: \"^/(a|b)/x$\"}}\n  rewrite: {path: /x}\n  lint: {ignore: {unused-group: \"the next release refers to it\"}}",
 	},
 }

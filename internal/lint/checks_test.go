@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"os"
 	"slices"
 	"testing"
 
@@ -32,6 +33,17 @@ func TestChecks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPageIsMade holds docs/lint.md against the checks.
+func TestPageIsMade(t *testing.T) {
+	page, err := os.ReadFile("../../docs/lint.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(page) != Page() {
+		t.Error("docs/lint.md is not what the checks say: run make generate")
 	}
 }
 

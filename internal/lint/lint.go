@@ -6,6 +6,7 @@ package lint
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,9 @@ func (f Finding) Named() string {
 func Faults(in *input.Input) []Finding { return gather(in, faults) }
 
 // Lint looks through one input, and gives its faults too.
-func Lint(in *input.Input) []Finding { return gather(in, workload) }
+func Lint(in *input.Input) []Finding {
+	return gather(in, func(w input.Workload) []Finding { return leaveOut(w.Ignored, workload(w)) })
+}
 
 // Unreadable gives what is no YAML as findings. It tells apart what else is
 // wrong with inputs: rest, or nil.
@@ -124,6 +127,44 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 		refused = append(refused, f)
 	}
 	return append(refused, findings...)
+}
+
+// leaveOut drops the findings that the values say are right, and reports what
+// they say without need, or without a reason.
+func leaveOut(ignored []input.Ignored, findings []Finding) (left []Finding) {
+	needed := make([]bool, len(ignored))
+	for _, f := range findings {
+		out := false
+		for i, ig := range ignored {
+			if ig.Check == string(f.Check) && (ig.Pattern < 0 || ig.Pattern == patternOf(f.Path)) && !slices.Contains(Faulty, f.Check) {
+				needed[i] = true
+				out = out || ig.Reason != ""
+			}
+		}
+		if !out {
+			left = append(left, f)
+		}
+	}
+	unusable := slices.ContainsFunc(findings, func(f Finding) bool { return slices.Contains(Faulty, f.Check) })
+	for i, ig := range ignored {
+		_, known := Check(ig.Check).Find()
+		f := Finding{Path: ig.Path, Severity: SeverityWarning, Check: Ignore}
+		switch {
+		case !known:
+			f.Reason = "there is no such check, so nothing is left out"
+			f.Advice = "`wasm-rewrite lint --help` lists them"
+		case slices.Contains(Faulty, Check(ig.Check)):
+			f.Reason, f.Advice = "what keeps the rules from being used cannot be left out", "mend it, and remove this"
+		case ig.Reason == "":
+			f.Reason, f.Advice = "without a reason nothing is left out", "write why it is right here, for whoever reads it next"
+		case !needed[i] && !unusable: // else only the faults were looked for
+			f.Severity, f.Reason, f.Advice = SeverityInfo, "nothing is found any more that this would leave out", "remove it"
+		default:
+			continue
+		}
+		left = append(left, f)
+	}
+	return left
 }
 
 // refusal gives what the chart refuses as a finding.

@@ -62,6 +62,23 @@ as a gauge, so a proxy that shows it has both. In: root, workload, into.
 {{- $_ := set $into $key (get $workload $key) -}}
 {{- end -}}
 {{- end -}}
+{{- /* What `wasm-rewrite lint` is to leave out is no matter of the filter. */ -}}
+{{- $noted := false -}}
+{{- range $pattern := $into.patterns -}}
+{{- if kindIs "map" $pattern -}}
+{{- $noted = or $noted (hasKey $pattern "lint") -}}
+{{- end -}}
+{{- end -}}
+{{- if $noted -}}
+{{- $patterns := list -}}
+{{- range $pattern := $into.patterns -}}
+{{- if kindIs "map" $pattern -}}
+{{- $pattern = omit $pattern "lint" -}}
+{{- end -}}
+{{- $patterns = append $patterns $pattern -}}
+{{- end -}}
+{{- $_ := set $into "patterns" $patterns -}}
+{{- end -}}
 {{- $_ := set $into "revision" (printf "%s %s" (toJson $into) (include "wasm-rewrite.moduleSource" .root) | sha256sum | trunc 8) -}}
 {{- end -}}
 

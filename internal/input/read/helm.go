@@ -144,26 +144,29 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 			return nil, err
 		}
 	}
-	docs, whole, err := o.template(c, values)
+	docs, top, err := o.template(c, values)
 	if err != nil {
 		if in.Refusals = refusals(err); in.Refusals == nil {
 			return nil, fmt.Errorf("the chart cannot be rendered: %w", err)
 		}
 		c.Schema = nil
 		c.Templates = slices.DeleteFunc(c.Templates, func(f *chart.File) bool { return path.Base(f.Name) == requirements })
-		if docs, whole, err = o.template(c, values); err != nil {
+		if docs, top, err = o.template(c, values); err != nil {
 			return in, nil
 		}
 	}
 	if err := in.Take(docs); err != nil {
 		return nil, err
 	}
-	workloads, _ := whole["workloads"].(map[string]any)
+	workloads, _ := top["workloads"].(map[string]any)
+	defaults, _ := top["defaults"].(map[string]any)
+	everywhere := input.TakeIgnored(defaults)
 	for i := range in.Workloads {
 		w := &in.Workloads[i]
 		w.Name = strings.TrimPrefix(w.Name[strings.LastIndexByte(w.Name, '/')+1:], o.Release+"-")
 		w.Places = from.places.At("defaults").Over(from.places.At("workloads", w.Name))
 		whole, _ := workloads[w.Name].(map[string]any)
+		w.Ignored = append(everywhere[:len(everywhere):len(everywhere)], input.TakeIgnored(whole)...)
 		if tests := whole["tests"]; tests != nil {
 			w.Tests, w.TestFault = example.Parse(tests)
 		}
