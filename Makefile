@@ -68,6 +68,7 @@ include test/bench.mk
 include test/mesh.mk
 include test/gitops.mk
 include test/release.mk
+include playground/playground.mk
 
 .PHONY: help
 help: ## this page
