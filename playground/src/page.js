@@ -35,6 +35,7 @@ const input = () => ({
 // What was asked last decides what is shown.
 async function attempt() {
   const play = ++seen.plays;
+  document.body.dataset.asked = String(play);
   const began = performance.now();
   const answer = await engine.ask("try", input());
   if (play !== seen.plays) return;
@@ -44,7 +45,7 @@ async function attempt() {
   verdict.classList.toggle("bad", Boolean(answer.problem));
   verdict.textContent = answer.problem || answer.verdict;
   fill(at("outcome"), answer.explanation ? [view.agreement(answer.module), cost(answer), ...view.explanation(answer.explanation)] : []);
-  // For those who measure: how long the last answer took, from the question to the page.
+  // For those who measure: which question is answered, and how long that took, from the question to the page.
   document.body.dataset.took = String(Math.round(performance.now() - began));
   document.body.dataset.play = String(play);
 }
@@ -170,6 +171,7 @@ async function share() {
   const address = new URL(location.href);
   address.hash = await pack(state());
   history.replaceState(null, "", address);
+  document.body.dataset.link = location.hash;
   try {
     await navigator.clipboard.writeText(address.href);
     toast("The link is copied, and in the address bar.");
@@ -247,6 +249,7 @@ async function arrive() {
     example(recipes[0].name);
   }
   edited();
+  document.body.dataset.link = location.hash;
 }
 
 wire();
