@@ -39,9 +39,20 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	return exitCode(root.Execute(), stderr)
+	said, complaints := terminal.New(stdout), terminal.New(stderr)
+	root.SetOut(said)
+	root.SetErr(complaints)
+	for _, c := range root.Commands() {
+		if c.Annotations[printsData] != "" {
+			c.SetOut(stdout)
+		}
+	}
+
+	code := exitCode(root.Execute(), complaints)
+	if err := errors.Join(said.Flush(), complaints.Flush()); err != nil && code == exitFine {
+		return exitUsage
+	}
+	return code
 }
 
 // findings is the error of a command that finds out whether something is fine.
@@ -63,6 +74,14 @@ func exitCode(err error, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "wasm-rewrite: "+err.Error())
 		return exitUsage
 	}
+}
+
+// printsData marks commands that print YAML for programs: its own escapes keep it what it means.
+const printsData = "prints data"
+
+func data(c *cobra.Command) *cobra.Command {
+	c.Annotations = map[string]string{printsData: "YAML"}
+	return c
 }
 
 func newRoot() *cobra.Command {
@@ -92,7 +111,7 @@ force, 2 a wrong command line, or input or a cluster that cannot be read.`,
 		Version:       buildVersion(),
 	}
 	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
-	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), newImport(), newConfigMap(), newStatus(), newVerify(), newPromote(), newChanges(), newPending())
+	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), data(newImport()), data(newConfigMap()), newStatus(), newVerify(), newPromote(), newChanges(), newPending())
 	return root
 }
 

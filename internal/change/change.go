@@ -23,7 +23,7 @@ func Values(path string, was, is any) (changes []string) {
 		maps.Copy(all, before)
 		maps.Copy(all, after)
 		for _, key := range slices.Sorted(maps.Keys(all)) {
-			changes = append(changes, Values(strings.TrimPrefix(path+"."+key, "."), before[key], after[key])...)
+			changes = append(changes, Values(strings.TrimPrefix(path+"."+terminal.Line(key), "."), before[key], after[key])...)
 		}
 		return changes
 	}

@@ -74,5 +74,5 @@ func headers(add func(what, a, b string), prefix string, a, b message.Message) {
 
 // Write writes the difference for people, in two lines.
 func (d Difference) Write(w io.Writer, indent string) {
-	fmt.Fprintf(w, "%s- %s: %s\n%[1]s+ %[2]s: %[4]s\n", indent, d.What, terminal.Value(d.Old), terminal.Value(d.New))
+	fmt.Fprintf(w, "%s- %s: %s\n%[1]s+ %[2]s: %[4]s\n", indent, terminal.Line(d.What), terminal.Value(d.Old), terminal.Value(d.New))
 }

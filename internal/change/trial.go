@@ -176,7 +176,7 @@ type workloadTrial struct {
 }
 
 func (t *workloadTrial) tell(ctx context.Context, name string) error {
-	title := "workload " + name
+	title := "workload " + terminal.Line(name)
 	switch {
 	case t.was == nil:
 		title += ", new"
@@ -221,7 +221,7 @@ func (t *workloadTrial) examples(ctx context.Context) error {
 	then, err := seen(ctx, t.before, t.was, tests)
 	refused := (*compiled.RefusedError)(nil)
 	if errors.As(err, &refused) {
-		fmt.Fprintf(t.Out, "  no example is compared, for the module refuses the rules until now: %s\n", strings.Join(refused.Reasons, "; "))
+		fmt.Fprintf(t.Out, "  no example is compared, for the module refuses the rules until now: %s\n", terminal.Line(strings.Join(refused.Reasons, "; ")))
 		return nil
 	}
 	if err != nil {
@@ -241,7 +241,7 @@ func (t *workloadTrial) examples(ctx context.Context) error {
 			fmt.Fprintf(t.Out, "  example %q: as before\n", one.Name)
 			continue
 		}
-		fmt.Fprintf(t.Out, "  example %q, %s\n", one.Name, one.Request)
+		fmt.Fprintf(t.Out, "  example %q, %s\n", one.Name, terminal.Line(one.Request.String()))
 		for _, c := range changes {
 			c.Write(t.Out, "    ")
 		}

@@ -3,7 +3,6 @@ package explain
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
@@ -12,7 +11,7 @@ import (
 
 // Text writes what became of a request for people.
 func (e *Explanation) Text(w io.Writer, request message.Message) {
-	fmt.Fprintln(w, exchange.Line(request))
+	fmt.Fprintln(w, terminal.Line(exchange.Line(request)))
 	writeSteps(w, e.Request)
 	if e.Untried > 0 {
 		fmt.Fprintf(w, "  the search ended: %s not tried\n", terminal.Count(e.Untried, "pattern"))
@@ -22,18 +21,18 @@ func (e *Explanation) Text(w io.Writer, request message.Message) {
 		fmt.Fprintf(w, "is answered with %s\n", e.Answer.Value(":status"))
 	} else {
 		// No rule can change the status, so it is the upstream's.
-		fmt.Fprintf(w, "goes upstream as %s\nis answered with %s\n", exchange.Line(e.Upstream.Host()), e.Client.Value(":status"))
+		fmt.Fprintf(w, "goes upstream as %s\nis answered with %s\n", terminal.Line(exchange.Line(e.Upstream.Host())), e.Client.Value(":status"))
 	}
 	writeSteps(w, e.Response)
 	writeOutside(w, e.OutsideResponse)
 	fmt.Fprintf(w, "the client gets %s\n", e.Client.Value(":status"))
 	for _, h := range e.Client.Headers {
 		if h.Name != ":status" {
-			fmt.Fprintf(w, "  %s: %s\n", h.Name, terminal.Cut(h.Value))
+			fmt.Fprintf(w, "  %s: %s\n", terminal.Line(h.Name), terminal.Cut(h.Value))
 		}
 	}
 	if e.Client.Body != "" {
-		fmt.Fprintf(w, "\n  %s\n", strings.ReplaceAll(strings.TrimSuffix(terminal.Cut(e.Client.Body), "\n"), "\n", "\n  "))
+		fmt.Fprintf(w, "\n%s\n", terminal.Block(e.Client.Body, "  "))
 	}
 }
 
@@ -57,6 +56,6 @@ func writeOutside(w io.Writer, changes []Change) {
 
 func writeChanges(w io.Writer, changes []Change) {
 	for _, c := range changes {
-		fmt.Fprintf(w, "    %s %s: %s\n", c.Op, c.Name, terminal.Cut(c.Value))
+		fmt.Fprintf(w, "    %s %s: %s\n", c.Op, terminal.Line(c.Name), terminal.Cut(c.Value))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/example"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/release"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 // After waits until every proxy runs a release, then sends its live tests.
@@ -91,7 +92,7 @@ func (a *After) tell(rows []status.Row) (err error) {
 		if row.Advice != "" {
 			said += "; " + row.Advice
 		}
-		fmt.Fprintf(a.Out, "%s: %s: %s\n", at, row.State, said)
+		fmt.Fprintf(a.Out, "%s: %s: %s\n", at, row.State, terminal.Line(said))
 	}
 	fmt.Fprintf(a.Out, "%s: not in force on every proxy after %s\n", a.Release, a.Wait)
 	return err
@@ -141,7 +142,7 @@ func (a *After) live(ctx context.Context) (fine bool) {
 				continue
 			}
 			failed++
-			fmt.Fprintf(a.Out, "FAIL workload %s: %s\n  %s\n  %s\n", w.Name, t.Name, t.Request, strings.Join(said, "\n  "))
+			fmt.Fprintf(a.Out, "FAIL workload %s: %s\n  %s\n  %s\n", w.Name, terminal.Line(t.Name), terminal.Line(t.Request.String()), strings.Join(said, "\n  "))
 		}
 	}
 	fmt.Fprintf(a.Out, "%s: live tests: %d passed, %d failed\n", a.Release, passed, failed)
@@ -177,10 +178,10 @@ func (a *After) try(ctx context.Context, over http.RoundTripper, t *example.Test
 
 		said = nil
 		for _, f := range failures {
-			said = append(said, f.String())
+			said = append(said, terminal.Line(f.String()))
 		}
 		if err != nil {
-			said = []string{"no answer: " + err.Error()}
+			said = []string{terminal.Line("no answer: " + err.Error())}
 		}
 		if said == nil {
 			return nil

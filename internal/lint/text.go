@@ -31,15 +31,15 @@ func (f Finding) Write(w io.Writer) {
 	parts := []string{string(f.Severity), terminal.Where(f.Place(), f.Workload)}
 	for _, part := range []string{f.Named(), f.Value} {
 		if part != "" {
-			parts = append(parts, part)
+			parts = append(parts, terminal.Line(part))
 		}
 	}
 
-	fmt.Fprintf(w, "%s: %s [%s]\n", strings.Join(parts, ": "), f.Reason, f.Check)
+	fmt.Fprintf(w, "%s: %s [%s]\n", strings.Join(parts, ": "), terminal.Line(f.Reason), f.Check)
 	if f.Shown != "" {
 		fmt.Fprintln(w, f.Shown)
 	}
 	if f.Advice != "" {
-		fmt.Fprintf(w, "  %s\n", f.Advice)
+		fmt.Fprintf(w, "  %s\n", terminal.Line(f.Advice))
 	}
 }

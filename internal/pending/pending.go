@@ -14,6 +14,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/environment"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 // Namespaces are those that may have objects of an environment: its own and those that are planned.
@@ -53,7 +54,7 @@ func Tell(w io.Writer, running, planned *input.Input) (changed bool, err error) 
 			return changed, fmt.Errorf("%s: %w", name, err)
 		}
 
-		title := name
+		title := terminal.Line(name)
 		switch {
 		case !had:
 			title += ", new"
@@ -65,7 +66,7 @@ func Tell(w io.Writer, running, planned *input.Input) (changed bool, err error) 
 		changed = true
 		fmt.Fprintln(w, title)
 		for _, line := range lines {
-			fmt.Fprintf(w, "  %s\n", line)
+			fmt.Fprintf(w, "  %s\n", terminal.Line(line))
 		}
 	}
 	return changed, nil

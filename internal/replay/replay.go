@@ -175,7 +175,7 @@ func (r *Report) Text(w io.Writer) {
 func (g *Group) text(w io.Writer) {
 	fmt.Fprintf(w, "%s → %s: %s, %d different\n", acted(g.Old), acted(g.New), terminal.Count(g.Times, "request"), g.Distinct)
 	for _, e := range g.Examples {
-		fmt.Fprintf(w, "  %s (%d)\n", e.Request, e.Times)
+		fmt.Fprintf(w, "  %s (%d)\n", terminal.Line(e.Request), e.Times)
 		for _, c := range e.Changes {
 			c.Write(w, "    ")
 		}

@@ -56,7 +56,7 @@ func (r *Report) Text(w io.Writer) {
 	fmt.Fprintln(table, "OBJECT\tPOD\tSTATE\tMODULE\tREVISION")
 	inForce := 0
 	for _, row := range r.Rows {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", row.Object, cmp.Or(row.Pod, "-"), row.State, moduleOf(row), change(row.Revision))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", terminal.Line(row.Object), cmp.Or(row.Pod, "-"), row.State, moduleOf(row), change(row.Revision))
 		if row.State == InForce {
 			inForce++
 		}
@@ -73,13 +73,13 @@ func (r *Report) Text(w io.Writer) {
 
 // text says why something is not in force, and what to do.
 func (r Row) text(w io.Writer) {
-	about := r.Object
+	about := terminal.Line(r.Object)
 	if r.Pod != "" {
 		about += " on " + r.Pod
 	}
-	fmt.Fprintf(w, "\n%s: %s: %s\n", about, r.State, r.Reason)
+	fmt.Fprintf(w, "\n%s: %s: %s\n", about, r.State, terminal.Line(r.Reason))
 	if r.Refusal != "" {
-		fmt.Fprintf(w, "  the last refusal: %s\n", r.Refusal)
+		fmt.Fprintf(w, "  the last refusal: %s\n", terminal.Line(r.Refusal))
 	}
 	if r.Advice != "" {
 		fmt.Fprintf(w, "  %s\n", r.Advice)

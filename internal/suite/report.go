@@ -33,9 +33,9 @@ func (r *Report) Text(out io.Writer) {
 
 // text writes a test that failed.
 func (t *Test) text(out io.Writer, workload string) {
-	fmt.Fprintf(out, "FAIL %s: %s\n  %s\n", workload, t.Name, t.Request)
+	fmt.Fprintf(out, "FAIL %s: %s\n  %s\n", workload, terminal.Line(t.Name), terminal.Line(t.Request))
 	for _, f := range t.Failures {
-		fmt.Fprintf(out, "  %s: got %s, want %s\n", f.Key, f.Got, f.Want)
+		fmt.Fprintf(out, "  %s: got %s, want %s\n", terminal.Line(f.Key), terminal.Line(f.Got), terminal.Line(f.Want))
 	}
 	if len(t.Acted) > 0 {
 		fmt.Fprintf(out, "  acted: %s\n", strings.Join(t.Acted, ", "))

@@ -34,6 +34,7 @@ func Count(n int, what string) string {
 
 // Where names a place for people: the input, and the workload where it has one.
 func Where(in, workload string) string {
+	in, workload = Line(in), Line(workload)
 	switch {
 	case workload == "":
 		return in
@@ -46,8 +47,17 @@ func Where(in, workload string) string {
 // longest is how many characters of a value are shown.
 const longest = 160
 
-// Cut shortens what is too long to show.
+// Cut makes a line of a value and shortens what is too long to show.
 func Cut(s string) string {
+	return Line(short(s))
+}
+
+// Block shows a text of several lines, each with an indent.
+func Block(s, indent string) string {
+	return indent + strings.ReplaceAll(strings.TrimSuffix(short(s), "\n"), "\n", "\n"+indent)
+}
+
+func short(s string) string {
 	if r := []rune(s); len(r) > longest {
 		return string(r[:longest]) + "…"
 	}
@@ -62,9 +72,9 @@ func Value(s string) string {
 	return Cut(s)
 }
 
-// JSON writes a report for programs.
+// JSON writes a report for programs. What may end on a terminal is escaped in JSON's own way, so it means the same.
 func JSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(New(w))
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(v)

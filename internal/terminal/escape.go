@@ -1,0 +1,93 @@
+package terminal
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Writer writes what people read to a terminal, or to the log of a CI system. Whatever text of others is in it, it moves no
+// cursor, changes no title and is no command of a workflow: control characters are written as escapes, and so is the
+// beginning of a line that GitHub would take for a command, as ::error.
+type Writer struct {
+	to      io.Writer
+	begun   bool   // something is written on this line already
+	partial []byte // of a character that is not whole yet
+}
+
+// New makes a Writer.
+func New(to io.Writer) *Writer { return &Writer{to: to} }
+
+// Write writes a text, which may end anywhere. It reports the bytes that it was given, not those that they became.
+func (w *Writer) Write(text []byte) (int, error) {
+	var out bytes.Buffer
+	rest := append(w.partial, text...)
+	w.partial = nil
+	for len(rest) > 0 {
+		if !utf8.FullRune(rest) {
+			w.partial = bytes.Clone(rest)
+			break
+		}
+		r, size := utf8.DecodeRune(rest)
+		w.rune(&out, r, rest, size)
+		rest = rest[size:]
+	}
+	if _, err := w.to.Write(out.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// Flush writes what is left of a text that ends in the middle of a character.
+func (w *Writer) Flush() error {
+	left := w.partial
+	w.partial = nil
+	var out bytes.Buffer
+	for _, b := range left {
+		fmt.Fprintf(&out, `\x%02x`, b)
+	}
+	_, err := w.to.Write(out.Bytes())
+	return err
+}
+
+// rune writes the character at the head of rest.
+func (w *Writer) rune(out *bytes.Buffer, r rune, rest []byte, size int) {
+	switch {
+	case r == '\n':
+		w.begun = false
+		out.WriteByte('\n')
+		return
+	case r == ' ' || r == '\t':
+		out.WriteByte(byte(r))
+		return
+	case r == ':' && !w.begun && (len(rest) == 1 || rest[1] == ':'), r == '#' && bytes.HasPrefix(rest, []byte("##[")):
+		fmt.Fprintf(out, `\u%04x`, r)
+	case r == utf8.RuneError && size == 1:
+		fmt.Fprintf(out, `\x%02x`, rest[0])
+	case unsafe(r):
+		fmt.Fprintf(out, `\u%04x`, r)
+	default:
+		out.WriteRune(r)
+	}
+	w.begun = true
+}
+
+// unsafe tells whether a character does something else than show itself: C0, DEL and C1, what breaks a line elsewhere, and
+// what turns the direction of the text around.
+func unsafe(r rune) bool {
+	switch {
+	case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+		return true
+	case r == '\u061c', r == '\u200e', r == '\u200f', r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		return true
+	}
+	return false
+}
+
+// Line makes one line of a text of others: its line breaks are escaped, too.
+func Line(text string) string {
+	return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(text)
+}
