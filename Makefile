@@ -6,6 +6,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .SECONDEXPANSION:
 .DEFAULT_GOAL := help
 
+include given.mk
 include versions.mk
 
 # An Envoy of one's own instead of the downloaded one: make run ENVOY=/usr/local/bin/envoy
@@ -16,16 +17,18 @@ RULES ?= charts/wasm-rewrite/ci/seed-values.yaml
 TRY ?= $(if $(filter file,$(origin RULES)),/banana/418,/)
 # The port of `make run`; 0 takes a free one.
 PORT ?= 0
+export ENVOY ENVOY_VERSION RULES TRY PORT
 
 ##@ Use
 
 .PHONY: run
 run: build/plugin.wasm build/bin/run build/bin/helm build/bin/httpbin $(ENVOY) ## Envoy with the filter in front of httpbin; RULES=values.yaml TRY=/path PORT=8080 ENVOY_VERSION=1.39.3 ENVOY=path
-	@exec build/bin/run -port '$(PORT)' -path '$(TRY)' -rules '$(RULES)' -envoy '$(ENVOY)' -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
+	@$(given) PORT ENVOY_VERSION
+	@exec build/bin/run -port "$$PORT" -path "$$TRY" -rules "$$RULES" -envoy "$$ENVOY" -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
 
 .PHONY: size
 size: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## the module's size and the CPU that Envoy takes to load it
-	@exec build/bin/run -measure -rules '$(RULES)' -envoy '$(ENVOY)' -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
+	@exec build/bin/run -measure -rules "$$RULES" -envoy "$$ENVOY" -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
 
 ##@ Build
 
@@ -128,9 +131,9 @@ build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* internal/sour
 build/envoy/%/envoy: | build/venv/bin/pip
 	@test/tools/envoy/download.sh $* "$(ENVOY_SHA256_$*)" $@
 
-ifneq (,$(filter command environment,$(origin ENVOY)))
+ifeq (override,$(origin ENVOY))
 $(ENVOY):
-	@echo "ENVOY=$@: there is no such file" >&2; exit 1
+	@printf 'ENVOY=%s: there is no such file\n' "$$ENVOY" >&2; exit 1
 endif
 
 # Python serves as the client of PyPI and runs the linters.
@@ -147,7 +150,7 @@ build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION): | b
 
 # For scripts and tests: make print-ENVOY_VERSION
 print-%:
-	@echo '$($*)'
+	@:$(info $($*))
 
 # The rule author's tool: make cli
 
@@ -166,7 +169,9 @@ mutate: ## changes to the rule engine that no test notices
 	@go run ./test/cmd/mutate plugin/rewrite plugin/rewrite/testdata/survivors.txt
 
 FUZZTIME ?= 1m
+export FUZZTIME
 fuzz: ## the fuzz targets of the rule engine; FUZZTIME=10m for each
+	@$(given) FUZZTIME
 	@for package in ./plugin/rewrite ./plugin/rewrite/regex; do \
-		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; done; \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$$FUZZTIME" $$package; done; \
 	done

@@ -10,14 +10,16 @@ bench_tinygo = TinyGo $(shell sed -n 's|^require github.com/tinygo-org/tinygo v|
 .PHONY: bench bench-quick bench-full
 bench: bench-normal ## what a request costs, beside Envoy itself, Lua, Rust and the seed (10 minutes)
 bench-quick bench-normal bench-full: bench-%: build/bin/bench $(bench_modules) $(ENVOY)
-	@exec build/bin/bench -profile $* -command 'make $(if $(filter normal,$*),bench,$@)' -envoy '$(ENVOY)' -modules build/bench/modules -out build/bench
+	@exec build/bin/bench -profile $* -command 'make $(if $(filter normal,$*),bench,$@)' -envoy "$$ENVOY" -modules build/bench/modules -out build/bench
 bench-quick: ## the seed's scenario, no match, 1,000 patterns (2 minutes)
 bench-full: ## every combination (an hour)
 
 .PHONY: soak
 SOAK ?= 10000000
+export SOAK
 soak: build/bin/bench build/bench/modules/pauses.wasm $(ENVOY) ## ten million requests of mixed rules: memory, p99.9, pauses (a quarter of an hour)
-	@exec build/bin/bench -soak test/testdata/soak.json -requests $(SOAK) -command 'make soak SOAK=$(SOAK)' -envoy '$(ENVOY)' -modules build/bench/modules -out build/bench
+	@$(given) SOAK
+	@exec build/bin/bench -soak test/testdata/soak.json -requests "$$SOAK" -command "make soak SOAK=$$SOAK" -envoy "$$ENVOY" -modules build/bench/modules -out build/bench
 
 build/bin/bench: $(wildcard test/bench/*.go test/internal/envoy/* test/internal/process/*.go) go.mod
 	@plugin/toolchain/go.sh

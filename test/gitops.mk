@@ -4,13 +4,15 @@
 
 .PHONY: own promote diff
 own: ## write your names into argocd/ and environments/: REPO=https://github.com/me/rules REGISTRY=ghcr.io/me
-	@argocd/own.sh '$(REPO)' '$(REGISTRY)'
+	@argocd/own.sh "$${REPO:-}" "$${REGISTRY:-}"
 
 promote: build/bin/wasm-rewrite ## copy one step on: FROM=dev TO=staging, and WORKLOAD=checkout or RELEASE=1 for a part
-	@build/bin/wasm-rewrite promote '$(FROM)' '$(TO)' $(if $(WORKLOAD),--workload '$(WORKLOAD)') $(if $(RELEASE),--release) $(if $(UNVERIFIED),--unverified)
+	@$(given) FROM TO WORKLOAD? RELEASE? UNVERIFIED?
+	@build/bin/wasm-rewrite promote "$$FROM" "$$TO" $(if $(WORKLOAD),--workload "$$WORKLOAD") $(if $(RELEASE),--release) $(if $(UNVERIFIED),--unverified)
 
 diff: build/bin/wasm-rewrite ## what a push would change on the cluster: ENV=production
-	@build/bin/wasm-rewrite pending '$(ENV)' || (($$? == 1))
+	@$(given) ENV
+	@build/bin/wasm-rewrite pending "$$ENV" || (($$? == 1))
 
 .PHONY: argocd
 argocd: argocd-packages build/bin/argocd build/bin/helm build/bin/kubectl build/argocd/core-install.yaml ## the Argo CD under test, built once

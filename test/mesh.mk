@@ -24,7 +24,8 @@ test-mesh: mesh-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefi
 # In kind, with the release ISTIO of Istio and istioctl's PROFILE, minimal or ambient; wants docker.
 .PHONY: test-kind
 test-kind: build helm httpbin build/bin/publish build/bin/kubectl
-	test/mesh/kind.sh '$(ISTIO)' '$(PROFILE)'
+	@$(given) ISTIO PROFILE
+	test/mesh/kind.sh "$$ISTIO" "$$PROFILE"
 
 .PHONY: mesh
 mesh: mesh-tools build/plugin.wasm build/bin/publish ## the same mesh, left running until Ctrl-C

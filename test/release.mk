@@ -1,41 +1,30 @@
 # What users get and how it reaches them: the images, the chart, their signatures. REGISTRY is where to, as ghcr.io/me;
-# VERSION is SemVer, a leading v is taken off. Where GitHub runs it, digests become outputs of the step.
+# VERSION is SemVer, a leading v is taken off: version, in the environment of every recipe here, has none. Where GitHub runs it, digests become outputs of the step.
 
-version = $(VERSION:v%=%)
-want = $(foreach name,$(1),$(if $($(name)),,$(error make $@: $(name) is not set; want $(want_$(name)))))
-want_REGISTRY := where to push, as REGISTRY=ghcr.io/me
-want_VERSION := the version, as VERSION=1.2.3
-want_FILTER := the digest of the image of the filter, as make publish prints it
-want_CLI := the digest of the image of the command line, as make publish prints it
-want_CHART := the digest of the chart, as make publish-chart prints it
-want_PASSWORD := the password for the registry, in the environment
-want_FROM := the environment that has it, as FROM=dev
-want_TO := the environment after that, as TO=staging
-want_BASE := the commit to compare with, as BASE=main
-want_PULL_REQUEST := the URL of a pull request
-want_USER_NAME := the name of the user who logs in
+export version = $(patsubst v%,%,$(VERSION))
 
 ##@ Release
 
 .PHONY: publish
 publish: build/bin/publish build/plugin.wasm build/plugin.spdx.json build/cli.spdx.json ## push the filter's and the command line's image: REGISTRY=ghcr.io/me TAG=1.2.3; prints their digests
-	@$(call want,REGISTRY)
-	@for platform in $(PLATFORMS); do \
-		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(TAG)' -o build/bin/linux-$$platform/wasm-rewrite ./cmd/wasm-rewrite; done
-	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm '$(REGISTRY)/wasm-rewrite') && $(call say,filter,wasm-rewrite)
-	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(PLATFORMS:%=-program build/bin/linux-%/wasm-rewrite) '$(REGISTRY)/wasm-rewrite-cli') && $(call say,cli,wasm-rewrite-cli)
+	@$(given) REGISTRY TAG? PLATFORMS
+	@for platform in $$PLATFORMS; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$${TAG:-}" -o build/bin/linux-$$platform/wasm-rewrite ./cmd/wasm-rewrite; done
+	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm "$$REGISTRY/wasm-rewrite") && $(call say,filter,wasm-rewrite)
+	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(PLATFORMS:%=-program build/bin/linux-%/wasm-rewrite) "$$REGISTRY/wasm-rewrite-cli") && $(call say,cli,wasm-rewrite-cli)
 
 # The nodes of a cluster that may run the command line.
 PLATFORMS ?= amd64 arm64
+export PLATFORMS
 # Ends in -dirty where the work tree is not what the commit says.
 revision = $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
-publish_flags = -tag '$(TAG)' -version '$(TAG)' -revision '$(revision)' $(if $(GITHUB_ACTIONS),-builder '$(GITHUB_SERVER_URL)/$(GITHUB_WORKFLOW_REF)' -invocation '$(GITHUB_SERVER_URL)/$(GITHUB_REPOSITORY)/actions/runs/$(GITHUB_RUN_ID)/attempts/$(GITHUB_RUN_ATTEMPT)')
-say = echo "$(REGISTRY)/$(2)@$$digest" && { [[ ! $${GITHUB_OUTPUT:-} ]] || echo "$(1)=$$digest" >>"$$GITHUB_OUTPUT"; }
+publish_flags = -tag "$${TAG:-}" -version "$${TAG:-}" -revision '$(revision)' $${GITHUB_ACTIONS:+-builder "$$GITHUB_SERVER_URL/$$GITHUB_WORKFLOW_REF" -invocation "$$GITHUB_SERVER_URL/$$GITHUB_REPOSITORY/actions/runs/$$GITHUB_RUN_ID/attempts/$$GITHUB_RUN_ATTEMPT"}
+say = echo "$$REGISTRY/$(2)@$$digest" && { [[ ! $${GITHUB_OUTPUT:-} ]] || echo "$(1)=$$digest" >>"$$GITHUB_OUTPUT"; }
 
 # TinyGo's runtime and libc are linked into the module; no package of Go names them.
 tinygo_version = $(shell sed -n 's|^require github.com/tinygo-org/tinygo v||p' plugin/toolchain/go.mod)
 wasi_libc_version = $(or $(shell dpkg-query -W -f '$${Version}' wasi-libc 2>/dev/null),of TinyGo $(tinygo_version))
-sbom_flags = -version '$(TAG)' -created "$$(git log -1 --format=%ct 2>/dev/null || echo 0)"
+sbom_flags = -version "$${TAG:-}" -created "$$(git log -1 --format=%ct 2>/dev/null || echo 0)"
 filter_also = -also 'tinygo,$(tinygo_version),BSD-3-Clause' -also 'wasi-libc,$(wasi_libc_version),Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND CC0-1.0 AND MIT'
 
 build/plugin.spdx.json: build/bin/sbom FORCE
@@ -45,48 +34,48 @@ build/cli.spdx.json: build/bin/sbom FORCE
 
 .PHONY: publish-chart
 publish-chart: build/bin/helm build/bin/release
-	@$(call want,REGISTRY VERSION FILTER CLI)
-	@build/bin/release chart -registry '$(REGISTRY)' -version '$(version)' -filter '$(FILTER)' -cli '$(CLI)' -helm build/bin/helm >build/chart.digest
+	@$(given) REGISTRY VERSION FILTER CLI
+	@build/bin/release chart -registry "$$REGISTRY" -version "$$version" -filter "$$FILTER" -cli "$$CLI" -helm build/bin/helm >build/chart.digest
 	@digest=$$(<build/chart.digest) && $(call say,chart,charts/wasm-rewrite)
 
 # By COSIGN_KEY, a file or what else cosign takes; without one, by the identity of the workflow that runs this.
 .PHONY: sign
 sign: build/bin/cosign build/bin/release
-	@$(call want,REGISTRY FILTER CLI CHART)
-	@build/bin/release sign -cosign build/bin/cosign -key '$(COSIGN_KEY)' '$(REGISTRY)/wasm-rewrite@$(FILTER)' '$(REGISTRY)/wasm-rewrite-cli@$(CLI)' '$(REGISTRY)/charts/wasm-rewrite@$(CHART)'
+	@$(given) REGISTRY FILTER CLI CHART
+	@build/bin/release sign -cosign build/bin/cosign -key "$${COSIGN_KEY:-}" "$$REGISTRY/wasm-rewrite@$$FILTER" "$$REGISTRY/wasm-rewrite-cli@$$CLI" "$$REGISTRY/charts/wasm-rewrite@$$CHART"
 
 .PHONY: verify
 verify: build/bin/cosign build/bin/helm build/bin/release
-	@$(call want,REGISTRY VERSION)
-	@build/bin/release verify -registry '$(REGISTRY)' -version '$(version)' -cosign build/bin/cosign -helm build/bin/helm -key '$(COSIGN_PUBLIC_KEY)' -identity '$(IDENTITY)'
+	@$(given) REGISTRY VERSION
+	@build/bin/release verify -registry "$$REGISTRY" -version "$$version" -cosign build/bin/cosign -helm build/bin/helm -key "$${COSIGN_PUBLIC_KEY:-}" -identity "$${IDENTITY:-}"
 
 .PHONY: release-check
 release-check: build/bin/release
-	@$(call want,VERSION)
-	@build/bin/release check '$(version)'
-	@[[ ! $${GITHUB_OUTPUT:-} ]] || echo 'version=$(version)' >>"$$GITHUB_OUTPUT"
+	@$(given) VERSION
+	@build/bin/release check "$$version"
+	@[[ ! $${GITHUB_OUTPUT:-} ]] || echo "version=$$version" >>"$$GITHUB_OUTPUT"
 
 # Puts a release into dev: a branch of its own, and on GitHub a pull request.
 .PHONY: release-dev
 release-dev: build/bin/release
-	@$(call want,VERSION FILTER)
-	@build/bin/release stamp environments/dev/release.yaml 'global.chart.version=$(version)' 'image.digest=$(FILTER)'
-	@build/bin/release notes '$(version)' >build/release-notes.md
-	@.github/propose.sh 'release-$(version)' 'environments: dev runs $(version)' build/release-notes.md environments/dev/release.yaml
+	@$(given) VERSION FILTER
+	@build/bin/release stamp environments/dev/release.yaml "global.chart.version=$$version" "image.digest=$$FILTER"
+	@build/bin/release notes "$$version" >build/release-notes.md
+	@.github/propose.sh "release-$$version" "environments: dev runs $$version" build/release-notes.md environments/dev/release.yaml
 
 # What `make promote` copies and says, as a branch of its own, and on GitHub a pull request. make is called by its name:
 # a line with $(MAKE) would run under -n too.
 .PHONY: propose-promotion
 propose-promotion: build/bin/wasm-rewrite
-	@$(call want,FROM TO)
+	@$(given) FROM TO WORKLOAD? RELEASE?
 	@make --no-print-directory promote | tee build/promotion.txt
-	@.github/propose.sh 'promote-$(FROM)-$(TO)$(if $(WORKLOAD),-$(WORKLOAD))$(if $(RELEASE),-release)' 'environments: $(TO) gets what $(FROM) has$(if $(WORKLOAD), of $(WORKLOAD))$(if $(RELEASE), released)' build/promotion.txt 'environments/$(TO)'
+	@.github/propose.sh "promote-$$FROM-$$TO$${WORKLOAD:+-$$WORKLOAD}$${RELEASE:+-release}" "environments: $$TO gets what $$FROM has$${WORKLOAD:+ of $$WORKLOAD}$${RELEASE:+ released}" build/promotion.txt "environments/$$TO"
 
 # What has changed in each environment since a commit, in words.
 .PHONY: changes
 changes: build/bin/wasm-rewrite
-	@$(call want,BASE)
-	@rm -rf build/base && mkdir -p build/base && git archive '$(BASE)' environments | tar -x -C build/base
+	@$(given) BASE
+	@rm -rf build/base && mkdir -p build/base && git archive "$$BASE" environments | tar -x -C build/base
 	@{ failed=; for place in environments/*/place.yaml; do environment=$$(basename "$$(dirname "$$place")"); \
 		echo "$$environment:"; build/bin/wasm-rewrite changes "$$environment" --since build/base/environments 2>&1 | sed 's/^/    /' || failed=1; done; \
 		[[ ! $$failed ]]; } | tee build/changes.txt || failed=1; \
@@ -96,17 +85,18 @@ changes: build/bin/wasm-rewrite
 # One comment, which later pushes change.
 .PHONY: comment
 comment:
-	@$(call want,PULL_REQUEST)
-	@printenv WORDS | gh pr comment '$(PULL_REQUEST)' --edit-last --create-if-none --body-file -
+	@$(given) PULL_REQUEST
+	@printenv WORDS | gh pr comment "$$PULL_REQUEST" --edit-last --create-if-none --body-file -
 
 # The one check that a branch has to require.
 .PHONY: ci-passed
 ci-passed:
-	@[[ '$(sort $(RESULTS))' == success ]] || { echo 'make ci-passed: the jobs before ended with: $(RESULTS)' >&2; exit 1; }
+	@$(given) RESULTS
+	@[[ '$(sort $(RESULTS))' == success ]] || { echo "make ci-passed: the jobs before ended with: $$RESULTS" >&2; exit 1; }
 
 .PHONY: release
 release: release-check build/plugin.wasm $(addprefix build/bin/,publish sbom release cosign helm) mesh-tools argocd ## rehearse a release on this machine, from the tag to dev's answer: VERSION=1.2.3 (needs root)
-	@build/bin/release rehearse '$(version)'
+	@build/bin/release rehearse "$$version"
 	go test -count=1 -timeout 15m -run '^TestATagReachesDevOnceItsBranchIsMerged$$' ./test/gitops
 
 # As in go-containerregistry: loopback and private addresses have no TLS.
@@ -114,8 +104,8 @@ plain_http = $(if $(filter localhost:% 127.% 10.% 192.168.% 172.16.%,$(REGISTRY)
 
 .PHONY: login
 login: build/bin/helm
-	@$(call want,REGISTRY USER_NAME PASSWORD)
-	@printenv PASSWORD | build/bin/helm registry login $(plain_http) --registry-config "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" --username '$(USER_NAME)' --password-stdin '$(firstword $(subst /, ,$(REGISTRY)))'
+	@$(given) REGISTRY USER_NAME PASSWORD
+	@printenv PASSWORD | build/bin/helm registry login $(plain_http) --registry-config "$${DOCKER_CONFIG:-$$HOME/.docker}/config.json" --username "$$USER_NAME" --password-stdin "$${REGISTRY%%/*}"
 
 build/bin/publish: $(wildcard cmd/publish/*.go) go.mod
 	@plugin/toolchain/go.sh
