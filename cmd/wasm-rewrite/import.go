@@ -11,87 +11,128 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 func newImport() *cobra.Command {
 	var output outputFlag
-	var selector map[string]string
+	var options migrate.Options
+	var partial bool
 	c := &cobra.Command{
 		Use:   "import FILE…",
 		Short: "Turn rewrites of ingress-nginx, VirtualService and HTTPRoute into values of the chart",
-		Long: `Turn rewrites into values of the chart: the annotations of ingress-nginx (rewrite-target,
-use-regex, upstream-vhost, x-forwarded-prefix, app-root, permanent-redirect,
-temporal-redirect, ssl-redirect), and the rewrites, redirects, direct responses and
-header rules of VirtualService and HTTPRoute. Objects of other kinds are passed over.
+		Long: `Turn the rewrites, redirects, direct responses and header rules of ingress-nginx,
+VirtualService and HTTPRoute into values of the chart, each as its controller runs it.
+Routes stay with the objects.
 
-What could not be carried over stands at the head of the values, as a comment. Where
-requests are sent stays with the objects: import writes rules only. Remove the
-rewrites from the objects when the rules are in force, not before, and not after.`,
-		Example: `  kubectl get ingress,virtualservice,httproute -A -o yaml | wasm-rewrite import - > values.yaml
+What answers runs at the gateway. What rewrites runs at the destination, in the
+sidecars of the backend's Pods or in its waypoint: a gateway that rewrites chooses the
+route again by the new path. So give it the Services, too, and the Gateways,
+IngressClasses and HTTPRouteFilters, if there are any.
+
+The report of every object stands at the head of the values, as comments: carried over,
+with a difference, in part, left out, or another controller's; what to take out of
+which object, and in which order. What is left out leaves a pattern that keeps later
+ones from taking its requests.
+
+Exit codes: 0 everything was carried over, 1 something was left out or has to be
+answered (0 with --partial), 2 input that cannot be read or is malformed.`,
+		Example: `  kubectl get ingress,ingressclass,virtualservice,httproute,gateway,gateways.networking.istio.io,service \
+    -A -o yaml | wasm-rewrite import - > values.yaml
   wasm-rewrite lint values.yaml`,
 		Args: arguments(1, 0, "a FILE or more"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
 				return err
 			}
-			var docs []map[string]any
-			var faults []error
-			for _, name := range args {
-				data, err := read.File(name, c.InOrStdin())
-				if err != nil {
-					faults = append(faults, fmt.Errorf("%s: cannot be read", name))
-					continue
-				}
-				some, err := input.Parse(name, data)
-				var unreadable source.Errors
-				switch {
-				case errors.As(err, &unreadable):
-					faults = append(faults, err) // it says where
-				case err != nil:
-					faults = append(faults, fmt.Errorf("%s: %w", name, err))
-				}
-				docs = append(docs, some.Objects()...)
+			if options.At != migrate.Destination && options.At != migrate.Gateway {
+				return fmt.Errorf("--at %s: want %s or %s", options.At, migrate.Destination, migrate.Gateway)
 			}
-			if err := errors.Join(faults...); err != nil {
-				return err
-			}
-			r, err := migrate.Convert(docs, migrate.Options{Selector: selector})
+			docs, err := importDocuments(c, args)
 			if err != nil {
 				return err
 			}
-			if r.Read == 0 {
-				return fmt.Errorf("%s: there is no Ingress, VirtualService or HTTPRoute in it", strings.Join(args, ", "))
-			}
-			if output.format == "json" {
-				report := importReport{Left: append([]migrate.Left{}, r.Left...)}
-				if err := yaml.Unmarshal(r.Values, &report.Values); err != nil {
-					return err
-				}
-				return terminal.JSON(c.OutOrStdout(), report)
-			}
-			out := c.OutOrStdout()
-			if len(r.Left) > 0 {
-				fmt.Fprintln(out, "# Not carried over:")
-			}
-			for _, l := range r.Left {
-				fmt.Fprintf(out, "# - %s: %s: %s\n", l.Object, l.Path, strings.ReplaceAll(l.Reason, "\n", " "))
-			}
-			if _, err := out.Write(r.Values); err != nil {
+			r, err := migrate.Convert(docs, options)
+			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%s read, %s not carried over\n", terminal.Count(r.Read, "object"), terminal.Count(len(r.Left), "thing"))
+			if len(r.Report.Objects) == 0 {
+				return fmt.Errorf("%s: there is no Ingress, VirtualService or HTTPRoute in it", strings.Join(args, ", "))
+			}
+			if err := printImport(c, output.format, r); err != nil {
+				return err
+			}
+			if !partial && !r.Report.Complete() {
+				return errFindings
+			}
 			return nil
 		},
 	}
 	output.add(c, "yaml", "json")
-	c.Flags().StringToStringVar(&selector, "selector", map[string]string{"istio": "ingressgateway"}, "labels of the Pods whose proxies run what is of no Gateway")
+	flags := c.Flags()
+	flags.StringVar(&options.At, "at", migrate.Destination, "where rewrites run: destination or gateway")
+	complete(c, "at", []string{migrate.Destination, migrate.Gateway})
+	flags.BoolVar(&options.Waypoint, "waypoint", false, "the backends have waypoints: their rules run there, not in sidecars")
+	flags.BoolVar(&options.Moving, "moving", false, "leave alone what the old rewrites have changed, for the time in which both are in force")
+	flags.BoolVar(&partial, "partial", false, "exit with 0 where something was left out or has to be answered, too")
+	flags.StringToStringVar(&options.Selector, "selector", map[string]string{"istio": "ingressgateway"}, "labels of a gateway's Pods where no Gateway in the input has them")
 	return c
+}
+
+// importDocuments reads the objects of all files.
+func importDocuments(c *cobra.Command, names []string) (docs []map[string]any, err error) {
+	var faults []error
+	for _, name := range names {
+		data, err := read.File(name, c.InOrStdin())
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: cannot be read", name))
+			continue
+		}
+		some, err := input.Parse(name, data)
+		var unreadable source.Errors
+		switch {
+		case errors.As(err, &unreadable):
+			faults = append(faults, err) // it says where
+		case err != nil:
+			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		}
+		docs = append(docs, some.Objects()...)
+	}
+	return docs, errors.Join(faults...)
+}
+
+// printImport prints the values with the report, and on stderr its sum.
+func printImport(c *cobra.Command, format string, r *migrate.Result) error {
+	if format == "json" {
+		report := importReport{Objects: r.Report.Objects, Steps: r.Steps, Complete: r.Report.Complete()}
+		if err := yaml.Unmarshal(r.Values, &report.Values); err != nil {
+			return err
+		}
+		return terminal.JSON(c.OutOrStdout(), report)
+	}
+	if _, err := c.OutOrStdout().Write(r.Document()); err != nil {
+		return err
+	}
+	states := map[plan.State]int{}
+	for _, o := range r.Report.Objects {
+		states[o.State]++
+	}
+	var sum []string
+	for _, s := range []plan.State{plan.Carried, plan.Differs, plan.Part, plan.Left, plan.NotOurs, plan.Nothing} {
+		if states[s] > 0 {
+			sum = append(sum, fmt.Sprintf("%d %s", states[s], s))
+		}
+	}
+	_, err := fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", terminal.Count(len(r.Report.Objects), "object"), strings.Join(sum, ", "))
+	return err
 }
 
 // importReport is what import -o json prints.
 type importReport struct {
-	Values map[string]any `json:"values"`
-	Left   []migrate.Left `json:"left"`
+	Values   map[string]any `json:"values"`
+	Objects  []*plan.Object `json:"objects"`
+	Steps    []string       `json:"steps"`
+	Complete bool           `json:"complete"` // nothing was left out, nothing has to be answered
 }

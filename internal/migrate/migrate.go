@@ -1,375 +1,262 @@
-// Package migrate turns the rewrites of others into values of the chart:
-// annotations of ingress-nginx, VirtualService, HTTPRoute. What it cannot carry
-// over, it names.
+// Package migrate turns the rewrites of others into values of the chart: those
+// of ingress-nginx, VirtualService and HTTPRoute. Each source is modelled in a
+// package of its own, which gives tables of routes; here it is decided where
+// their rules run, and they are written. What becomes of every object that is
+// read stands in the report.
 package migrate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
 	networking "k8s.io/api/networking/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
-	kyaml "sigs.k8s.io/yaml"
 
 	istio "istio.io/client-go/pkg/apis/networking/v1"
 
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/gatewayapi"
+	istiomodel "github.com/wasm-rewrite/wasm-rewrite/internal/migrate/istio"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/nginx"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/shape"
 )
 
-// Left is something that was not carried over.
-type Left struct {
-	Object string `json:"object"` // kind namespace/name
-	Path   string `json:"path"`   // spec.http[0].mirror
-	Reason string `json:"reason"` // why, and what to do instead
+// Where rewrites run.
+const (
+	Destination = "destination" // in the proxies of the backends: routes are chosen before
+	Gateway     = "gateway"     // in the gateway's: it chooses the route again by the new path
+)
+
+// Options say how objects are carried over.
+type Options struct {
+	// At is Destination or Gateway; what answers runs at the gateway always.
+	At string
+	// Selector are the labels of a gateway's Pods where no Gateway in the input
+	// says them; by default those of Istio's ingress gateway.
+	Selector map[string]string
+	// Waypoint: the backends' rules run in waypoints, not in sidecars.
+	Waypoint bool
+	// Moving leaves alone what the old rewrites have rewritten already, for the
+	// time in which both are in force.
+	Moving bool
 }
 
 // Result is what became of objects.
 type Result struct {
 	Values []byte // values of the chart, as YAML; empty where nothing was carried over
-	Left   []Left
-	Read   int // objects that could hold rewrites
-}
-
-// Options say how objects are carried over.
-type Options struct {
-	// Selector are the labels of the Pods whose proxies run rules that are of no
-	// Gateway; by default those of Istio's ingress gateway.
-	Selector map[string]string
+	Report plan.Report
+	Steps  []string // in which order to go on
 }
 
 // Convert carries objects over. docs are the YAML documents, each one object.
 func Convert(docs []map[string]any, o Options) (*Result, error) {
-	m := &migration{options: o}
-	if m.options.Selector == nil {
-		m.options.Selector = map[string]string{"istio": "ingressgateway"}
+	if o.At == "" {
+		o.At = Destination
 	}
-	for _, doc := range docs {
-		if err := m.object(doc); err != nil {
-			return nil, err
-		}
+	if o.Selector == nil {
+		o.Selector = map[string]string{"istio": "ingressgateway"}
 	}
-	values, err := m.values()
+	m := &migration{options: o, result: &Result{}}
+	m.cluster = cluster{services: map[plan.Service]*service{}, controllers: map[string]string{}, gateways: map[string]istiomodel.Gateway{},
+		apiGateways: map[string]*gateway.Gateway{}, filters: map[string]map[string]any{}}
+	for i, doc := range docs {
+		one, _ := numbers(doc).(map[string]any)
+		m.object(one, fmt.Sprintf("document %d", i+1))
+	}
+	if err := errors.Join(m.faults...); err != nil {
+		return nil, err
+	}
+	p := &placer{options: o, cluster: &m.cluster, report: &m.result.Report}
+	for _, t := range plan.Join(m.tables()) {
+		p.place(&t)
+	}
+	values, err := p.values()
 	if err != nil {
 		return nil, err
 	}
-	return &Result{values, m.left, m.read}, nil
+	m.result.Values = values
+	m.result.Report.Finish()
+	m.result.Steps = m.steps(len(values) > 0)
+	return m.result, nil
 }
 
 type migration struct {
 	options   Options
-	workloads []*workload
-	left      []Left
-	read      int
-	at        string // the object at hand
+	cluster   cluster
+	ingresses []*networking.Ingress
+	virtual   []*istio.VirtualService
+	routes    []*gateway.HTTPRoute
+	faults    []error
+	result    *Result
 }
 
-// workload collects the rules of what one gateway or selection of Pods runs.
-type workload struct {
-	name    string
-	wanted  string // name but for the number that makes it unique
-	target  fields // namespace and selector or targetRefs
-	entries []entry
+// tables gives the routes of all sources.
+func (m *migration) tables() []plan.Table {
+	report := &m.result.Report
+	tables := nginx.Tables(nginx.Input{Ingresses: m.ingresses, Controllers: m.cluster.controllers, Target: m.selected(nil)}, report)
+	tables = append(tables, istiomodel.Tables(istiomodel.Input{
+		Services: m.virtual, Gateways: m.cluster.gateways, Target: m.selected, Resolve: m.cluster.resolve, Front: m.options.At == Gateway,
+	}, report)...)
+	return append(tables, gatewayapi.Tables(gatewayapi.Input{
+		Routes: m.routes, Gateways: m.cluster.apiGateways, Filters: m.cluster.filters, Resolve: m.cluster.resolve,
+	}, report)...)
 }
 
-// entry is a pattern in the making.
-type entry struct {
-	object, path string // where it comes from
-	order        []int  // of HTTPRoutes: what comes first is tried first; equal: as written
-	match        fields
-	action       fields
-	headers      fields
-}
-
-// fields is a YAML mapping whose keys stay in order.
-type fields []field
-
-type field struct {
-	key   string
-	value any
-}
-
-func (f fields) with(key string, value any) fields {
-	switch v := value.(type) {
-	case nil:
-		return f
-	case string:
-		if v == "" {
-			return f
-		}
-	case fields:
-		if len(v) == 0 {
-			return f
-		}
-	case []any:
-		if len(v) == 0 {
-			return f
-		}
+// selected is where the proxies with some labels run; by default the gateway's.
+func (m *migration) selected(labels map[string]string) plan.Fields {
+	if len(labels) == 0 {
+		labels = m.options.Selector
 	}
-	return append(f, field{key, value})
+	return plan.Fields{{Key: "selector", Value: selector(labels)}}
 }
 
-func (f fields) get(key string) any {
-	for _, one := range f {
-		if one.key == key {
-			return one.value
-		}
+func selector(labels map[string]string) plan.Fields {
+	all := plan.Fields{}
+	for _, key := range plan.Sorted(labels) {
+		all = append(all, plan.Field{Key: key, Value: labels[key]})
 	}
-	return nil
+	return all
 }
 
-// MarshalYAML keeps the order of the keys, and short mappings on one line.
-func (f fields) MarshalYAML() (any, error) {
-	n := &yaml.Node{Kind: yaml.MappingNode}
-	for _, one := range f {
-		var key, value yaml.Node
-		if err := key.Encode(one.key); err != nil {
-			return nil, err
-		}
-		if err := value.Encode(one.value); err != nil {
-			return nil, err
-		}
-		switch one.key {
-		case "match", "rewrite", "redirect", "respond", "headers", "selector":
-			value.Style = yaml.FlowStyle
-		}
-		n.Content = append(n.Content, &key, &value)
-	}
-	return n, nil
-}
-
-func (m *migration) leave(path, reason string, args ...any) {
-	l := Left{m.at, path, fmt.Sprintf(reason, args...)}
-	if !slices.Contains(m.left, l) {
-		m.left = append(m.left, l)
-	}
-}
-
-func (m *migration) object(doc map[string]any) error {
+// object reads one object, or those of a list.
+func (m *migration) object(doc map[string]any, place string) {
 	kind, _ := doc["kind"].(string)
-	meta, _ := doc["metadata"].(map[string]any)
-	name, _ := meta["name"].(string)
-	if namespace, ok := meta["namespace"].(string); ok && namespace != "" {
-		name = namespace + "/" + name
-	}
-	m.at = kind + " " + name
-	if items, ok := doc["items"].([]any); ok && strings.HasSuffix(kind, "List") {
-		for _, item := range items {
-			if item, ok := item.(map[string]any); ok {
-				if err := m.object(item); err != nil {
-					return err
-				}
+	if list, ok := doc["items"]; ok && strings.HasSuffix(kind, "List") {
+		items, ok := list.([]any)
+		if !ok {
+			m.faults = append(m.faults, fmt.Errorf("%s: items: wants a list", kind))
+			return
+		}
+		for i, item := range items {
+			at := fmt.Sprintf("items[%d]", i)
+			if one, ok := item.(map[string]any); ok {
+				m.object(one, at)
+			} else {
+				m.faults = append(m.faults, fmt.Errorf("%s: %s: is no object", kind, at))
 			}
 		}
-		return nil
+		return
 	}
-	text, err := kyaml.Marshal(doc)
-	if err != nil {
-		return err
-	}
-	read := func(into any) error {
-		m.read++
-		if err := kyaml.Unmarshal(text, into); err != nil {
-			return fmt.Errorf("%s: is not as its API wants it: %w", m.at, err)
-		}
-		return nil
-	}
+	group, _ := doc["apiVersion"].(string)
+	group, _, _ = strings.Cut(group, "/")
 	switch kind {
 	case "Ingress":
-		var o networking.Ingress
-		if err := read(&o); err != nil {
-			return err
+		if o := decode[networking.Ingress](m, doc, place); o != nil {
+			m.ingresses = append(m.ingresses, o)
 		}
-		m.ingress(&o)
 	case "VirtualService":
-		var o istio.VirtualService
-		if err := read(&o); err != nil {
-			return err
+		if o := decode[istio.VirtualService](m, doc, place); o != nil {
+			m.virtual = append(m.virtual, o)
 		}
-		m.virtualService(&o)
 	case "HTTPRoute":
-		var o gateway.HTTPRoute
-		if err := read(&o); err != nil {
-			return err
+		o := decode[gateway.HTTPRoute](m, doc, place)
+		if o == nil {
+			return
 		}
-		m.httpRoute(&o)
+		if faults := gatewayapi.Check(o); len(faults) > 0 {
+			m.wrong(name(doc, place), faults)
+			return
+		}
+		m.routes = append(m.routes, o)
+	case "Gateway":
+		if group == "gateway.networking.k8s.io" {
+			if o := decode[gateway.Gateway](m, doc, place); o != nil {
+				m.cluster.apiGateways[o.Namespace+"/"+o.Name] = o
+			}
+			return
+		}
+		m.cluster.gateway(doc)
+	default:
+		m.cluster.other(kind, doc)
 	}
-	return nil
 }
 
-// workload gives the workload of a target, making it where needed, under name
-// or, where another target has that, one that begins so.
-func (m *migration) workload(name string, target fields) *workload {
-	name = strings.Trim(notName.ReplaceAllString(strings.ToLower(name), "-"), "-")
-	same := 0
-	for _, w := range m.workloads {
-		if w.wanted != name {
+// name is kind namespace/name of an object, or where it stands.
+func name(doc map[string]any, place string) string {
+	kind, _ := doc["kind"].(string)
+	meta, _ := doc["metadata"].(map[string]any)
+	text, _ := meta["name"].(string)
+	if namespace, ok := meta["namespace"].(string); ok && namespace != "" {
+		text = namespace + "/" + text
+	}
+	if text == "" {
+		text = "without a name (" + place + ")"
+	}
+	return kind + " " + text
+}
+
+var objectName = regexp.MustCompile(`^[a-z0-9.-]*$`)
+
+// decode reads an object as its API has it. What is malformed is an error by
+// its path; a field that the API does not know is left out and said.
+func decode[T any](m *migration, doc map[string]any, place string) *T {
+	o := new(T)
+	at := name(doc, place)
+	var wrong []shape.Fault
+	for _, key := range []string{"name", "namespace"} {
+		if text := text(doc, "metadata", key); !objectName.MatchString(text) {
+			wrong = append(wrong, shape.Fault{Path: "metadata." + key, Reason: fmt.Sprintf("%q is no name of an object", text)})
+		}
+	}
+	for _, f := range shape.Check(doc, o) {
+		if f.Unknown {
+			if kind, _ := doc["kind"].(string); kind != "Gateway" {
+				m.result.Report.Leave(at, f.Path, "%s", f.Reason)
+			}
 			continue
 		}
-		if same++; reflect.DeepEqual(w.target, target) {
-			return w
-		}
+		wrong = append(wrong, f)
 	}
-	w := &workload{name: name, wanted: name, target: target}
-	if same > 0 {
-		w.name += "-" + strconv.Itoa(same+1)
-	}
-	m.workloads = append(m.workloads, w)
-	return w
-}
-
-func (m *migration) selected(name string) *workload {
-	labels := fields{}
-	for _, key := range sorted(m.options.Selector) {
-		labels = append(labels, field{key, m.options.Selector[key]})
-	}
-	return m.workload(name, fields{{"selector", labels}})
-}
-
-var notName = regexp.MustCompile(`[^a-z0-9]+`)
-
-// stays is what a pattern does that stands only for a route without rules of
-// its own, so that the ones after it do not take its requests. No request has
-// this header.
-var stays = fields{{"request", fields{{"remove", []any{"x-wasm-rewrite-stays"}}}}}
-
-// values writes the workloads. A pattern that the engine refuses is left out
-// and named.
-func (m *migration) values() ([]byte, error) {
-	all := fields{}
-	for _, w := range m.workloads {
-		slices.SortStableFunc(w.entries, func(a, b entry) int { return slices.Compare(b.order, a.order) })
-		// A route without rules is of interest only before one with rules.
-		for len(w.entries) > 0 {
-			last := w.entries[len(w.entries)-1]
-			if last.action != nil || last.headers != nil {
-				break
-			}
-			w.entries = w.entries[:len(w.entries)-1]
-		}
-		var patterns []any
-		names := map[string]int{}
-		for _, e := range w.entries {
-			p, err := m.pattern(e, names)
-			if err != nil {
-				return nil, err
-			}
-			if p != nil {
-				patterns = append(patterns, p)
-			}
-		}
-		if len(patterns) > 0 {
-			all = append(all, field{w.name, append(slices.Clone(w.target), field{"patterns", patterns})})
-		}
-	}
-	if len(all) == 0 {
-		return nil, nil
-	}
-	var b strings.Builder
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if err := e.Encode(fields{{"workloads", all}}); err != nil {
-		return nil, err
-	}
-	return []byte(b.String()), nil
-}
-
-func (m *migration) pattern(e entry, names map[string]int) (fields, error) {
-	name := strings.Trim(notName.ReplaceAllString(strings.ToLower(e.object[strings.LastIndexAny(e.object, " /")+1:]), "-"), "-")
-	if len(name) > 50 {
-		name = name[:50]
-	}
-	headers := e.headers
-	if e.action == nil && headers == nil {
-		name, headers = name+"-stays", stays
-	}
-	if names[name]++; names[name] > 1 {
-		name += "-" + strconv.Itoa(names[name])
-	}
-	p := fields{{"name", name}}.with("match", e.match)
-	p = append(p, e.action...).with("headers", headers)
-	text, err := yaml.Marshal(fields{{"patterns", []any{p}}})
-	if err != nil {
-		return nil, err
-	}
-	config, err := kyaml.YAMLToJSON(text)
-	if err != nil {
-		return nil, err
-	}
-	_, err = rewrite.Load(config)
-	var faults rewrite.Errors
-	if errors.As(err, &faults) {
-		for _, one := range faults {
-			m.left = append(m.left, Left{e.object, e.path, strings.TrimPrefix(one.Error(), "patterns[0].")})
-		}
-		return nil, nil
-	}
-	return p, err
-}
-
-// literal writes text so that it holds no reference.
-func literal(text string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), "$", "$$")
-}
-
-func sorted[V any](of map[string]V) []string {
-	keys := make([]string, 0, len(of))
-	for key := range of {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// host gives the matcher of a host, with * as its first label or alone.
-func host(name string) fields {
-	if name == "*" || name == "" {
+	if len(wrong) > 0 {
+		m.wrong(at, wrong)
 		return nil
 	}
-	if suffix, ok := strings.CutPrefix(name, "*"); ok {
-		return fields{{"suffix", suffix}}
+	text, err := json.Marshal(doc)
+	if err == nil {
+		err = json.Unmarshal(text, o)
 	}
-	return fields{{"exact", name}}
-}
-
-// hosts gives one matcher for any of several hosts.
-func hosts(names []string) fields {
-	if len(names) == 0 || slices.Contains(names, "*") {
+	if err != nil {
+		m.faults = append(m.faults, fmt.Errorf("%s: is not as its API wants it: %w", at, err))
 		return nil
 	}
-	if len(names) == 1 {
-		return host(names[0])
-	}
-	exprs := make([]string, len(names))
-	for i, name := range names {
-		if suffix, ok := strings.CutPrefix(name, "*"); ok {
-			exprs[i] = ".+" + regexp.QuoteMeta(suffix)
-		} else {
-			exprs[i] = regexp.QuoteMeta(name)
-		}
-	}
-	return fields{{"regex", "^(?:" + strings.Join(exprs, "|") + ")$"}}
+	return o
 }
 
-// redirectTo cuts an absolute URL into the keys of redirect.
-func redirectTo(url string) (to fields, ok bool) {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok || scheme != "http" && scheme != "https" {
-		return nil, false
+func (m *migration) wrong(at string, faults []shape.Fault) {
+	for _, f := range faults {
+		m.faults = append(m.faults, fmt.Errorf("%s: %s: %s", at, f.Path, f.Reason))
 	}
-	authority, path := rest, "/"
-	if i := strings.IndexByte(rest, '/'); i >= 0 {
-		authority, path = rest[:i], rest[i:]
+}
+
+// numbers gives a document with all numbers of one type, whoever parsed it.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		all := make(map[string]any, len(v))
+		for key, one := range v {
+			all[key] = numbers(one)
+		}
+		return all
+	case []any:
+		all := make([]any, len(v))
+		for i, one := range v {
+			all[i] = numbers(one)
+		}
+		return all
+	case json.Number:
+		if n, err := v.Float64(); err == nil {
+			return n
+		}
+		return v.String()
+	case int:
+		return float64(v)
+	case int64:
+		return float64(v)
+	case uint64:
+		return float64(v)
 	}
-	name, port, _ := strings.Cut(authority, ":")
-	to = fields{{"scheme", scheme}, {"host", literal(name)}}
-	if n, err := strconv.Atoi(port); err == nil {
-		to = append(to, field{"port", n})
-	}
-	return append(to, field{"path", literal(path)}, field{"replace", "whole"}), true
+	return v
 }

@@ -1,0 +1,63 @@
+package gatewayapi
+
+import (
+	"fmt"
+
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/shape"
+)
+
+// Check finds what the schema of an HTTPRoute refuses and its type does not: a
+// filter without what its type names.
+func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
+	missing := func(at, field string, is bool) {
+		if is {
+			faults = append(faults, shape.Fault{Path: at + "." + field, Reason: "is missing: the filter's type wants it"})
+		}
+	}
+	modifier := func(at string, p *gateway.HTTPPathModifier) {
+		if p == nil {
+			return
+		}
+		switch p.Type {
+		case gateway.FullPathHTTPPathModifier:
+			missing(at, "replaceFullPath", p.ReplaceFullPath == nil)
+		case gateway.PrefixMatchHTTPPathModifier:
+			missing(at, "replacePrefixMatch", p.ReplacePrefixMatch == nil)
+		default:
+			faults = append(faults, shape.Fault{Path: at + ".type", Reason: fmt.Sprintf("%q is neither ReplaceFullPath nor ReplacePrefixMatch", p.Type)})
+		}
+	}
+	all := func(at string, filters []gateway.HTTPRouteFilter) {
+		for i, f := range filters {
+			at := fmt.Sprintf("%s.filters[%d]", at, i)
+			switch f.Type {
+			case gateway.HTTPRouteFilterURLRewrite:
+				missing(at, "urlRewrite", f.URLRewrite == nil)
+				if f.URLRewrite != nil {
+					modifier(at+".urlRewrite.path", f.URLRewrite.Path)
+				}
+			case gateway.HTTPRouteFilterRequestRedirect:
+				missing(at, "requestRedirect", f.RequestRedirect == nil)
+				if f.RequestRedirect != nil {
+					modifier(at+".requestRedirect.path", f.RequestRedirect.Path)
+				}
+			case gateway.HTTPRouteFilterRequestHeaderModifier:
+				missing(at, "requestHeaderModifier", f.RequestHeaderModifier == nil)
+			case gateway.HTTPRouteFilterResponseHeaderModifier:
+				missing(at, "responseHeaderModifier", f.ResponseHeaderModifier == nil)
+			case gateway.HTTPRouteFilterExtensionRef:
+				missing(at, "extensionRef", f.ExtensionRef == nil)
+			}
+		}
+	}
+	for i, rule := range o.Spec.Rules {
+		at := fmt.Sprintf("spec.rules[%d]", i)
+		all(at, rule.Filters)
+		for j, b := range rule.BackendRefs {
+			all(fmt.Sprintf("%s.backendRefs[%d]", at, j), b.Filters)
+		}
+	}
+	return faults
+}

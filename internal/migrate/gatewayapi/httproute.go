@@ -1,0 +1,254 @@
+// Package gatewayapi models HTTPRoutes by the precedence of the Gateway API,
+// and where that leaves it open by Istio's.
+package gatewayapi
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+)
+
+// Input is what is known of a cluster's HTTPRoutes.
+type Input struct {
+	Routes   []*gateway.HTTPRoute
+	Gateways map[string]*gateway.Gateway // by namespace/name
+	// Filters are HTTPRouteFilters of Envoy Gateway, by namespace/name.
+	Filters map[string]map[string]any
+	// Resolve gives the Service of a host.
+	Resolve func(host, namespace string) (plan.Service, bool)
+}
+
+// Tables gives the routes of each Gateway, and of Services in the mesh.
+func Tables(in Input, report *plan.Report) []plan.Table {
+	m := model{Input: in, report: report, tables: map[string]*table{}}
+	list := slices.Clone(in.Routes)
+	for _, o := range list {
+		report.Object(object(o))
+	}
+	slices.SortStableFunc(list, func(a, b *gateway.HTTPRoute) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name))
+	})
+	for _, o := range list {
+		m.attach(o, m.rows(o))
+	}
+	var tables []plan.Table
+	for _, key := range m.order {
+		tables = append(tables, m.tables[key].finish())
+	}
+	return tables
+}
+
+func object(o *gateway.HTTPRoute) string {
+	return "HTTPRoute " + plan.Service{Namespace: o.Namespace, Name: o.Name}.String()
+}
+
+type model struct {
+	Input
+	report *plan.Report
+	tables map[string]*table
+	order  []string
+}
+
+// table collects the rows of one Gateway or one Service by host and scheme.
+type table struct {
+	plan.Table
+	hosts map[string]map[string][]*row // host, then http or https or ""
+	order []string
+	names map[string]virtual
+}
+
+type virtual struct {
+	names    []plan.Host
+	services []plan.Service
+}
+
+// row is a route with its precedence.
+type row struct {
+	*plan.Route
+	rank []int
+}
+
+func (m *model) table(key string, t plan.Table) *table {
+	if m.tables[key] == nil {
+		m.tables[key] = &table{Table: t, hosts: map[string]map[string][]*row{}, names: map[string]virtual{}}
+		m.order = append(m.order, key)
+	}
+	return m.tables[key]
+}
+
+func (t *table) add(host, scheme string, v virtual, rows []*row) {
+	if t.hosts[host] == nil {
+		t.hosts[host] = map[string][]*row{}
+		t.order = append(t.order, host)
+		t.names[host] = v
+	}
+	t.hosts[host][scheme] = append(t.hosts[host][scheme], rows...)
+}
+
+// finish puts the rows in order. Where http and https have the same ones, no
+// condition tells them apart.
+func (t *table) finish() plan.Table {
+	var hosts []plan.VHost
+	for _, host := range t.order {
+		by := t.hosts[host]
+		any := by[""]
+		if len(any) > 0 && len(by) == 1 || len(by["http"]) == len(by["https"]) && slices.Equal(by["http"], by["https"]) {
+			rows := append(slices.Clone(any), by["http"]...)
+			hosts = append(hosts, t.vhost(host, "", rows))
+			continue
+		}
+		for _, scheme := range []string{"http", "https"} {
+			if rows := append(slices.Clone(any), by[scheme]...); len(rows) > 0 {
+				hosts = append(hosts, t.vhost(host, scheme, rows))
+			}
+		}
+	}
+	t.Hosts = plan.Group(hosts)
+	return t.Table
+}
+
+func (t *table) vhost(host, scheme string, rows []*row) plan.VHost {
+	slices.SortStableFunc(rows, func(a, b *row) int { return slices.Compare(b.rank, a.rank) })
+	v := plan.VHost{Names: t.names[host].names, Services: t.names[host].services, Scheme: scheme}
+	for _, r := range rows {
+		v.Routes = append(v.Routes, r.Route)
+	}
+	return v
+}
+
+// attach adds the rows of an HTTPRoute to the table of each of its parents.
+func (m *model) attach(o *gateway.HTTPRoute, rows []*row) {
+	if len(o.Spec.ParentRefs) == 0 {
+		m.report.Leave(object(o), "spec.parentRefs", "names no Gateway and no Service, so nothing runs it")
+	}
+	for i, ref := range o.Spec.ParentRefs {
+		at := fmt.Sprintf("spec.parentRefs[%d]", i)
+		namespace := o.Namespace
+		if ref.Namespace != nil {
+			namespace = string(*ref.Namespace)
+		}
+		kind := gateway.Kind("Gateway")
+		if ref.Kind != nil {
+			kind = *ref.Kind
+		}
+		switch kind {
+		case "Gateway":
+			m.gateway(o, at, ref, namespace, rows)
+		case "Service":
+			m.service(o, at, plan.Service{Namespace: namespace, Name: string(ref.Name)}, rows)
+		default:
+			m.report.Leave(object(o), at, "kind %s is not known: name the Gateway that it belongs to", kind)
+		}
+	}
+}
+
+// service attaches to a Service: its clients in the mesh run the route.
+func (m *model) service(_ *gateway.HTTPRoute, _ string, s plan.Service, rows []*row) {
+	t := m.table("Service "+s.String(), plan.Table{Name: s.Name, Mesh: true})
+	namespace := s.Namespace
+	if namespace == "" {
+		namespace = "default"
+	}
+	var names []plan.Host
+	for _, end := range []string{"", "." + namespace, "." + namespace + ".svc", "." + namespace + ".svc.cluster.local"} {
+		names = append(names, plan.Name(s.Name+end))
+	}
+	t.add(s.String(), "", virtual{names, []plan.Service{s}}, rows)
+}
+
+// gateway attaches to the listeners of a Gateway that the reference names and
+// whose hosts fit.
+func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentReference, namespace string, rows []*row) {
+	name := plan.Service{Namespace: namespace, Name: string(ref.Name)}
+	target := plan.Fields{}.With("namespace", namespace).With("targetRefs", []any{plan.Fields{{Key: "kind", Value: "Gateway"}, {Key: "name", Value: string(ref.Name)}}})
+	t := m.table("Gateway "+name.String(), plan.Table{Name: string(ref.Name), Target: target})
+	known := m.Gateways[namespace+"/"+string(ref.Name)]
+	if known == nil {
+		scheme := m.guess(o, at, ref, name)
+		for _, host := range hostnames(o) {
+			t.attach(host, scheme, rows)
+		}
+		return
+	}
+	attached := false
+	for _, l := range known.Spec.Listeners {
+		if ref.SectionName != nil && *ref.SectionName != l.Name || ref.Port != nil && *ref.Port != l.Port {
+			continue
+		}
+		scheme := map[gateway.ProtocolType]string{gateway.HTTPProtocolType: "http", gateway.HTTPSProtocolType: "https"}[l.Protocol]
+		if scheme == "" {
+			continue
+		}
+		for _, host := range hostnames(o) {
+			if both, ok := intersect(host, l.Hostname); ok {
+				t.attach(both, scheme, rows)
+				attached = true
+			}
+		}
+	}
+	if !attached {
+		m.report.Leave(object(o), at, "no HTTP listener of Gateway %s fits, so it runs nothing of it", name)
+	}
+}
+
+// attach adds rows once for a host and scheme, however many listeners have it.
+func (t *table) attach(host, scheme string, rows []*row) {
+	for _, r := range rows {
+		if !slices.Contains(t.hosts[host][scheme], r) {
+			t.add(host, scheme, virtual{names: []plan.Host{plan.Name(host)}}, []*row{r})
+		}
+	}
+}
+
+// guess says what a listener speaks whose Gateway is not in the input.
+func (m *model) guess(o *gateway.HTTPRoute, at string, ref gateway.ParentReference, name plan.Service) string {
+	scheme, by := "", ""
+	switch {
+	case ref.Port != nil && (*ref.Port == 80 || *ref.Port == 443):
+		scheme, by = map[gateway.PortNumber]string{80: "http", 443: "https"}[*ref.Port], "port"
+	case ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "https"), ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "tls"):
+		scheme, by = "https", "name"
+	case ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "http"):
+		scheme, by = "http", "name"
+	case ref.Port != nil || ref.SectionName != nil:
+		m.report.Ask(object(o), at, "whether this listener of Gateway %s speaks http or https is not known: add the Gateway to the input. Until then the rules hold for both", name)
+		return ""
+	default:
+		return ""
+	}
+	m.report.Differ(object(o), at, "Gateway %s is not in the input: by its %s this listener is taken to speak %s", name, by, scheme)
+	return scheme
+}
+
+func hostnames(o *gateway.HTTPRoute) []string {
+	if len(o.Spec.Hostnames) == 0 {
+		return []string{"*"}
+	}
+	var names []string
+	for _, h := range o.Spec.Hostnames {
+		names = append(names, strings.ToLower(string(h)))
+	}
+	return names
+}
+
+// intersect gives the host that a route and a listener have in common.
+func intersect(route string, listener *gateway.Hostname) (string, bool) {
+	if listener == nil || *listener == "" || *listener == "*" {
+		return route, true
+	}
+	host := strings.ToLower(string(*listener))
+	switch {
+	case route == "*" || route == host:
+		return host, true
+	case strings.HasPrefix(host, "*.") && strings.HasSuffix(route, host[1:]):
+		return route, true
+	case strings.HasPrefix(route, "*.") && strings.HasSuffix(host, route[1:]):
+		return host, true
+	}
+	return "", false
+}

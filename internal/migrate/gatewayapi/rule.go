@@ -1,0 +1,279 @@
+package gatewayapi
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+)
+
+// rewritten is the header that Envoy sets where a route rewrote the path.
+const rewritten = "x-envoy-original-path"
+
+// rows gives the rows of an HTTPRoute: one for each match of each rule.
+func (m *model) rows(o *gateway.HTTPRoute) []*row {
+	var rows []*row
+	for i, rule := range o.Spec.Rules {
+		at := fmt.Sprintf("spec.rules[%d]", i)
+		matches := rule.Matches
+		if len(matches) == 0 {
+			matches = []gateway.HTTPRouteMatch{{}}
+		}
+		for j, match := range matches {
+			r := &row{Route: &plan.Route{Object: object(o), Path: at, Marks: rewritten}}
+			if len(rule.Matches) > 0 {
+				r.Path = fmt.Sprintf("%s.matches[%d]", at, j)
+			}
+			m.match(match, r)
+			f := filters{m: m, object: r.Object, namespace: o.Namespace, match: match, to: r.Route}
+			f.all(at, rule.Filters)
+			if !r.Answers {
+				m.backends(at, o, rule, r.Route)
+			}
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// match puts the conditions into the row, and its place: an exact path first,
+// then the longest prefix, then a regex, as Istio has it; a method, the most
+// headers, the most parameters.
+func (m *model) match(in gateway.HTTPRouteMatch, r *row) {
+	rank, length, method := 2, 1, 0
+	if p := in.Path; p != nil && p.Value != nil {
+		kind := gateway.PathMatchPathPrefix
+		if p.Type != nil {
+			kind = *p.Type
+		}
+		length = len(*p.Value)
+		switch {
+		case kind == gateway.PathMatchExact:
+			rank = 3
+			r.Match = append(r.Match, plan.Field{Key: "path", Value: plan.Fields{{Key: "exact", Value: *p.Value}}})
+		case kind == gateway.PathMatchRegularExpression:
+			rank = 1
+			r.Match = append(r.Match, plan.Field{Key: "path", Value: plan.Fields{{Key: "regex", Value: "^(?:" + *p.Value + ")$"}}})
+		case *p.Value != "/" && *p.Value != "":
+			length = len(strings.TrimSuffix(*p.Value, "/"))
+			r.Match = append(r.Match, plan.Field{Key: "path", Value: plan.Fields{{Key: "prefix", Value: *p.Value}}})
+		}
+	}
+	if in.Method != nil {
+		method = 1
+		r.Match = append(r.Match, plan.Field{Key: "methods", Value: []any{string(*in.Method)}})
+	}
+	var headers, query []any
+	for _, h := range in.Headers {
+		headers = append(headers, value(strings.ToLower(string(h.Name)), h.Value, h.Type != nil && *h.Type == gateway.HeaderMatchRegularExpression))
+	}
+	for _, q := range in.QueryParams {
+		query = append(query, value(string(q.Name), q.Value, q.Type != nil && *q.Type == gateway.QueryParamMatchRegularExpression))
+	}
+	r.Match = r.Match.With("headers", headers).With("query", query)
+	r.rank = []int{rank, length, method, len(headers), len(query)}
+}
+
+func value(name, text string, regex bool) plan.Fields {
+	if regex {
+		return plan.Fields{{Key: "name", Value: name}, {Key: "regex", Value: "^(?:" + text + ")$"}}
+	}
+	return plan.Fields{{Key: "name", Value: name}, {Key: "exact", Value: text}}
+}
+
+// backends puts the rule's backends into the route, each with its own filters.
+func (m *model) backends(at string, o *gateway.HTTPRoute, rule gateway.HTTPRouteRule, to *plan.Route) {
+	for i, ref := range rule.BackendRefs {
+		key := fmt.Sprintf("%s.backendRefs[%d]", at, i)
+		namespace := o.Namespace
+		if ref.Namespace != nil {
+			namespace = string(*ref.Namespace)
+		}
+		b := plan.Backend{Service: plan.Service{Namespace: namespace, Name: string(ref.Name)}}
+		if ref.Kind != nil && *ref.Kind != "Service" {
+			b = plan.Backend{Elsewhere: string(*ref.Kind) + " " + string(ref.Name)}
+			if service, ok := m.Resolve(string(ref.Name), namespace); ok && *ref.Kind == "Hostname" {
+				b = plan.Backend{Service: service}
+			}
+		}
+		own := plan.Route{}
+		f := filters{m: m, object: to.Object, namespace: o.Namespace, to: &own, backend: true}
+		f.all(key, ref.Filters)
+		b.Headers = own.Headers
+		to.TakeOut = append(to.TakeOut, own.TakeOut...)
+		to.Backends = append(to.Backends, b)
+	}
+}
+
+// filters carries over the filters of a rule or of one backend.
+type filters struct {
+	m         *model
+	object    string
+	namespace string
+	match     gateway.HTTPRouteMatch
+	to        *plan.Route
+	backend   bool
+}
+
+func (f filters) leave(at, reason string, args ...any) {
+	f.m.report.Leave(f.object, at, reason, args...)
+}
+
+func (f filters) all(at string, list []gateway.HTTPRouteFilter) {
+	for i, one := range list {
+		at := fmt.Sprintf("%s.filters[%d]", at, i)
+		switch one.Type {
+		case gateway.HTTPRouteFilterURLRewrite:
+			if f.backend {
+				f.leave(at, "a rewrite of one backend is not run by any Gateway")
+				continue
+			}
+			f.rewrite(at, one.URLRewrite)
+		case gateway.HTTPRouteFilterRequestRedirect:
+			f.redirect(at, one.RequestRedirect)
+		case gateway.HTTPRouteFilterRequestHeaderModifier:
+			f.headers(at, "request", one.RequestHeaderModifier)
+		case gateway.HTTPRouteFilterResponseHeaderModifier:
+			f.headers(at, "response", one.ResponseHeaderModifier)
+		case gateway.HTTPRouteFilterExtensionRef:
+			f.extension(at, one.ExtensionRef)
+		}
+		// All others, such as RequestMirror and CORS, stay with the route.
+	}
+}
+
+func (f filters) headers(at, side string, h *gateway.HTTPHeaderFilter) {
+	edits := plan.Fields{}
+	var remove []any
+	for _, name := range h.Remove {
+		remove = append(remove, strings.ToLower(name))
+	}
+	edits = edits.With("remove", remove)
+	for _, op := range []struct {
+		name string
+		of   []gateway.HTTPHeader
+	}{{"set", h.Set}, {"add", h.Add}} {
+		values := plan.Fields{}
+		for _, one := range op.of {
+			name, text := strings.ToLower(string(one.Name)), plan.Literal(one.Value)
+			switch was := values.Get(name).(type) {
+			case nil:
+				values = append(values, plan.Field{Key: name, Value: text})
+			case string:
+				values = values.Put(name, []any{was, text})
+				f.m.report.Differ(f.object, at, "%s is written more than once: a Gateway may take the first value only, the rules take all", name)
+			case []any:
+				values = values.Put(name, append(was, text))
+			}
+		}
+		edits = edits.With(op.name, values)
+	}
+	f.to.Headers = f.to.Headers.Merge(plan.Fields{}.With(side, edits))
+	f.to.TakeOut = append(f.to.TakeOut, at)
+}
+
+func (f filters) rewrite(at string, u *gateway.HTTPURLRewriteFilter) {
+	to := f.path(at+".urlRewrite.path", u.Path)
+	if u.Hostname != nil {
+		to = append(to, plan.Field{Key: "host", Value: plan.Literal(string(*u.Hostname))})
+	}
+	f.to.Do = plan.Fields{}.With("rewrite", to)
+	f.to.TakeOut = append(f.to.TakeOut, at)
+}
+
+func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
+	f.to.Answers = true
+	to := plan.Fields{}
+	if r.StatusCode != nil {
+		to = append(to, plan.Field{Key: "status", Value: *r.StatusCode})
+	}
+	if r.Scheme != nil {
+		to = append(to, plan.Field{Key: "scheme", Value: *r.Scheme})
+	}
+	if r.Hostname != nil {
+		to = append(to, plan.Field{Key: "host", Value: plan.Literal(string(*r.Hostname))})
+	}
+	if r.Port != nil {
+		to = append(to, plan.Field{Key: "port", Value: int(*r.Port)})
+	}
+	to = append(to, f.path(at+".requestRedirect.path", r.Path)...)
+	// What is redirected to its own address but for the scheme came by the other
+	// one: the same again would be a loop.
+	if r.Scheme != nil && r.Hostname == nil && r.Path == nil && f.to.Match.Get("scheme") == nil {
+		other := map[string]string{"https": "http", "http": "https"}[*r.Scheme]
+		f.to.Match = f.to.Match.With("scheme", other)
+	}
+	f.to.Do = plan.Fields{{Key: "redirect", Value: to}}
+	f.to.TakeOut = nil
+}
+
+var capture = regexp.MustCompile(`[$\\][0-9]|\$\{[0-9]\}`)
+
+// path gives what becomes of the path. It gives the rule the prefix / where
+// that was left out as no condition.
+func (f filters) path(at string, p *gateway.HTTPPathModifier) plan.Fields {
+	switch {
+	case p == nil:
+		return nil
+	case p.Type == gateway.FullPathHTTPPathModifier:
+		text := *p.ReplaceFullPath
+		in := f.match.Path
+		if capture.MatchString(text) && in != nil && in.Value != nil && strings.Contains(*in.Value, "(") {
+			// ingress2gateway writes captures of ingress-nginx so.
+			return f.captures(at, *in.Value, text, in.Type != nil && *in.Type == gateway.PathMatchRegularExpression)
+		}
+		return plan.Fields{{Key: "path", Value: plan.Literal(text)}, {Key: "replace", Value: "whole"}}
+	}
+	text := *p.ReplacePrefixMatch
+	if text == "" {
+		text = "/"
+	}
+	if f.to.Match.Get("path") == nil {
+		if text == "/" {
+			return nil // / for /
+		}
+		f.to.Match = f.to.Match.Put("path", plan.Fields{{Key: "prefix", Value: "/"}})
+	}
+	if in, _ := f.to.Match.Get("path").(plan.Fields); in.Get("prefix") == nil {
+		f.leave(at, "a prefix is replaced, and none is matched: match a PathPrefix")
+		f.to.Left = true
+		return nil
+	}
+	return plan.Fields{{Key: "path", Value: plan.Literal(text)}}
+}
+
+// captures takes a whole path with groups as it was meant: Gateways send the
+// text as it stands.
+func (f filters) captures(at, regex, text string, whole bool) plan.Fields {
+	f.m.report.Differ(f.object, at, "a Gateway sends %q as it stands; the rules take its groups from the path's regex, as ingress-nginx did", text)
+	full := "^" + strings.TrimPrefix(regex, "^")
+	if whole {
+		full = "^(?:" + strings.TrimSuffix(strings.TrimPrefix(regex, "^"), "$") + ")$"
+	}
+	text = strings.ReplaceAll(text, `$$`, `$`)
+	if one, changed, ok := plan.OneSlash(full, text); ok {
+		full, text = one, changed
+	}
+	f.to.Match = f.to.Match.Put("path", plan.Fields{{Key: "regex", Value: full}})
+	return plan.Fields{{Key: "path", Value: text}, {Key: "replace", Value: "whole"}}
+}
+
+// extension carries over an HTTPRouteFilter of Envoy Gateway.
+func (f filters) extension(at string, ref *gateway.LocalObjectReference) {
+	name := plan.Service{Namespace: f.namespace, Name: string(ref.Name)}
+	if ref.Kind != "HTTPRouteFilter" {
+		f.leave(at, "a filter of kind %s is of another controller: write what it does by hand", ref.Kind)
+		return
+	}
+	spec := f.m.Filters[f.namespace+"/"+string(ref.Name)]
+	if spec == nil {
+		f.leave(at, "HTTPRouteFilter %s may rewrite, and is not in the input: add it", name)
+		f.to.Left = true
+		return
+	}
+	f.to.TakeOut = append(f.to.TakeOut, at)
+	f.envoyGateway(at, spec)
+}

@@ -1,0 +1,311 @@
+package istio
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+
+	api "istio.io/api/networking/v1alpha3"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+)
+
+// action puts what a route does into a plan's, but for its path, and where it
+// sends requests.
+func (m *model) action(at, namespace string, r *api.HTTPRoute, to *plan.Route) {
+	leave := func(key, reason string, args ...any) { m.report.Leave(to.Object, at+"."+key, reason, args...) }
+	headers, host := m.headers(to.Object, at+".headers", r.Headers)
+	to.Headers = headers
+	if len(headers) > 0 || host != "" {
+		to.TakeOut = append(to.TakeOut, at+".headers")
+	}
+	switch {
+	case r.Redirect != nil:
+		to.Answers = true
+		m.redirect(at, r.Redirect, to)
+	case r.DirectResponse != nil:
+		to.Answers = true
+		respond := plan.Fields{{Key: "status", Value: int(r.DirectResponse.Status)}}
+		if len(r.DirectResponse.Body.GetBytes()) > 0 {
+			leave("directResponse.body.bytes", "a body is text")
+			to.Left = true
+		}
+		to.Do = plan.Fields{{Key: "respond", Value: respond.With("body", r.DirectResponse.Body.GetString_())}}
+	default:
+		if name := r.Rewrite.GetAuthority(); name != "" {
+			host = plan.Literal(name)
+		}
+		to.Do = plan.Fields{}.With("rewrite", plan.Fields{}.With("host", host))
+		m.backends(at, namespace, r, to, host != "")
+	}
+	if r.Rewrite != nil && !to.Answers {
+		to.TakeOut = append(to.TakeOut, at+".rewrite")
+	}
+}
+
+// backends puts the destinations into the route, each with the rules of its own.
+func (m *model) backends(at, namespace string, r *api.HTTPRoute, to *plan.Route, named bool) {
+	seen := map[string]int{}
+	for i, d := range r.Route {
+		if d.Weight == 0 && len(r.Route) > 1 {
+			continue
+		}
+		host := d.GetDestination().GetHost()
+		b := plan.Backend{Elsewhere: host}
+		if service, ok := m.Resolve(host, namespace); ok {
+			b = plan.Backend{Service: service}
+		}
+		key := fmt.Sprintf("%s.route[%d].headers", at, i)
+		headers, own := m.headers(to.Object, key, d.Headers)
+		b.Headers = headers
+		// The route's own host counts before that of a single destination.
+		if !named || len(r.Route) > 1 {
+			b.Host = own
+		}
+		if len(headers) > 0 || own != "" {
+			to.TakeOut = append(to.TakeOut, key)
+		}
+		if j, ok := seen[host]; ok {
+			was := &to.Backends[j]
+			if len(was.Headers)+len(headers) > 0 || was.Host != b.Host {
+				m.report.Leave(to.Object, key, "two destinations of one Service have rules of their own, and its proxies cannot tell them apart: keep these in the VirtualService")
+				was.Headers, was.Host = nil, ""
+			}
+			continue
+		}
+		seen[host] = len(to.Backends)
+		to.Backends = append(to.Backends, b)
+	}
+}
+
+// rewrite puts the new path into the row, and gives a row more for what the
+// route takes and the rewrite does not change.
+func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest, one *row) []*row {
+	if one.Answers || r.Rewrite == nil {
+		return nil
+	}
+	to, _ := one.Do.Get("rewrite").(plan.Fields)
+	put := func(path plan.Fields, text, how string) {
+		if match.GetIgnoreUriCase() && path != nil && path.Get("ignoreCase") == nil {
+			path = append(path, plan.Field{Key: "ignoreCase", Value: true})
+		}
+		if path != nil {
+			one.Match = one.Match.Put("path", path)
+		}
+		one.Do = plan.Fields{{Key: "rewrite", Value: append(plan.Fields{{Key: "path", Value: text}}.With("replace", how), to...)}}
+	}
+	if re := r.Rewrite.GetUriRegexRewrite(); re != nil {
+		return m.regexRewrite(at, re, match, one, put)
+	}
+	target := r.Rewrite.GetUri()
+	switch {
+	case target == "":
+		return nil
+	case !strings.HasPrefix(target, "/"):
+		m.report.Leave(one.Object, at+".rewrite.uri", "%q is no path: a path begins with /", target)
+		one.Left = true
+		return nil
+	}
+	switch v := match.GetUri().GetMatchType().(type) {
+	case *api.StringMatch_Exact, *api.StringMatch_Regex:
+		put(nil, plan.Literal(target), "whole")
+	case *api.StringMatch_Prefix:
+		m.prefix(at, v.Prefix, target, one, put)
+	default:
+		m.prefix(at, "/", target, one, put)
+	}
+	return nil
+}
+
+// prefix replaces the beginning of the path as Istio does, byte by byte; but
+// where that gives two slashes at the joint, the rules give the one that was
+// meant.
+func (m *model) prefix(at, prefix, target string, one *row, put func(path plan.Fields, text, how string)) {
+	regex := "^" + regexp.QuoteMeta(prefix)
+	switch cut := strings.TrimRight(prefix, "/"); {
+	case prefix == target:
+		return // nothing changes
+	case prefix == "" && strings.HasSuffix(target, "/"):
+		m.report.Differ(one.Object, at+".rewrite.uri", "Istio joins %q and /x to %q, and the rules to %q", target, target+"/x", target+"x")
+		regex = "^/*"
+	case strings.HasSuffix(target, "/") && cut == prefix:
+		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and the rules %q", target+"/x", prefix+"/x", target+"x")
+		regex += "/*"
+	case strings.HasSuffix(target, "/"):
+		regex = "^" + regexp.QuoteMeta(cut) + "/+"
+	case cut != prefix:
+		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and so do the rules: write %s/ where a segment was meant", target+"x", prefix+"x", target)
+	}
+	put(plan.Fields{{Key: "regex", Value: regex}}, plan.Literal(target), "first")
+}
+
+// regexRewrite replaces what a regex takes of the paths that the route takes.
+func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMatchRequest, one *row, put func(path plan.Fields, text, how string)) []*row {
+	key := at + ".rewrite.uriRegexRewrite"
+	if _, err := regexp.Compile(re.Match); err != nil {
+		m.report.Leave(one.Object, key, "%v", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		one.Left = true
+		return nil
+	}
+	text := strings.ReplaceAll(re.Rewrite, "$", "$$")
+	regex, changed, fixed := re.Match, text, false
+	if strings.HasPrefix(regex, "^") || strings.HasPrefix(regex, "/.") || regex == ".*" {
+		regex, changed, fixed = plan.OneSlash(re.Match, text)
+	}
+	if fixed && regex != re.Match && !plan.EndsInSlash(re.Match, text) {
+		m.report.Differ(one.Object, key, "where Istio sends a path that begins with //, the rules send one /")
+	}
+	uri := match.GetUri()
+	within := plan.Beginning(re.Match)
+	if !strings.HasPrefix(re.Match, "^") {
+		within = ""
+	}
+	switch prefix := begins(uri); {
+	case uri == nil || uri.GetPrefix() == "/" || prefix == "/" || prefix == "" && uri.GetExact() == "" && uri.GetRegex() == "" || uri.GetRegex() == ".*" || uri.GetRegex() == "/.*":
+	case uri.GetExact() != "":
+		// One path becomes another.
+		result := regexp.MustCompile(re.Match).ReplaceAllString(uri.GetExact(), envoys.ReplaceAllString(text, "$${$1}"))
+		put(nil, plan.Literal(result), "whole")
+		return nil
+	case uri.GetRegex() != "" && strings.Trim(re.Match, "^$") == strings.Trim(uri.GetRegex(), "^$"):
+		put(plan.Fields{{Key: "regex", Value: "^(?:" + strings.Trim(regex, "^$") + ")$"}}, changed, "")
+		return nil
+	case prefix != "" && strings.HasPrefix(within, prefix):
+	case prefix != "" && strings.HasPrefix(plan.Beginning("^"+strings.TrimPrefix(re.Match, "^")), prefix) && strings.HasSuffix(strings.TrimRight(re.Match, "$)"), "."+"*"):
+		// Not anchored, but all that follows is taken: the first place counts.
+		regex = "^" + strings.TrimPrefix(regex, "^")
+		m.report.Differ(one.Object, key, "%q is taken at the beginning of a path only", re.Match)
+	default:
+		m.report.Leave(one.Object, key, "the path is taken by one regex and rewritten by another that takes other paths, too: write one that does both")
+		one.Left = true
+		return nil
+	}
+	// What the rewrite does not take goes on unchanged, but is taken.
+	rest := *one
+	copied := *one.Route
+	rest.Route = &copied
+	rest.Match = append(plan.Fields{}, one.Match...)
+	rest.TakeOut = nil
+	put(plan.Fields{{Key: "regex", Value: regex}}, changed, "")
+	if head, ok := strings.CutSuffix(strings.TrimSuffix(re.Match, "$"), "(.*)"); ok && (head == "^"+uri.GetPrefix() || head == "^/" && uri.GetPrefix() == "") && uri.GetRegex() == "" {
+		return nil // it takes all that the route takes
+	}
+	return []*row{&rest}
+}
+
+var envoys = regexp.MustCompile(`\\([0-9])`)
+
+// begins gives the literal beginning of all paths that a matcher takes, where
+// it takes all that begin so.
+func begins(uri *api.StringMatch) string {
+	if p := uri.GetPrefix(); p != "" {
+		return p
+	}
+	if head, ok := strings.CutSuffix(uri.GetRegex(), ".*"); ok && plan.Beginning(head) == head {
+		return head
+	}
+	return ""
+}
+
+func (m *model) redirect(at string, r *api.HTTPRedirect, route *plan.Route) {
+	status := int(r.RedirectCode)
+	switch status {
+	case 0:
+		status = 301
+	case 301, 302, 303, 307, 308:
+	default:
+		m.report.Leave(route.Object, at+".redirect.redirectCode", "%d is none of 301, 302, 303, 307 and 308", status)
+		route.Left = true
+	}
+	to := plan.Fields{{Key: "status", Value: status}}.With("scheme", r.Scheme).With("host", plan.Literal(r.Authority))
+	switch port := r.RedirectPort.(type) {
+	case *api.HTTPRedirect_Port:
+		to = append(to, plan.Field{Key: "port", Value: int(port.Port)})
+	case *api.HTTPRedirect_DerivePort:
+		if port.DerivePort == api.HTTPRedirect_FROM_REQUEST_PORT {
+			m.report.Differ(route.Object, at+".redirect.derivePort", "the gateway's port is not known to its rules: write redirect.port where it is not 80 or 443")
+		}
+	}
+	if r.Uri != "" {
+		to = append(to, plan.Field{Key: "path", Value: plan.Literal(r.Uri)}, plan.Field{Key: "replace", Value: "whole"})
+		if strings.Contains(r.Uri, "?") {
+			to = append(to, plan.Field{Key: "query", Value: "drop"})
+		}
+	}
+	route.Do = plan.Fields{{Key: "redirect", Value: to}}
+}
+
+var command = regexp.MustCompile(`%REQ\(([A-Za-z0-9_-]+)\)%`)
+
+// headers carries over header operations. A host among them is a rewrite.
+func (m *model) headers(object, at string, h *api.Headers) (headers plan.Fields, host string) {
+	for _, side := range []struct {
+		name string
+		of   *api.Headers_HeaderOperations
+	}{{"request", h.GetRequest()}, {"response", h.GetResponse()}} {
+		edits := plan.Fields{}
+		var remove []any
+		for _, name := range side.of.GetRemove() {
+			if !strings.HasPrefix(name, ":") && !strings.EqualFold(name, "host") {
+				remove = append(remove, strings.ToLower(name))
+			}
+		}
+		edits = edits.With("remove", remove)
+		for _, op := range []struct {
+			name string
+			of   map[string]string
+		}{{"set", side.of.GetSet()}, {"add", side.of.GetAdd()}} {
+			values := plan.Fields{}
+			for _, name := range plan.Sorted(maps.Clone(op.of)) {
+				low := strings.ToLower(name)
+				value, ok := m.value(object, at+"."+side.name+"."+op.name+"."+name, op.of[name])
+				switch {
+				case !ok:
+				case low == "host" || low == ":authority":
+					if side.name == "request" && (host == "" || op.name == "set") {
+						host = value
+					}
+				case op.name == "add" && values.Get(low) != nil:
+					// Two spellings of one name: both are added.
+					values = values.Put(low, append(list(values.Get(low)), value))
+				default:
+					values = append(values.Without(low), plan.Field{Key: low, Value: value})
+				}
+			}
+			edits = edits.With(op.name, values)
+		}
+		headers = headers.With(side.name, edits)
+	}
+	return headers, host
+}
+
+func list(value any) []any {
+	if l, ok := value.([]any); ok {
+		return l
+	}
+	return []any{value}
+}
+
+// value writes a header's value with Envoy's commands as one with references.
+func (m *model) value(object, at, text string) (string, bool) {
+	var b strings.Builder
+	for i, piece := range strings.Split(text, "%%") {
+		if i > 0 {
+			b.WriteByte('%')
+		}
+		rest := command.ReplaceAllString(piece, "")
+		if strings.Contains(rest, "%") {
+			m.report.Leave(object, at, "%q holds a command of Envoy's access log: write ${header.NAME}, ${path} or another reference, or keep it here", text)
+			return "", false
+		}
+		last := 0
+		for _, m := range command.FindAllStringSubmatchIndex(piece, -1) {
+			b.WriteString(plan.Literal(piece[last:m[0]]))
+			b.WriteString("${header." + strings.ToLower(piece[m[2]:m[3]]) + "}")
+			last = m[1]
+		}
+		b.WriteString(plan.Literal(piece[last:]))
+	}
+	return b.String(), true
+}

@@ -1,0 +1,344 @@
+package nginx
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	networking "k8s.io/api/networking/v1"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+)
+
+// forwarded is a request header that ingress-nginx sets on every request and
+// Envoy on none: it tells that nginx has rewritten a request already.
+const forwarded = "x-forwarded-scheme"
+
+const prefixKey = prefix + "x-forwarded-prefix"
+
+// Input is what is known of a cluster's Ingresses.
+type Input struct {
+	Ingresses []*networking.Ingress
+	// Controllers has the controller of each IngressClass.
+	Controllers map[string]string
+	// Target is where the proxies run that take nginx's place.
+	Target plan.Fields
+}
+
+// Tables gives the routes of each class of ingress-nginx.
+func Tables(in Input, report *plan.Report) []plan.Table {
+	for _, o := range in.Ingresses {
+		report.Object(object(o))
+	}
+	byClass := ours(in.Ingresses, in.Controllers, report)
+	var tables []plan.Table
+	for _, class := range plan.Sorted(byClass) {
+		name := class
+		if name == "" {
+			name = "ingress"
+		}
+		m := model{report: report}
+		servers := build(sorted(byClass[class]), report)
+		var hosts []plan.VHost
+		for _, s := range servers {
+			hosts = append(hosts, m.server(s)...)
+			hosts = append(hosts, m.www(s, servers)...)
+		}
+		tables = append(tables, plan.Table{Name: name, Target: in.Target, Hosts: plan.Group(hosts)})
+	}
+	return tables
+}
+
+type model struct{ report *plan.Report }
+
+// server gives the routes of one host: the redirect of its root, then each
+// location in the order in which nginx tries them.
+func (m *model) server(s *server) []plan.VHost {
+	if len(s.locations) == 0 {
+		return nil
+	}
+	var routes []*plan.Route
+	for _, l := range s.locations {
+		if root := m.root(l); root != nil {
+			routes = append(routes, root)
+			break // nginx answers by the first
+		}
+	}
+	// One redirect for the host, where all its locations have the same.
+	https := s.tls
+	for _, l := range s.locations {
+		https = https && l.set.ssl || l.set.force
+		if l.set.redirect != nil || isAddress(l.set.target) || !https || exempt(l) {
+			https = false
+			break
+		}
+	}
+	if https {
+		l := s.locations[0]
+		routes = append(routes, secure(l, nil))
+	}
+	regex := s.regex()
+	for _, l := range s.order(regex) {
+		routes = append(routes, m.location(l, regex, s.tls && !https, !https)...)
+	}
+	names := []plan.Host{name(s.host)}
+	all := []plan.VHost{{Names: names, Routes: routes}}
+	for _, alias := range s.aliases {
+		h := name(alias)
+		switch {
+		case strings.HasPrefix(alias, "~"):
+			h = plan.Host{Kind: plan.Regex, Text: strings.TrimPrefix(alias, "~")}
+		case strings.HasPrefix(alias, "*."):
+			// In server_name, unlike in an Ingress, * is any number of labels.
+			h = plan.Name(alias)
+		}
+		all = append(all, plan.VHost{Names: []plan.Host{h}, Routes: routes})
+	}
+	return all
+}
+
+// name reads the host of an Ingress: * is one label of letters, digits, _ and -.
+func name(host string) plan.Host {
+	host = strings.ToLower(host)
+	switch {
+	case host == anyHost:
+		return plan.Host{Kind: plan.Any}
+	case strings.HasPrefix(host, "*."):
+		return plan.Host{Kind: plan.Label, Text: host[1:]}
+	}
+	return plan.Host{Kind: plan.Exact, Text: host}
+}
+
+// order gives the locations as nginx tries them: regexes as they are written,
+// of the others exact ones first and then the longest.
+func (s *server) order(regex bool) []*location {
+	if regex {
+		return s.locations
+	}
+	list := slices.Clone(s.locations)
+	slices.SortStableFunc(list, func(a, b *location) int {
+		x, y := a.kind == networking.PathTypeExact, b.kind == networking.PathTypeExact
+		switch {
+		case x != y && x:
+			return -1
+		case x != y:
+			return 1
+		}
+		return len(b.path) - len(a.path)
+	})
+	return list
+}
+
+// www redirects the other name of a host, with or without www, to it.
+func (m *model) www(s *server, all []*server) []plan.VHost {
+	if !s.www {
+		return nil
+	}
+	from, ok := strings.CutPrefix(s.host, "www.")
+	if !ok {
+		from = "www." + s.host
+	}
+	l := s.locations[slices.IndexFunc(s.locations, func(l *location) bool { return l.set.www })]
+	key := annotation(prefix + "from-to-www-redirect")
+	switch {
+	case s.host == anyHost || strings.HasPrefix(s.host, "*"):
+		m.report.Leave(l.object, key, "host %s has no other name", s.host)
+		return nil
+	case slices.ContainsFunc(all, func(s *server) bool { return s.host == from || slices.Contains(s.aliases, from) }):
+		m.report.Differ(l.object, key, "%s is a host of its own, so ingress-nginx does not redirect it", from)
+		return nil
+	}
+	to := plan.Fields{{Key: "status", Value: 308}, {Key: "host", Value: plan.Literal(s.host)}}
+	m.report.Differ(l.object, key, "the gateway has to take %s, too; a trailing / that nginx would take off the address stays", from)
+	return []plan.VHost{{Names: []plan.Host{name(from)}, Routes: []*plan.Route{{Object: l.object, Path: key, Do: plan.Fields{{Key: "redirect", Value: to}}, Answers: true}}}}
+}
+
+// root is app-root: nginx tests for / before it looks for a location.
+func (m *model) root(l *location) *plan.Route {
+	if l.set.root == "" {
+		return nil
+	}
+	path, err := variables(l.set.root, 0, nil)
+	if err != nil {
+		m.report.Leave(l.object, annotation(prefix+"app-root"), "%q: %v", l.set.root, err)
+		return nil
+	}
+	if l.set.root == "/" {
+		m.report.Leave(l.object, annotation(prefix+"app-root"), "/ redirected to / is a loop")
+		return nil
+	}
+	to := plan.Fields{{Key: "status", Value: 302}, {Key: "path", Value: path}, {Key: "query", Value: "drop"}}
+	return &plan.Route{
+		Object: l.object, Path: annotation(prefix + "app-root"), Answers: true,
+		Match: plan.Fields{{Key: "path", Value: plan.Fields{{Key: "exact", Value: "/"}}}}, Do: plan.Fields{{Key: "redirect", Value: to}},
+	}
+}
+
+// exempt are the locations of ACME, which are never redirected.
+func exempt(l *location) bool { return strings.HasPrefix(l.path, "/.well-known/acme-challenge") }
+
+// secure redirects what came by http.
+func secure(l *location, match plan.Fields) *plan.Route {
+	to := plan.Fields{{Key: "status", Value: 308}, {Key: "scheme", Value: "https"}}
+	return &plan.Route{
+		Object: l.object, Path: l.at, Answers: true,
+		Match: append(slices.Clip(match), plan.Field{Key: "scheme", Value: "http"}), Do: plan.Fields{{Key: "redirect", Value: to}},
+	}
+}
+
+// location gives the routes of one location: a redirect of its own, or one to
+// https and what nginx does before it passes a request on.
+func (m *model) location(l *location, regex, tls, own bool) []*plan.Route {
+	r := &plan.Route{Object: l.object, Path: l.at, Marks: forwarded}
+	for _, s := range l.backends {
+		r.Backends = append(r.Backends, plan.Backend{Service: s})
+	}
+	path, groups, names := m.match(l, regex, r)
+	switch {
+	case r.Left:
+		return []*plan.Route{r}
+	case l.set.redirect != nil:
+		m.redirect(l, r, groups, names)
+		return []*plan.Route{r}
+	case isAddress(l.set.target):
+		to, err := locationOf(l.set.target, groups, names, true)
+		if err != nil {
+			m.report.Leave(l.object, annotation(prefix+"rewrite-target"), "%v: write redirect by hand", err)
+			r.Left = true
+			return []*plan.Route{r}
+		}
+		r.Answers, r.Backends = true, nil
+		r.Do = plan.Fields{{Key: "redirect", Value: append(plan.Fields{{Key: "status", Value: 302}}, to...)}}
+		return []*plan.Route{r}
+	}
+	var routes []*plan.Route
+	if own && !exempt(l) && (l.set.force || tls && l.set.ssl) {
+		first := secure(l, r.Match)
+		first.Unless = r.Unless
+		routes = append(routes, first)
+	}
+	m.rewrite(l, r, path, groups, names)
+	return append(routes, r)
+}
+
+// match puts the location's path into the route, and gives its regex, if it is
+// one, and that one's groups.
+func (m *model) match(l *location, regex bool, r *plan.Route) (path string, groups int, names []string) {
+	put := func(key, value string, fold bool) {
+		p := plan.Fields{{Key: key, Value: value}}
+		if fold {
+			p = append(p, plan.Field{Key: "ignoreCase", Value: true})
+		}
+		r.Match = r.Match.Put("path", p)
+	}
+	if !regex {
+		switch {
+		case l.kind == networking.PathTypeExact:
+			put("exact", l.path, false)
+		case l.path == "/":
+		case l.kind == networking.PathTypePrefix && !strings.HasSuffix(l.path, "/"):
+			put("prefix", l.path, false)
+		default:
+			put("regex", "^"+regexp.QuoteMeta(l.path), false)
+		}
+		return "", 0, nil
+	}
+	path = "^" + plan.RE2(l.path)
+	if _, err := regexp.Compile(path); err != nil {
+		rest, excluded, ok := plan.Without(path)
+		if _, wrong := regexp.Compile(rest); ok && wrong == nil {
+			if _, wrong = regexp.Compile(excluded); wrong == nil {
+				path = rest
+				r.Unless = []any{plan.Fields{{Key: "path", Value: plan.Fields{{Key: "regex", Value: excluded}, {Key: "ignoreCase", Value: true}}}}}
+				err = nil
+			}
+		}
+		if err != nil {
+			begins := plan.Beginning(path)
+			m.report.Leave(l.object, l.at, "%v: write the pattern by hand. Until then what begins with %q is left as it is", reason(err), begins)
+			r.Left = true
+			put("regex", "^"+regexp.QuoteMeta(begins), true)
+			return "", 0, nil
+		}
+	}
+	groups, names = plan.Groups(path)
+	if path == "^/" {
+		return path, 0, nil
+	}
+	put("regex", path, true)
+	return path, groups, names
+}
+
+func reason(err error) string { return strings.TrimPrefix(err.Error(), "error parsing regexp: ") }
+
+func (m *model) redirect(l *location, r *plan.Route, groups int, names []string) {
+	key := annotation(prefix + l.set.redirect.key)
+	to, err := locationOf(l.set.redirect.url, groups, names, false)
+	switch code := l.set.redirect.code; {
+	case err != nil:
+		m.report.Leave(l.object, key, "%v: write redirect by hand", err)
+		r.Left = true
+	case !slices.Contains([]int{301, 302, 303, 307, 308}, code):
+		m.report.Leave(l.object, key, "status %d is none of 301, 302, 303, 307 and 308: write redirect by hand", code)
+		r.Left = true
+	default:
+		r.Answers, r.Backends = true, nil
+		r.Do = plan.Fields{{Key: "redirect", Value: append(plan.Fields{{Key: "status", Value: code}}, to...)}}
+	}
+}
+
+// rewrite puts what nginx does before it passes a request on into the route.
+func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, names []string) {
+	to := plan.Fields{}
+	var request plan.Fields
+	key := annotation(prefix + "rewrite-target")
+	if l.rewrites() {
+		target, drop := strings.CutSuffix(l.set.target, "?")
+		text, err := variables(target, groups, names)
+		switch {
+		case err == nil && strings.Contains(target, "request_uri"):
+			err = errRequestURI
+		case err == nil && !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "$"):
+			err = errNoSlash
+		}
+		if err != nil {
+			m.report.Leave(l.object, key, "%q: %v: write rewrite.path by hand", l.set.target, err)
+			r.Left = true
+			return
+		}
+		header, err := variables(l.set.forwarded, groups, names)
+		if err != nil {
+			m.report.Leave(l.object, annotation(prefixKey), "%q: %v: write headers.request.set by hand", l.set.forwarded, err)
+			header = ""
+		}
+		if p, ok := r.Match.Get("path").(plan.Fields); ok && p.Get("regex") != nil {
+			if one, changed, ok := plan.OneSlash(path, text, &header); ok {
+				if strings.HasPrefix(text, "/") && one != path && !plan.EndsInSlash(path, text) {
+					m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
+				}
+				text = changed
+				r.Match = r.Match.Put("path", p.Put("regex", one))
+			}
+		}
+		to = append(to, plan.Field{Key: "path", Value: text}, plan.Field{Key: "replace", Value: "whole"})
+		if drop {
+			to = append(to, plan.Field{Key: "query", Value: "drop"})
+		}
+		if header != "" {
+			request = plan.Fields{{Key: "set", Value: plan.Fields{{Key: "x-forwarded-prefix", Value: header}}}}
+		}
+	}
+	if l.set.vhost != "" {
+		host, err := variables(l.set.vhost, groups, names)
+		if err != nil {
+			m.report.Leave(l.object, annotation(prefix+"upstream-vhost"), "%q: %v: write rewrite.host by hand", l.set.vhost, err)
+		} else {
+			to = append(to, plan.Field{Key: "host", Value: host})
+		}
+	}
+	if l.def && len(l.backends) == 0 {
+		return // what the default backend gets is of no matter
+	}
+	r.Do = plan.Fields{}.With("rewrite", to)
+	r.Headers = plan.Fields{}.With("request", request).With("response", l.set.headers)
+}

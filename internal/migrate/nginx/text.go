@@ -1,0 +1,147 @@
+package nginx
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+)
+
+var variable = regexp.MustCompile(`\$(?:([0-9])|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z0-9_]+)\})`)
+
+var wordNext = regexp.MustCompile(`^[A-Za-z0-9_]`)
+
+// plainVariables are nginx variables with a counterpart.
+var plainVariables = map[string]string{
+	"uri": "${path}", "document_uri": "${path}", "host": "${host}", "http_host": "${host}", "best_http_host": "${host}", "server_name": "${host}",
+	"scheme": "${scheme}", "pass_access_scheme": "${scheme}", "request_method": "${method}", "args": "${query}", "query_string": "${query}",
+}
+
+// variables writes text with nginx variables as text with references. A group
+// that the regex does not have is empty, as in nginx.
+func variables(text string, groups int, names []string) (string, error) {
+	var b strings.Builder
+	for text != "" {
+		i := strings.IndexByte(text, '$')
+		if i < 0 {
+			b.WriteString(plan.Literal(text))
+			break
+		}
+		b.WriteString(plan.Literal(text[:i]))
+		m := variable.FindStringSubmatch(text[i:])
+		if m == nil || !strings.HasPrefix(text[i:], m[0]) {
+			// A $ that begins no variable.
+			b.WriteString("$$")
+			text = text[i+1:]
+			continue
+		}
+		ref, err := counterpart(m[1], m[2]+m[3], groups, names)
+		if err != nil {
+			return "", err
+		}
+		text = text[i+len(m[0]):]
+		if len(ref) == len("${1}") && !wordNext.MatchString(text) {
+			ref = "$" + ref[2:3]
+		}
+		b.WriteString(ref)
+	}
+	return b.String(), nil
+}
+
+func counterpart(number, name string, groups int, names []string) (string, error) {
+	if number == "" && len(name) == 1 && name[0] >= '0' && name[0] <= '9' {
+		number, name = name, ""
+	}
+	switch {
+	case number != "":
+		if number == "0" || int(number[0]-'0') > groups {
+			return "", nil
+		}
+		return "${" + number + "}", nil
+	case slices.Contains(names, name):
+		return "${" + name + "}", nil
+	case plainVariables[name] != "":
+		return plainVariables[name], nil
+	case strings.HasPrefix(name, "http_"):
+		return "${header." + strings.ReplaceAll(strings.ToLower(name[len("http_"):]), "_", "-") + "}", nil
+	case strings.HasPrefix(name, "arg_"):
+		return "${query." + name[len("arg_"):] + "}", nil
+	}
+	return "", fmt.Errorf("$%s of nginx has no counterpart", name)
+}
+
+var address = regexp.MustCompile(`^(?:(https?)|\$scheme|\$\{scheme\})://([^/?]*?)(:[0-9]+)?((?:/|\?|\$request_uri|\$uri|\$\{request_uri\}|\$\{uri\}).*)?$`)
+
+// isAddress tells whether nginx answers with a redirect instead of rewriting.
+func isAddress(target string) bool {
+	return strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "$scheme")
+}
+
+// location makes a redirect of an address with nginx variables. keep tells
+// whether the query is added, as by a rewrite, or not, as by a return.
+func locationOf(target string, groups int, names []string, keep bool) (plan.Fields, error) {
+	m := address.FindStringSubmatch(target)
+	if m == nil {
+		return nil, fmt.Errorf("%q is no address that can be read", target)
+	}
+	host, err := variables(m[2], groups, names)
+	if err != nil {
+		return nil, err
+	}
+	to := plan.Fields{}.With("scheme", m[1])
+	if m[3] != "" {
+		port := 0
+		if _, err := fmt.Sscanf(m[3], ":%d", &port); err != nil || port < 1 || port > 65535 {
+			return nil, fmt.Errorf("%q has no port that can be", target)
+		}
+		to = append(to.With("host", host), plan.Field{Key: "port", Value: port})
+	} else {
+		to = to.With("host", host)
+	}
+	if host == "${host}" && m[3] == "" && m[1] != "" {
+		to = plan.Fields{}.With("scheme", m[1])
+	}
+	rest := strings.NewReplacer("${request_uri}", "$request_uri", "${uri}", "$uri", "${is_args}", "$is_args", "${args}", "$args").Replace(m[4])
+	if keep {
+		// A final ? of a rewrite drops the query.
+		if cut, ok := strings.CutSuffix(rest, "?"); ok {
+			rest, keep = cut, false
+		}
+	}
+	for _, end := range []string{"$is_args$args", "$is_args$query_string", "?$args", "?$query_string"} {
+		if cut, ok := strings.CutSuffix(rest, end); ok {
+			rest, keep = cut, true
+		}
+	}
+	if cut, ok := strings.CutSuffix(rest, "$request_uri"); ok {
+		if cut == "" || cut == "/" {
+			return to, nil // the path and the query that came
+		}
+		rest, keep = cut+"$uri", true
+	}
+	if strings.Contains(rest, "$request_uri") {
+		return nil, fmt.Errorf("$request_uri in the middle of an address has no counterpart")
+	}
+	path, err := variables(rest, groups, names)
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		path = "/"
+	} else if strings.HasPrefix(path, "?") {
+		path = "/" + path
+	}
+	to = append(to, plan.Field{Key: "path", Value: path}, plan.Field{Key: "replace", Value: "whole"})
+	if !keep {
+		to = append(to, plan.Field{Key: "query", Value: "drop"})
+	}
+	return to, nil
+}
+
+var (
+	errRequestURI = errors.New("nginx escapes the query that $request_uri holds, so it is no path")
+	errNoSlash    = errors.New("a path begins with /")
+)

@@ -1,0 +1,299 @@
+package migrate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+)
+
+// pattern is one of a workload, and what it came of.
+type pattern struct {
+	fields plan.Fields // without a name
+	hosts  []plan.Host // exact ones; nil for any that may overlap
+	acts   bool
+	begins string // what every path that it takes begins with, in lower case
+	object string
+	fold   bool
+	entry  *entry
+}
+
+// stays is what a pattern does that only keeps its requests from those after
+// it. No request has this header.
+var stays = plan.Fields{{Key: "headers", Value: plan.Fields{{Key: "request", Value: plan.Fields{{Key: "remove", Value: []any{"x-wasm-rewrite-stays"}}}}}}}
+
+// patterns gives the patterns of a workload, compiled one by one: what the
+// engine refuses is left out, said, and keeps its requests all the same.
+func (p *placer) patterns(w *workload) []pattern {
+	var all []pattern
+	for _, e := range w.entries {
+		for _, host := range e.matches() {
+			made := e.pattern(host, p.options.Moving)
+			if err := compiles(made.fields); err != nil {
+				if made.acts {
+					p.refused(e, err)
+				}
+				made = e.stay(host)
+			}
+			all = append(all, made)
+		}
+	}
+	return prune(reached(all))
+}
+
+// refused says what the engine has against a pattern.
+func (p *placer) refused(e *entry, err error) {
+	var faults rewrite.Errors
+	if !errors.As(err, &faults) {
+		p.report.Leave(e.route.Object, e.route.Path, "%v", err)
+		return
+	}
+	for _, one := range faults {
+		p.report.Leave(e.route.Object, e.route.Path, "%s: write the pattern by hand; until then its requests are left as they are", strings.TrimPrefix(one.Error(), "patterns[0]."))
+	}
+}
+
+func compiles(fields plan.Fields) error {
+	text, err := json.Marshal(map[string]any{"patterns": []any{fields.Plain()}})
+	if err != nil {
+		return err
+	}
+	// YAML's parsers do not agree on these.
+	if bytes.Contains(text, []byte(`\u2028`)) || bytes.Contains(text, []byte(`\u2029`)) {
+		return errors.New("holds a line end of Unicode, which YAML does not keep")
+	}
+	_, err = rewrite.Load(text)
+	return err
+}
+
+// matches gives match.host of an entry, in parts. A condition of the route's
+// own on the host narrows the names down.
+func (e *entry) matches() []plan.Fields {
+	own, ok := e.route.Match.Get("host").(plan.Fields)
+	if !ok {
+		return plan.Matches(e.hosts)
+	}
+	if e.hosts[0].Kind == plan.Exact {
+		var some []plan.Host
+		for _, h := range e.hosts {
+			if takes(own, h.Text) {
+				some = append(some, h)
+			}
+		}
+		if len(some) == 0 {
+			return nil
+		}
+		return plan.Matches(some)
+	}
+	return []plan.Fields{own}
+}
+
+// takes tells whether a host's matcher takes a name.
+func takes(matcher plan.Fields, name string) bool {
+	for _, one := range matcher {
+		text, _ := one.Value.(string)
+		switch one.Key {
+		case "exact":
+			return name == text
+		case "prefix":
+			return strings.HasPrefix(name, text)
+		case "regex":
+			re, err := regexp.Compile(text)
+			return err != nil || re.MatchString(name)
+		}
+	}
+	return true
+}
+
+// pattern writes an entry as a pattern for one part of its hosts.
+func (e *entry) pattern(host plan.Fields, moving bool) pattern {
+	match := plan.Fields{}.With("path", e.route.Match.Get("path")).With("host", host)
+	for _, one := range e.route.Match {
+		if one.Key != "path" && one.Key != "host" {
+			match = append(match, one)
+		}
+	}
+	if e.scheme != "" && match.Get("scheme") == nil {
+		match = append(match, plan.Field{Key: "scheme", Value: e.scheme})
+	}
+	if moving && e.acts && e.marked && e.route.Marks != "" {
+		headers, _ := match.Get("headers").([]any)
+		headers = append(slices.Clip(headers), plan.Fields{{Key: "name", Value: e.route.Marks}, {Key: "present", Value: false}})
+		match = match.Without("headers").With("headers", headers)
+	}
+	made := pattern{acts: e.acts, object: e.route.Object, entry: e}
+	made.fields = plan.Fields{}.With("match", match).With("unless", e.route.Unless)
+	if e.acts {
+		made.fields = append(made.fields, e.do...).With("headers", e.headers)
+	} else {
+		made.fields = append(made.fields, stays...)
+	}
+	made.where()
+	return made
+}
+
+// stay is what an entry leaves whose pattern cannot be: all that may be its
+// requests is kept from what comes after it.
+func (e *entry) stay(host plan.Fields) pattern {
+	made := pattern{object: e.route.Object, entry: e}
+	path, _ := e.route.Match.Get("path").(plan.Fields)
+	match := plan.Fields{}
+	if regex, ok := path.Get("regex").(string); ok {
+		if begins := beginning(regex); begins != "" {
+			path = plan.Fields{{Key: "regex", Value: "^" + regexp.QuoteMeta(begins)}}.With("ignoreCase", path.Get("ignoreCase"))
+		} else {
+			path = nil
+		}
+	}
+	match = match.With("path", path).With("host", host)
+	made.fields = append(plan.Fields{}.With("match", match), stays...)
+	if compiles(made.fields) != nil {
+		made.fields = append(plan.Fields{}.With("match", plan.Fields{}.With("host", host)), stays...)
+	}
+	if compiles(made.fields) != nil {
+		made.fields = slices.Clone(stays)
+	}
+	made.where()
+	return made
+}
+
+// where finds out which requests a pattern may take: its hosts, if they are
+// names, and how their paths begin.
+func (p *pattern) where() {
+	match, _ := p.fields.Get("match").(plan.Fields)
+	if len(p.entry.hosts) > 0 && p.entry.hosts[0].Kind == plan.Exact && match.Get("host") != nil {
+		p.hosts = p.entry.hosts
+	}
+	path, _ := match.Get("path").(plan.Fields)
+	for _, one := range path {
+		text, _ := one.Value.(string)
+		switch one.Key {
+		case "exact", "prefix":
+			p.begins = strings.ToLower(strings.TrimSuffix(text, "/"))
+		case "regex":
+			p.begins = strings.ToLower(beginning(text))
+		}
+	}
+}
+
+// beginning gives what every path begins with that a regex takes.
+func beginning(regex string) string {
+	if whole, ok := strings.CutPrefix(regex, "^(?:"); ok && strings.HasSuffix(whole, ")$") {
+		return plan.Beginning(strings.TrimSuffix(whole, ")$"))
+	}
+	if !strings.HasPrefix(regex, "^") {
+		return ""
+	}
+	return plan.Beginning(regex)
+}
+
+// everything are the regexes of a path that take every one.
+var everything = []string{"^", "^/", "^/(.*)", "^/.*", "^(.*)", "^/(.*)$", "^/*"}
+
+// all tells whether a pattern takes every request of its hosts.
+func (p *pattern) all() bool {
+	match, _ := p.fields.Get("match").(plan.Fields)
+	if p.fields.Get("unless") != nil {
+		return false
+	}
+	for _, one := range match {
+		switch of, _ := one.Value.(plan.Fields); one.Key {
+		case "host", "scheme":
+		case "path":
+			regex, _ := of.Get("regex").(string)
+			if prefix, _ := of.Get("prefix").(string); !slices.Contains(everything, regex) && prefix != "/" {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// reached leaves out the patterns of hosts of which an earlier one takes all.
+func reached(list []pattern) []pattern {
+	done := map[string]bool{}
+	return slices.DeleteFunc(list, func(p pattern) bool {
+		match, _ := p.fields.Get("match").(plan.Fields)
+		host := fmt.Sprint(match.Get("host"))
+		key := fmt.Sprint(host, match.Get("scheme"))
+		if done[key] || done[fmt.Sprint(host, nil)] {
+			return true
+		}
+		done[key] = p.all()
+		return false
+	})
+}
+
+// prune leaves out the patterns that only stay where no later one that acts
+// could take their requests.
+func prune(all []pattern) []pattern {
+	byHost := map[string][]string{} // what acts later on a host, by how its paths begin
+	var wide []string               // what acts later on any host
+	keep := make([]bool, len(all))
+	overlap := func(list []string, begins string) bool {
+		return slices.ContainsFunc(list, func(other string) bool {
+			return strings.HasPrefix(other, begins) || strings.HasPrefix(begins, other)
+		})
+	}
+	any := []string{}
+	for i := len(all) - 1; i >= 0; i-- {
+		p := &all[i]
+		if p.acts {
+			keep[i] = true
+			any = append(any, p.begins)
+			if p.hosts == nil {
+				wide = append(wide, p.begins)
+			}
+			for _, h := range p.hosts {
+				byHost[h.Text] = append(byHost[h.Text], p.begins)
+			}
+			continue
+		}
+		if p.hosts == nil {
+			keep[i] = overlap(any, p.begins)
+			continue
+		}
+		keep[i] = overlap(wide, p.begins) || slices.ContainsFunc(p.hosts, func(h plan.Host) bool { return overlap(byHost[h.Text], p.begins) })
+	}
+	kept := all[:0]
+	for i := range all {
+		if keep[i] {
+			kept = append(kept, all[i])
+		}
+	}
+	return kept
+}
+
+// named gives the patterns with their names: that of the object that each came
+// of, and a number where there are several.
+func named(all []pattern) []any {
+	names := map[string]bool{}
+	var list []any
+	next := map[string]int{}
+	for _, p := range all {
+		base := plainName(p.object[strings.LastIndexAny(p.object, " /")+1:], 48)
+		if !p.acts {
+			base += "-stays"
+		}
+		name := base
+		for names[name] {
+			if next[base] == 0 {
+				next[base] = 1
+			}
+			next[base]++
+			name = base + "-" + strconv.Itoa(next[base])
+		}
+		names[name] = true
+		list = append(list, append(plan.Fields{{Key: "name", Value: name}}, p.fields...))
+	}
+	return list
+}

@@ -1,0 +1,277 @@
+package migrate
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+)
+
+// placer decides which proxies run the rules of each route.
+type placer struct {
+	options   Options
+	cluster   *cluster
+	report    *plan.Report
+	workloads []*workload
+	taken     map[string]bool // names of workloads
+}
+
+// workload collects the rules of what some proxies run.
+type workload struct {
+	name    string
+	target  plan.Fields
+	entries []*entry
+	seen    map[string]bool
+}
+
+// entry is a pattern in the making.
+type entry struct {
+	route  *plan.Route
+	hosts  []plan.Host
+	scheme string
+	// acts: it does what the route says; if not, it keeps the route's requests
+	// from what comes after it.
+	acts    bool
+	do      plan.Fields
+	headers plan.Fields
+	marked  bool
+}
+
+// workload gives the workload of a target, made where there is none, under the
+// name that is wanted or one that begins so.
+func (p *placer) workload(name string, target plan.Fields) *workload {
+	for _, w := range p.workloads {
+		if reflect.DeepEqual(w.target, target) {
+			return w
+		}
+	}
+	w := &workload{name: p.name(name), target: target, seen: map[string]bool{}}
+	p.workloads = append(p.workloads, w)
+	return w
+}
+
+var notName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// plainName writes any text as a name that the chart and the language take.
+func plainName(text string, longest int) string {
+	text = strings.Trim(notName.ReplaceAllString(strings.ToLower(text), "-"), "-")
+	if len(text) > longest {
+		text = strings.Trim(text[:longest], "-")
+	}
+	if text == "" {
+		return "rules"
+	}
+	return text
+}
+
+func (p *placer) name(wanted string) string {
+	if p.taken == nil {
+		p.taken = map[string]bool{}
+	}
+	base := plainName(wanted, 35)
+	name := base
+	for i := 2; p.taken[name]; i++ {
+		name = base + "-" + strconv.Itoa(i)
+	}
+	p.taken[name] = true
+	return name
+}
+
+// place puts the routes of a table where they run: what answers in front, what
+// rewrites at the backends, and after each of them what keeps its requests from
+// the rules that follow.
+func (p *placer) place(t *plan.Table) {
+	for i := range t.Hosts {
+		v := &t.Hosts[i]
+		front := p.front(t, v)
+		for _, r := range v.Routes {
+			p.route(t, v, r, front)
+		}
+		if front != nil {
+			// A request of this host is never tried with the routes of another.
+			front.add(&entry{route: &plan.Route{Object: "host " + v.Names[0].Text}, hosts: v.Names, scheme: v.Scheme})
+		}
+	}
+}
+
+// front is what the requests of a host come by: the gateway, the called
+// Service, or the clients' own sidecars.
+func (p *placer) front(t *plan.Table, v *plan.VHost) *workload {
+	if !t.Mesh {
+		return p.workload(t.Name, t.Target)
+	}
+	answers := slices.ContainsFunc(v.Routes, func(r *plan.Route) bool { return r.Answers && !r.Left })
+	switch {
+	case p.options.At == Gateway:
+		return p.clients(v)
+	case !answers:
+		return nil
+	case len(v.Services) > 0:
+		if w, _ := p.service(v.Services[0], nil, v.Routes[0]); w != nil {
+			return w
+		}
+	}
+	return p.clients(v)
+}
+
+// clients are the sidecars of a namespace, on the side of those who call.
+func (p *placer) clients(v *plan.VHost) *workload {
+	namespace := ""
+	if len(v.Routes) > 0 {
+		_, id, _ := strings.Cut(v.Routes[0].Object, " ")
+		if in, _, ok := strings.Cut(id, "/"); ok {
+			namespace = in
+		}
+	}
+	traffic := []any{plan.Fields{{Key: "mode", Value: "CLIENT"}}}
+	return p.workload("clients", plan.Fields{}.With("namespace", namespace).With("traffic", traffic))
+}
+
+// route adds one entry of a route to every workload that may see its requests.
+func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workload) {
+	if front != nil {
+		e := &entry{route: r, hosts: v.Names, scheme: v.Scheme}
+		if r.Answers || p.options.At == Gateway {
+			e.acts, e.do, e.headers = r.Acts(nil), r.Do, r.Headers
+		}
+		if p.options.At == Gateway && !r.Answers {
+			p.again(v, r, e)
+		}
+		defer front.add(e)
+	}
+	if r.Answers || p.options.At == Gateway {
+		return
+	}
+	if len(r.Backends) == 0 && r.Acts(nil) && t.Target != nil {
+		p.report.Differ(r.Object, r.Path, "names no backend, so its rules run at the gateway")
+		p.workload(t.Name, t.Target).add(&entry{route: r, hosts: v.Names, scheme: v.Scheme, acts: true, do: r.Do, headers: r.Headers})
+	}
+	for i := range r.Backends {
+		b := &r.Backends[i]
+		w := p.backend(t, v, r, b)
+		if w == nil {
+			continue
+		}
+		e := &entry{route: r, hosts: v.Names, acts: r.Acts(b), do: r.Do, headers: r.Headers.Merge(b.Headers), marked: true}
+		if b.Host != "" {
+			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
+			e.do = plan.Fields{{Key: "rewrite", Value: rewrite.Without("host").With("host", b.Host)}}
+		}
+		if twoSchemes(t, v, b) {
+			e.scheme = v.Scheme
+		}
+		w.add(e)
+	}
+}
+
+// again says what becomes of a request whose path changes at a gateway.
+func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
+	if len(r.Backends) == 1 {
+		b := r.Backends[0]
+		e.headers = e.headers.Merge(b.Headers)
+		if b.Host != "" {
+			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
+			e.do = plan.Fields{{Key: "rewrite", Value: rewrite.Without("host").With("host", b.Host)}}
+		}
+		e.acts = r.Acts(&b)
+	} else {
+		for _, b := range r.Backends {
+			if len(b.Headers) > 0 || b.Host != "" {
+				p.report.Leave(r.Object, r.Path, "rules of one of several backends: a gateway's rules run before one is chosen. Use --at destination")
+			}
+		}
+	}
+	if e.acts && len(e.do) > 0 && !v.Single() {
+		p.report.Ask(r.Object, r.Path, "the gateway chooses the route again by the new path, and this host has several backends: give each new path a route to the same one, or use --at destination")
+	}
+}
+
+// twoSchemes tells whether a backend gets requests of the same host from
+// different routes for http and https.
+func twoSchemes(t *plan.Table, v *plan.VHost, b *plan.Backend) bool {
+	return slices.ContainsFunc(t.Hosts, func(o plan.VHost) bool {
+		return o.Scheme != v.Scheme && slices.Contains(o.Names, v.Names[0]) && slices.ContainsFunc(o.Routes, func(r *plan.Route) bool {
+			return slices.ContainsFunc(r.Backends, func(c plan.Backend) bool { return c.Service == b.Service && c.Elsewhere == b.Elsewhere })
+		})
+	})
+}
+
+// backend gives the workload of a backend. Where no proxy is known to run in
+// front of it, the rules run where requests come from, if the route that is
+// chosen again is the same.
+func (p *placer) backend(t *plan.Table, v *plan.VHost, r *plan.Route, b *plan.Backend) *workload {
+	why := "is no Service"
+	if b.Elsewhere == "" {
+		w, reason := p.service(b.Service, b.Labels, r)
+		if w != nil {
+			return w
+		}
+		why = reason
+	}
+	if !r.Acts(b) {
+		return nil
+	}
+	name := b.Elsewhere
+	if name == "" {
+		name = "Service " + b.Service.String()
+	}
+	if !v.Single() {
+		p.report.Leave(r.Object, r.Path, "%s %s, so no proxy of its own runs rules: keep this rewrite in the object", name, why)
+		return nil
+	}
+	if t.Mesh {
+		p.report.Differ(r.Object, r.Path, "%s %s, so the rules run in the sidecars of this namespace, for their calls; those of other namespaces want the same", name, why)
+		return p.clients(v)
+	}
+	p.report.Differ(r.Object, r.Path, "%s %s, so the rules run at the gateway, which chooses the route again by what they make of a request: every path of this host has to go there still", name, why)
+	return p.workload(t.Name, t.Target)
+}
+
+// service gives the workload of a Service's Pods, or why there is none.
+func (p *placer) service(s plan.Service, labels map[string]string, r *plan.Route) (*workload, string) {
+	known := p.cluster.find(s)
+	waypoint := plan.Fields{}.With("namespace", s.Namespace).With("targetRefs", []any{plan.Fields{{Key: "kind", Value: "Service"}, {Key: "name", Value: s.Name}}})
+	switch {
+	case p.options.Waypoint || known != nil && known.waypoint:
+		return p.workload(s.Name, waypoint), ""
+	case known == nil:
+		namespace := ""
+		if s.Namespace != "" {
+			namespace = " -n " + s.Namespace
+		}
+		if slices.ContainsFunc(r.Backends, func(b plan.Backend) bool { return b.Service == s && r.Acts(&b) }) || r.Answers {
+			p.report.Ask("Service "+s.String(), "spec.selector", "is not in the input, so its Pods are not known: add it (kubectl get service%s %s -o yaml). Until then its rules are written for a waypoint; if it has one, say --waypoint", namespace, s.Name)
+		}
+		return p.workload(s.Name, waypoint), ""
+	case known.external != "":
+		return nil, "is a name for " + known.external
+	case len(known.selector) == 0:
+		return nil, "has no selector"
+	}
+	all := map[string]string{}
+	for _, of := range []map[string]string{known.selector, labels} {
+		for key, value := range of {
+			all[key] = value
+		}
+	}
+	return p.workload(s.Name, plan.Fields{}.With("namespace", s.Namespace).With("selector", selector(all))), ""
+}
+
+// add adds an entry, once for a route and hosts. One that acts takes the place
+// of one that only stays.
+func (w *workload) add(e *entry) {
+	var key strings.Builder
+	key.WriteString(strconv.FormatUint(uint64(reflect.ValueOf(e.route).Pointer()), 16))
+	for _, h := range e.hosts {
+		key.WriteString("|" + strconv.Itoa(int(h.Kind)) + h.Text)
+	}
+	key.WriteString("|" + e.scheme)
+	if w.seen[key.String()] {
+		return
+	}
+	w.seen[key.String()] = true
+	w.entries = append(w.entries, e)
+}

@@ -1,0 +1,167 @@
+package migrate
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	kyaml "sigs.k8s.io/yaml"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+)
+
+// values writes the workloads that have rules, and reads them again: what was
+// written is what was meant, or it is an error.
+func (p *placer) values() ([]byte, error) {
+	all := plan.Fields{}
+	for _, w := range p.workloads {
+		patterns := p.patterns(w)
+		if !slices.ContainsFunc(patterns, func(p pattern) bool { return p.acts }) {
+			continue
+		}
+		for i, part := range p.split(w, patterns) {
+			name := w.name
+			if i > 0 {
+				name = p.name(w.name)
+			}
+			for _, one := range part {
+				if one.acts {
+					p.report.Taken(one.object, one.entry.route.TakeOut)
+				}
+			}
+			fields := append(slices.Clone(w.target), plan.Field{Key: "patterns", Value: named(part)})
+			all = append(all, plan.Field{Key: name, Value: fields})
+		}
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	meant := plan.Fields{{Key: "workloads", Value: all}}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := e.Encode(meant); err != nil {
+		return nil, err
+	}
+	if err := same(b.Bytes(), meant); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// same reads values again and holds them against what was meant.
+func same(text []byte, meant plan.Fields) error {
+	var got map[string]any
+	if err := kyaml.Unmarshal(text, &got, kyaml.DisallowUnknownFields); err != nil {
+		return fmt.Errorf("what was written cannot be read again: %w", err)
+	}
+	if !reflect.DeepEqual(got, meant.Plain()) {
+		return fmt.Errorf("what was written is not what was meant; please report the objects: %s", text)
+	}
+	return nil
+}
+
+// split makes parts of patterns that are too many for one filter, each with
+// hosts of its own. Where they cannot be parted, those that are too many are
+// left out and said.
+func (p *placer) split(w *workload, patterns []pattern) [][]pattern {
+	err := whole(patterns)
+	if err == nil {
+		return [][]pattern{patterns}
+	}
+	// The middle, moved on to where another host begins.
+	at := len(patterns) / 2
+	for at < len(patterns) && at > 0 && reflect.DeepEqual(patterns[at].hosts, patterns[at-1].hosts) {
+		at++
+	}
+	apart := at > 0 && at < len(patterns) && !slices.ContainsFunc(patterns, func(p pattern) bool { return p.hosts == nil })
+	if !apart {
+		for _, one := range patterns {
+			if one.acts {
+				p.report.Leave(one.object, one.entry.route.Path, "too much for one filter (%v): give the hosts of workload %s workloads of their own", err, w.name)
+			}
+		}
+		return nil
+	}
+	return append(p.split(w, patterns[:at]), p.split(w, patterns[at:])...)
+}
+
+// whole compiles patterns together.
+func whole(patterns []pattern) error {
+	var list []any
+	for _, one := range named(patterns) {
+		list = append(list, one.(plan.Fields).Plain())
+	}
+	text, err := json.Marshal(map[string]any{"patterns": list})
+	if err != nil {
+		return err
+	}
+	_, err = rewrite.Load(text)
+	return err
+}
+
+// Document is the report as comments, and the values.
+func (r *Result) Document() []byte {
+	var b bytes.Buffer
+	comment(&b, 0, "Made by wasm-rewrite import.")
+	groups := []struct {
+		title string
+		is    func(*plan.Object) bool
+	}{
+		{"Carried over with something to know, or in part", func(o *plan.Object) bool {
+			return o.State == plan.Differs || o.State == plan.Part
+		}},
+		{"Left out", func(o *plan.Object) bool { return o.State == plan.Left }},
+		{"Not ours", func(o *plan.Object) bool { return o.State == plan.NotOurs }},
+		{"Carried over", func(o *plan.Object) bool { return o.State == plan.Carried }},
+		{"Nothing to carry over", func(o *plan.Object) bool { return o.State == plan.Nothing }},
+	}
+	for _, g := range groups {
+		first := true
+		for _, o := range r.Report.Objects {
+			if !g.is(o) {
+				continue
+			}
+			if first {
+				comment(&b, 0, g.title+":")
+			}
+			first = false
+			comment(&b, 0, "- "+o.Name)
+			for _, f := range o.Findings {
+				comment(&b, 2, f.Kind+": "+f.Path+": "+f.Reason)
+			}
+			if len(o.TakeOut) > 0 {
+				comment(&b, 2, "take out, once these rules are in force: "+strings.Join(o.TakeOut, ", "))
+			}
+		}
+	}
+	if len(r.Steps) > 0 {
+		comment(&b, 0, "In this order:")
+	}
+	for i, s := range r.Steps {
+		comment(&b, 0, fmt.Sprintf("%d. %s", i+1, s))
+	}
+	b.Write(r.Values)
+	return b.Bytes()
+}
+
+// comment writes text as a comment of one line, whatever is in it.
+func comment(b *bytes.Buffer, indent int, text string) {
+	b.WriteString("# " + strings.Repeat(" ", indent))
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t' || r == 0x85 || r == 0x2028 || r == 0x2029:
+			b.WriteByte(' ')
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd || r == 0xfeff || r >= 0xfff0 && r <= 0xffff:
+			b.WriteByte('?')
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('\n')
+}
