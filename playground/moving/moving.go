@@ -11,17 +11,24 @@ import (
 
 // Imported is what became of objects.
 type Imported struct {
-	Problem string         `json:"problem,omitempty"`
-	Values  string         `json:"values,omitempty"`
-	Left    []migrate.Left `json:"left"`
-	Read    int            `json:"read"`
+	Problem string `json:"problem,omitempty"`
+	Values  string `json:"values,omitempty"`
+	Left    []Left `json:"left"`
+	Read    int    `json:"read"`
+}
+
+// Left is something to know about an object: what was left out, what differs, what has to be answered.
+type Left struct {
+	Object string `json:"object"`
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
 }
 
 // Answer turns the objects of a question into values.
 func Answer(question []byte) *Imported {
 	out, err := convert(question)
 	if err != nil {
-		return &Imported{Problem: err.Error(), Left: []migrate.Left{}}
+		return &Imported{Problem: err.Error(), Left: []Left{}}
 	}
 	return out
 }
@@ -41,8 +48,14 @@ func convert(question []byte) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Read == 0 {
+	if len(r.Report.Objects) == 0 {
 		return nil, errors.New("there is no Ingress, VirtualService or HTTPRoute in it")
 	}
-	return &Imported{Values: string(r.Values), Left: append([]migrate.Left{}, r.Left...), Read: r.Read}, nil
+	left := []Left{}
+	for _, o := range r.Report.Objects {
+		for _, f := range o.Findings {
+			left = append(left, Left{o.Name, f.Path, f.Kind + ": " + f.Reason})
+		}
+	}
+	return &Imported{Values: string(r.Values), Left: left, Read: len(r.Report.Objects)}, nil
 }
