@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
@@ -25,7 +26,7 @@ const (
 func prometheusRule(t *testing.T, values ...string) unstructured.Unstructured {
 	t.Helper()
 	var rules []unstructured.Unstructured
-	for _, object := range chartObjects(t, mustRenderChart(t, append([]string{alerts}, values...)...)) {
+	for _, object := range chart.Objects(t, chart.MustRender(t, append([]string{alerts}, values...)...)) {
 		if object.GetKind() == "PrometheusRule" {
 			rules = append(rules, object)
 		}
@@ -55,7 +56,7 @@ func TestAlerts(t *testing.T) {
 	folder := t.TempDir()
 	ruleFile(t, prometheusRule(t, oci, gatedRules), folder)
 	tests := filepath.Join(folder, "alerts.yaml")
-	if err := os.WriteFile(tests, []byte(readFile(t, "testdata/alerts.yaml")), 0o600); err != nil {
+	if err := os.WriteFile(tests, []byte(chart.ReadFile(t, "testdata/alerts.yaml")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/promtool"), "test", "rules", tests).CombinedOutput(); err != nil {
@@ -65,9 +66,9 @@ func TestAlerts(t *testing.T) {
 
 // Every alert of every delivery is one that Prometheus takes, and has a test of its own.
 func TestAlertsAreValidAndTested(t *testing.T) {
-	tested := readFile(t, "testdata/alerts.yaml")
-	for _, file := range ciValues(t) {
-		rule := prometheusRule(t, readFile(t, file))
+	tested := chart.ReadFile(t, "testdata/alerts.yaml")
+	for _, file := range chart.CIValues(t) {
+		rule := prometheusRule(t, chart.ReadFile(t, file))
 		if out, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/promtool"), "check", "rules", ruleFile(t, rule, t.TempDir())).CombinedOutput(); err != nil {
 			t.Errorf("%s: promtool: %v\n%s", file, err, out)
 		}
@@ -93,7 +94,7 @@ func TestAlertsAreValidAndTested(t *testing.T) {
 
 func TestAlertsAreOffByDefaultAndSelectable(t *testing.T) {
 	for _, values := range []string{gatedRules, alerts} {
-		for _, object := range chartObjects(t, mustRenderChart(t, chartModule, values)) {
+		for _, object := range chart.Objects(t, chart.MustRender(t, chart.Module, values)) {
 			if object.GetKind() == "PrometheusRule" {
 				t.Errorf("%s: rendered a PrometheusRule", values)
 			}

@@ -13,6 +13,7 @@ import (
 	extensions "istio.io/client-go/pkg/apis/extensions/v1alpha1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
@@ -70,14 +71,14 @@ func TestEveryEnvironmentRenders(t *testing.T) {
 			for _, file := range valuesFiles(name, p) {
 				args = append(args, "--values", file)
 			}
-			out, err := helmTemplate(t, "wasm-rewrite", args...)
+			out, err := chart.Template(t, "wasm-rewrite", args...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var rendered []string
-			for _, object := range chartObjects(t, out) {
+			for _, object := range chart.Objects(t, out) {
 				var plugin extensions.WasmPlugin
-				typed(t, object, &plugin, &plugin.Spec)
+				chart.Typed(t, object, &plugin, &plugin.Spec)
 				rendered = append(rendered, plugin.Name)
 				if plugin.Namespace != p.Global.Destination.Namespace {
 					t.Errorf("%s is in namespace %q, want %q", plugin.Name, plugin.Namespace, p.Global.Destination.Namespace)
@@ -99,7 +100,7 @@ func TestEveryEnvironmentRenders(t *testing.T) {
 func TestTheTestsOfEveryEnvironmentPassInTheFilter(t *testing.T) {
 	tool, module := made.File(t, "build/bin/wasm-rewrite"), made.Module(t)
 	for name := range places(t) {
-		out, err := exec.CommandContext(t.Context(), tool, "test", filepath.Join("../environments", name), "--chart", chartDir, "--wasm", module, "--min-coverage", "100").CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), tool, "test", filepath.Join("../environments", name), "--chart", chart.Dir, "--wasm", module, "--min-coverage", "100").CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}

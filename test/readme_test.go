@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/upstream"
@@ -20,7 +21,7 @@ type block struct{ section, language, text string }
 
 func readme(t *testing.T) (blocks []block) {
 	t.Helper()
-	text := readFile(t, filepath.Join(made.Root, "README.md"))
+	text := chart.ReadFile(t, filepath.Join(made.Root, "README.md"))
 	var section string
 	for _, m := range regexp.MustCompile("(?m)^## (.*)$|^```([a-z]+)\n((?:.*\n)*?)```$").FindAllStringSubmatch(text, -1) {
 		if m[1] != "" {
@@ -52,7 +53,7 @@ func TestReadmeCommandsRun(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(b.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		mustRenderChart(t, chartModule, b.text)
+		chart.MustRender(t, chart.Module, b.text)
 		if strings.Contains(b.text, "tests:") {
 			cmd := exec.CommandContext(t.Context(), tool, "test", "--min-coverage", "100", name)
 			cmd.Dir = dir
@@ -99,9 +100,9 @@ func TestReadmeAnswer(t *testing.T) {
 		}
 	}
 	httpbin := upstream.MustStart(t, made.Httpbin(t))
-	object := chartObjects(t, mustRenderChart(t, chartModule, values))[0]
+	object := chart.Objects(t, chart.MustRender(t, chart.Module, values))[0]
 	proxy := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: []envoy.Listener{
-		{Name: "readme", Filters: []envoy.Filter{plugin(t, "readme", string(filterConfig(t, object)))}, Upstream: httpbin.Address},
+		{Name: "readme", Filters: []envoy.Filter{plugin(t, "readme", string(chart.FilterConfig(t, object)))}, Upstream: httpbin.Address},
 	}})
 	lines := strings.Split(strings.TrimSpace(shown), "\n")
 	path := regexp.MustCompile(`^\$ curl -i http://localhost:8080(/\S*)$`).FindStringSubmatch(lines[0])
@@ -144,7 +145,7 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	}
 	commands := map[string]bool{}
 	for _, page := range append(pages, more...) {
-		text := readFile(t, page)
+		text := chart.ReadFile(t, page)
 		for _, m := range regexp.MustCompile(`\]\(([^)#]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
 			if !strings.Contains(m[1], "://") {
 				if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"
@@ -80,23 +81,23 @@ func TestEveryRecipeDoesWhatItSays(t *testing.T) {
 		var listeners []envoy.Listener
 		tests := map[string][]recipeTest{}
 		for _, file := range files {
-			text := readFile(t, file)
+			text := chart.ReadFile(t, file)
 			var r recipe
 			if err := yaml.Unmarshal([]byte(text), &r); err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
-			for _, object := range chartObjects(t, mustRenderChart(t, chartModule, text)) {
-				workload := strings.TrimPrefix(object.GetName(), chartRelease+"-")
+			for _, object := range chart.Objects(t, chart.MustRender(t, chart.Module, text)) {
+				workload := strings.TrimPrefix(object.GetName(), chart.Release+"-")
 				name := strings.TrimSuffix(filepath.Base(file), ".yaml") + "/" + workload
-				listeners = append(listeners, envoy.Listener{Name: name, Filters: []envoy.Filter{plugin(t, name, string(filterConfig(t, object)))}, Upstream: upstream.Address})
+				listeners = append(listeners, envoy.Listener{Name: name, Filters: []envoy.Filter{plugin(t, name, string(chart.FilterConfig(t, object)))}, Upstream: upstream.Address})
 				tests[name] = r.Workloads[workload].Tests
 			}
 		}
 		// What is in shadow is put into force by one word.
 		const risky = "shadow-then-enforce"
-		text := readFile(t, filepath.Join(made.Root, "docs/recipes", risky+".yaml"))
+		text := chart.ReadFile(t, filepath.Join(made.Root, "docs/recipes", risky+".yaml"))
 		enforced := strings.Replace(text, "mode: shadow", "mode: enforce", 1)
-		config := filterConfig(t, chartObjects(t, mustRenderChart(t, chartModule, enforced))[0])
+		config := chart.FilterConfig(t, chart.Objects(t, chart.MustRender(t, chart.Module, enforced))[0])
 		listeners = append(listeners, envoy.Listener{Name: "enforced", Filters: []envoy.Filter{plugin(t, "enforced", string(config))}, Upstream: upstream.Address})
 
 		proxy := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: listeners})

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"
@@ -29,7 +30,7 @@ func mixed(t *testing.T) (m struct {
 	}
 }) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(readFile(t, "testdata/soak.json")), &m); err != nil {
+	if err := json.Unmarshal([]byte(chart.ReadFile(t, "testdata/soak.json")), &m); err != nil {
 		t.Fatal(err)
 	}
 	return m

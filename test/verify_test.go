@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/registry"
 )
@@ -49,7 +50,7 @@ const gates = "verify: {image: {digest: '" + someDigest + "'}, before: {enabled:
 func gateObjects(t *testing.T, values ...string) map[string]unstructured.Unstructured {
 	t.Helper()
 	objects := map[string]unstructured.Unstructured{}
-	for _, object := range chartObjects(t, mustRenderChart(t, append([]string{chartModule + gates}, values...)...)) {
+	for _, object := range chart.Objects(t, chart.MustRender(t, append([]string{chart.Module + gates}, values...)...)) {
 		if object.GetAnnotations()["helm.sh/hook"] != "" {
 			objects[fmt.Sprintf("%s %s/%s", object.GetKind(), object.GetNamespace(), object.GetName())] = object
 		}
@@ -79,7 +80,7 @@ func TestGatesHaveFewRights(t *testing.T) {
 		case "RoleBinding", "ClusterRoleBinding":
 			var binding rbacv1.RoleBinding
 			into(t, object, &binding)
-			if len(binding.Subjects) != 1 || binding.Subjects[0].Kind != "ServiceAccount" || binding.Subjects[0].Name != "demo-verify-after" || binding.Subjects[0].Namespace != chartNamespace {
+			if len(binding.Subjects) != 1 || binding.Subjects[0].Kind != "ServiceAccount" || binding.Subjects[0].Name != "demo-verify-after" || binding.Subjects[0].Namespace != chart.Namespace {
 				t.Errorf("%s is of %+v", name, binding.Subjects)
 			}
 			if got, want := binding.RoleRef.Name, object.GetName(); got != want {
@@ -140,7 +141,7 @@ func TestGatesAreHooksOfHelmAlone(t *testing.T) {
 
 func TestGatesAreOffByDefaultAndWithoutWorkloads(t *testing.T) {
 	for _, values := range []string{gatedRules, gates, gates + "workloads: {a: {enabled: false}}"} {
-		for _, object := range chartObjects(t, mustRenderChart(t, chartModule, values)) {
+		for _, object := range chart.Objects(t, chart.MustRender(t, chart.Module, values)) {
 			if object.GetKind() != "WasmPlugin" {
 				t.Errorf("%s: rendered a %s", values, object.GetKind())
 			}
@@ -173,7 +174,7 @@ type gateRun struct {
 // before renders the chart and runs the command line as the gate's Pod does, with the ConfigMap that it would have.
 func before(t *testing.T, values string, env ...string) gateRun {
 	t.Helper()
-	objects := chartObjects(t, mustRenderChart(t, gates, values))
+	objects := chart.Objects(t, chart.MustRender(t, gates, values))
 	i := slices.IndexFunc(objects, func(o unstructured.Unstructured) bool {
 		return o.GetKind() == "ConfigMap" && o.GetName() == "demo-verify-before"
 	})
@@ -266,7 +267,7 @@ func TestGateBefore(t *testing.T) {
 			want(t, 1, "the filter refuses what this tool takes: originalPathHeader: is an unknown key", "refused, nothing was tested")
 	})
 	t.Run("url", func(t *testing.T) {
-		module := []byte(readFile(t, made.Module(t)))
+		module := []byte(chart.ReadFile(t, made.Module(t)))
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/plugin.wasm" {
 				_, _ = w.Write(module)
@@ -282,7 +283,7 @@ func TestGateBefore(t *testing.T) {
 		before(t, fmt.Sprintf("url: %s/nothing\nsha256: %s\n", server.URL, sum)+gatedRules).want(t, 2, "/nothing: answers 404 Not Found; correct it, or put the module there")
 	})
 	t.Run("a module in the proxies only", func(t *testing.T) {
-		before(t, chartModule+gatedRules).want(t, 0, "/var/local/wasm/plugin.wasm: lies in the proxies only, so this tool's own engine stands in for it", "1 passed, 0 failed")
+		before(t, chart.Module+gatedRules).want(t, 0, "/var/local/wasm/plugin.wasm: lies in the proxies only, so this tool's own engine stands in for it", "1 passed, 0 failed")
 	})
 }
 
@@ -290,7 +291,7 @@ func TestGateBefore(t *testing.T) {
 // in the key's place.
 func olderModule(t *testing.T, key string) string {
 	t.Helper()
-	module := []byte(readFile(t, made.Module(t)))
+	module := []byte(chart.ReadFile(t, made.Module(t)))
 	if !bytes.Contains(module, []byte(key)) {
 		t.Fatalf("the module does not hold %q", key)
 	}
@@ -305,13 +306,13 @@ func olderModule(t *testing.T, key string) string {
 func TestTheRevisionNamesTheModule(t *testing.T) {
 	seen := map[any]string{}
 	for _, module := range []string{
-		chartModule,
+		chart.Module,
 		"url: https://example.com/plugin.wasm\nsha256: " + someDigest[7:],
 		"url: https://example.com/plugin.wasm\nsha256: " + strings.Repeat("a", 64),
 		"image: {digest: '" + someDigest + "'}",
 		"image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}",
 	} {
-		revision := wasmPlugin(t, module, gatedRules).Spec.GetPluginConfig().AsMap()["revision"]
+		revision := chart.WasmPlugin(t, module, gatedRules).Spec.GetPluginConfig().AsMap()["revision"]
 		if other, ok := seen[revision]; ok {
 			t.Errorf("%s and %s: both have revision %s", module, other, revision)
 		}
@@ -321,15 +322,15 @@ func TestTheRevisionNamesTheModule(t *testing.T) {
 
 // What the gates read is what the objects say.
 func TestGatesReadWhatProxiesGet(t *testing.T) {
-	for _, file := range ciValues(t) {
+	for _, file := range chart.CIValues(t) {
 		var wanted []string
 		var text string
-		for _, object := range chartObjects(t, mustRenderChart(t, gates, readFile(t, file))) {
+		for _, object := range chart.Objects(t, chart.MustRender(t, gates, chart.ReadFile(t, file))) {
 			switch object.GetKind() {
 			case "ConfigMap":
 				text, _, _ = unstructured.NestedString(object.Object, "data", "release.json")
 			case "WasmPlugin", "TrafficExtension", "EnvoyFilter":
-				wanted = append(wanted, object.GetNamespace()+" "+compactJSON(t, parsed(t, filterConfig(t, object))))
+				wanted = append(wanted, object.GetNamespace()+" "+compactJSON(t, parsed(t, chart.FilterConfig(t, object))))
 			}
 		}
 		var release struct {

@@ -149,7 +149,11 @@ func (g generator) schema(work string, rules schema) ([]byte, error) {
 		}
 		keys[key] = rule
 	}
-	delete(keys["selector"].(schema), "properties") // the example's
+	// The example's labels are none of the schema's; Istio's own form is answered.
+	keys["selector"].(schema)["properties"] = schema{"matchLabels": schema{
+		"if":   schema{"type": []any{"object", "array"}},
+		"then": schema{"const": "(selector holds the labels themselves, without matchLabels: selector: {app: httpbin})"},
+	}}
 
 	// A pattern may say what lint is to leave out, as its workload may.
 	noted, err := clone(keys["lint"].(schema))
@@ -165,6 +169,15 @@ func (g generator) schema(work string, rules schema) ([]byte, error) {
 			ofDefaults[key] = value
 		}
 	}
+	// What people write at the top by mistake is answered with where it goes.
+	for key := range rules {
+		properties[key] = schema{"const": "(a key of a workload: write workloads.<name>." + key + ")"}
+	}
+	for _, key := range []string{"selector", "targetRefs", "tests"} {
+		properties[key] = schema{"const": "(a key of a workload: write workloads.<name>." + key + ")"}
+	}
+	properties["workload"] = schema{"const": "(the key is workloads: a map of names to workloads)"}
+
 	// Twice the same value would be made nullable twice.
 	if defaults, err = clone(defaults); err != nil {
 		return nil, err
@@ -177,7 +190,7 @@ func (g generator) schema(work string, rules schema) ([]byte, error) {
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	err = encoder.Encode(root)
+	err = encoder.Encode(define(root))
 	return out.Bytes(), err
 }
 
@@ -190,12 +203,18 @@ func clone(s schema) (c schema, err error) {
 }
 
 // nullable allows null for every key below a schema: in an overlay it removes
-// what the values before it wrote. An entry of a list cannot be null.
+// what the values before it wrote. An entry of a list cannot be null, nor can a
+// key that has to be there.
 func nullable(s schema) {
+	required, _ := s["required"].([]any)
 	for _, of := range []string{"properties", "patternProperties"} {
 		properties, _ := s[of].(schema)
-		for _, property := range properties {
-			orNull(property.(schema))
+		for key, property := range properties {
+			if slices.Contains(required, any(key)) {
+				nullable(property.(schema))
+			} else {
+				orNull(property.(schema))
+			}
 		}
 	}
 	if all, ok := s["additionalProperties"].(schema); ok {

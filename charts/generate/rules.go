@@ -41,14 +41,41 @@ func (r rules) schemas() schema {
 	return keys
 }
 
-// of gives the schema of a type, whose Go struct is named.
+// of gives the schema of a type, whose Go struct has a name.
 func (r rules) of(t *rewrite.Type, name string) schema {
+	s := r.bare(t, name)
+	s[named] = nameOf(t, name)
+	return s
+}
+
+// nameOf is what the definition of a type is called.
+func nameOf(t *rewrite.Type, name string) string {
+	switch t.Form {
+	case rewrite.Text:
+		return formats[t.Format].name
+	case rewrite.TextOrList:
+		return formats[t.Format].name + "OrList"
+	case rewrite.Object, rewrite.WordOrObject:
+		return strings.ToLower(name[:1]) + name[1:]
+	case rewrite.List:
+		return nameOf(t.Elem, name) + "List"
+	case rewrite.Map:
+		return nameOf(t.Elem, name) + "ByName"
+	}
+	return strings.ToLower(strings.Join(t.Words, "Or"))
+}
+
+func (r rules) bare(t *rewrite.Type, name string) schema {
 	s := schema{}
 	switch t.Form {
 	case rewrite.Text:
 		s["type"] = "string"
+		hold(s, t)
 	case rewrite.TextOrList:
-		s["type"], s["items"] = []any{"string", "array"}, schema{"type": "string"}
+		items := schema{"type": "string", named: formats[t.Format].name}
+		hold(items, t)
+		hold(s, t)
+		s["type"], s["items"] = []any{"string", "array"}, items
 	case rewrite.Flag:
 		s["type"] = "boolean"
 	case rewrite.Number:
@@ -58,12 +85,20 @@ func (r rules) of(t *rewrite.Type, name string) schema {
 	case rewrite.Word:
 		s["type"], s["enum"] = "string", words(t)
 	case rewrite.Status:
-		s = schema{"type": []any{"integer", "string"}, "minimum": 100, "maximum": 599, "pattern": "^[1-5]xx$"}
+		s["type"] = []any{"integer", "string"}
+		refuse(s, []refusal{{
+			bad:  schema{"not": schema{"anyOf": []any{isNull, schema{"type": "integer", "minimum": 100, "maximum": 599}, schema{"type": "string", "pattern": "^[1-5]xx$"}}}},
+			want: "a status from 100 to 599, or a class from 1xx to 5xx",
+		}})
 	case rewrite.List:
 		s["type"], s["items"] = "array", r.of(t.Elem, name)
+		if t.Max > 0 {
+			s["maxItems"] = t.Max
+		}
 	case rewrite.Map:
 		s["type"] = "object"
 		s["additionalProperties"] = r.of(t.Elem, name)
+		holdNames(s, t.Names)
 	case rewrite.Object:
 		s = r.object(t, name)
 	case rewrite.WordOrObject:
@@ -110,6 +145,7 @@ func (r rules) object(t *rewrite.Type, name string) schema {
 	if required != nil {
 		object["required"] = required
 	}
+	combine(object, t, name)
 	return object
 }
 

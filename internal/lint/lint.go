@@ -98,7 +98,7 @@ func Unreadable(err error) (findings []Finding, rest error) {
 }
 
 func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Finding) {
-	said := map[[2]string]bool{}
+	said := map[string][]string{} // the places of what the engine refuses, by workload
 	for _, w := range in.Workloads {
 		names := patternNames(w.Config)
 		for _, f := range look(w) {
@@ -106,14 +106,14 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 			f.Pattern = names[patternOf(f.Path)]
 			f.place(w.Places)
 			if f.Check == Invalid || f.Check == InvalidTests {
-				said[[2]string{w.Name, f.Path}] = true
+				said[w.Name] = append(said[w.Name], f.Path)
 			}
 			findings = append(findings, f)
 		}
 	}
 	var refused []Finding
 	for _, r := range in.Refusals {
-		if !said[[2]string{r.Workload, r.Path}] {
+		if !slices.ContainsFunc(said[r.Workload], func(path string) bool { return within(path, r.Path) || within(r.Path, path) }) {
 			refused = append(refused, refusal(in, r))
 		}
 	}
@@ -213,6 +213,12 @@ func patternNames(text []byte) map[int]string {
 		}
 	}
 	return names
+}
+
+// within tells whether a place is another one, or in it.
+func within(path, of string) bool {
+	rest, ok := strings.CutPrefix(path, of)
+	return ok && of != "" && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // linter looks through one configuration.

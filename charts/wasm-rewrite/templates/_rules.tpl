@@ -277,16 +277,11 @@ Checks the rules of one merged workload. In: root, problems, name, workload.
 {{- if gt $bytes 524288 -}}
 {{- include "wasm-rewrite.refuse" (list $problems (printf "workload %s: " .name) "the rules" nil (printf "have %d bytes with their revision, the limit is 524288; split them over several workloads" $bytes)) -}}
 {{- end -}}
-{{- if gt (len (.workload.patterns | default list)) 4096 -}}
-{{- include "wasm-rewrite.refuse" (list $problems (printf "workload %s: " .name) "patterns" nil (printf "there are %d, the limit is 4096; split them over several workloads" (len .workload.patterns))) -}}
-{{- end -}}
 {{- range $i, $pattern := .workload.patterns -}}
 {{- $path := printf "patterns[%d]" $i -}}
 {{- $name := $pattern.name | default (printf "pattern-%d" $i) -}}
 {{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "probes" $probes "regexes" "" "response" false "regexPath" "" "probe" "" -}}
-{{- if or (gt (len $name) 63) (not (regexMatch `^[a-z0-9-]+$` $name)) -}}
-{{- include "wasm-rewrite.refuse" (list $problems $at.where (print $path ".name") $name "want 1 to 63 of a-z, 0-9 and -") -}}
-{{- else if hasKey $seen $name -}}
+{{- if hasKey $seen $name -}}
 {{- include "wasm-rewrite.refuse" (list $problems $at.where (print $path ".name") $name (printf "is the name of patterns[%d] too" (get $seen $name))) -}}
 {{- else -}}
 {{- $_ := set $seen $name $i -}}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
@@ -149,7 +150,12 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 		if in.Refusals = refusals(err); in.Refusals == nil {
 			return nil, fmt.Errorf("the chart cannot be rendered: %w", err)
 		}
+
+		// Where the schema refuses, the requirements have not spoken yet.
 		c.Schema = nil
+		if _, _, err := o.template(c, values); err != nil {
+			in.Refusals = unite(in.Refusals, refusals(err))
+		}
 		c.Templates = slices.DeleteFunc(c.Templates, func(f *chart.File) bool { return path.Base(f.Name) == requirements })
 		if docs, top, err = o.template(c, values); err != nil {
 			return in, nil
@@ -173,6 +179,39 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 	}
 	slices.SortFunc(in.Workloads, func(a, b input.Workload) int { return strings.Compare(a.Name, b.Name) })
 	return in, nil
+}
+
+// dotted writes a JSON pointer as the engine writes a place.
+func dotted(pointer string) string {
+	var b strings.Builder
+	if pointer == "" || pointer == "/" {
+		return ""
+	}
+	for _, key := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
+		key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+		switch {
+		case schemaIndex.MatchString(key):
+			b.WriteString("[" + key + "]")
+		case !plainKey.MatchString(key):
+			b.WriteString("[" + strconv.Quote(key) + "]")
+		case b.Len() > 0:
+			b.WriteString("." + key)
+		default:
+			b.WriteString(key)
+		}
+	}
+	return b.String()
+}
+
+// unite adds refusals of places that none has named yet.
+func unite(list, more []input.Refusal) []input.Refusal {
+	for _, r := range more {
+		known := slices.ContainsFunc(list, func(one input.Refusal) bool { return one.Workload == r.Workload && one.Path == r.Path })
+		if !known {
+			list = append(list, r)
+		}
+	}
+	return list
 }
 
 // requirements is the template that only fails.
@@ -257,7 +296,8 @@ func (o Options) template(c *chart.Chart, values map[string]any) ([]map[string]a
 var (
 	fromSchema  = regexp.MustCompile(`^at '([^']*)': (.*)$`)
 	fromRules   = regexp.MustCompile(`^(?:workload ([^:,]+)(?:, pattern ([^:]+))?: )?([^\s:]+): (.*)$`)
-	schemaIndex = regexp.MustCompile(`/(\d+)(/|$)`)
+	schemaIndex = regexp.MustCompile(`^\d+$`)
+	plainKey    = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 	schemaKeys  = regexp.MustCompile(`^additional propert(?:y|ies) (.*) not allowed$`)
 	schemaKey   = regexp.MustCompile(`'([^']*)'`)
 )
@@ -270,8 +310,8 @@ func refusals(err error) (list []input.Refusal) {
 	case strings.Contains(text, "values don't meet the specifications of the schema"):
 		for _, line := range strings.Split(text, "\n") {
 			line, ok := strings.CutPrefix(strings.TrimSpace(line), "- ")
-			if !ok {
-				continue
+			if !ok || strings.HasSuffix(line, " failed") {
+				continue // the lines below it say what
 			}
 			r := input.Refusal{Reason: line}
 			if m := fromSchema.FindStringSubmatch(line); m != nil {
@@ -279,8 +319,7 @@ func refusals(err error) (list []input.Refusal) {
 				if workload, ok := strings.CutPrefix(r.Path, "/workloads/"); ok {
 					r.Workload, r.Path, _ = strings.Cut(workload, "/")
 				}
-				r.Path = schemaIndex.ReplaceAllString("/"+strings.TrimPrefix(r.Path, "/"), "[$1]$2")
-				r.Path = strings.ReplaceAll(strings.TrimPrefix(r.Path, "/"), "/", ".")
+				r.Path = dotted(r.Path)
 			}
 			list = append(list, keyByKey(r)...)
 		}

@@ -1,4 +1,4 @@
-package test
+package chart_test
 
 import (
 	"path/filepath"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 )
 
 // Values that the requirements template refuses, with every line it writes.
@@ -47,7 +48,7 @@ var chartRefusals = []struct {
 		}},
 
 	// Where the objects stand.
-	{"names that are no Kubernetes names", chartModule + "commonLabels: {'-a': b, c: 'd e'}\ncommonAnnotations: {'a/b/c': x}\nworkloads: {A_1: {namespace: My Shop, selector: {app: 'x y'}, labels: {'': x}, annotations: {'b c': x}}}",
+	{"names that are no Kubernetes names", chart.Module + "commonLabels: {'-a': b, c: 'd e'}\ncommonAnnotations: {'a/b/c': x}\nworkloads: {A_1: {namespace: My Shop, selector: {app: 'x y'}, labels: {'': x}, annotations: {'b c': x}}}",
 		[]string{
 			`commonLabels: "-a": is no key of a label or annotation: want [prefix/]name`,
 			`commonLabels.c: "d e": is no value of a label: at most 63 of A-Z, a-z, 0-9, -, _ and ., letters or digits at both ends`,
@@ -58,25 +59,25 @@ var chartRefusals = []struct {
 			`workload A_1: labels: "": is no key of a label or annotation: want [prefix/]name`,
 			`workload A_1: annotations: "b c": is no key of a label or annotation: want [prefix/]name`,
 		}},
-	{"selector beside targetRefs", chartModule + "workloads: {a: {selector: {app: x}, targetRefs: [{kind: Gateway, name: g}]}}",
+	{"selector beside targetRefs", chart.Module + "workloads: {a: {selector: {app: x}, targetRefs: [{kind: Gateway, name: g}]}}",
 		[]string{"workload a: targetRefs: stands beside selector; Istio takes one of them: selector for sidecars and gateways, targetRefs for waypoints and Gateway API gateways"}},
-	{"every proxy of the mesh without saying so", chartModule + "workloads: {a: {namespace: istio-system}}",
+	{"every proxy of the mesh without saying so", chart.Module + "workloads: {a: {namespace: istio-system}}",
 		[]string{"workload a: selector: is missing: in istio-system, the root namespace, that means every proxy of the mesh; name labels, or write meshWide: true"}},
-	{"every proxy of a mesh with another root", chartModule + "rootNamespace: mesh\nworkloads: {a: {namespace: mesh}, b: {namespace: istio-system}}",
+	{"every proxy of a mesh with another root", chart.Module + "rootNamespace: mesh\nworkloads: {a: {namespace: mesh}, b: {namespace: istio-system}}",
 		[]string{"workload a: selector: is missing: in mesh, the root namespace, that means every proxy of the mesh; name labels, or write meshWide: true"}},
-	{"targetRefs that Istio does not take", chartModule + "workloads: {a: {targetRefs: [{kind: Gateway, group: networking.istio.io, name: g}, {kind: GatewayClass, name: C_}]}}",
+	{"targetRefs that Istio does not take", chart.Module + "workloads: {a: {targetRefs: [{kind: Gateway, group: networking.istio.io, name: g}, {kind: GatewayClass, name: C_}]}}",
 		[]string{
 			`workload a: targetRefs[0].group: "networking.istio.io": the group of a Gateway is "gateway.networking.k8s.io"; it may be left out`,
 			`workload a: targetRefs[1].name: "C_": is no Kubernetes name`,
 			`workload a: targetRefs[1].kind: "GatewayClass": Istio takes a GatewayClass only in istio-system, the root namespace`,
 		}},
-	{"traffic that a Service does not have", chartModule + "workloads: {a: {targetRefs: [{kind: Service, name: s}], traffic: [{mode: CLIENT}, {mode: SERVER, ports: [80]}]}, b: {targetRefs: [{kind: ServiceEntry, name: s}], traffic: [{ports: [80]}]}}",
+	{"traffic that a Service does not have", chart.Module + "workloads: {a: {targetRefs: [{kind: Service, name: s}], traffic: [{mode: CLIENT}, {mode: SERVER, ports: [80]}]}, b: {targetRefs: [{kind: ServiceEntry, name: s}], traffic: [{ports: [80]}]}}",
 		[]string{
 			`workload a: traffic[0].mode: "CLIENT": a waypoint has only server traffic for a Service; write SERVER or leave traffic out`,
 			`workload a: traffic[1].ports: [80]: Istio takes no ports with targetRefs to a Service; remove them`,
 			`workload b: traffic[0].ports: [80]: Istio takes no ports with targetRefs to a ServiceEntry; remove them`,
 		}},
-	{"a port twice", chartModule + "workloads: {a: {traffic: [{ports: [80, 80]}]}}", []string{"workload a: traffic[0].ports: [80,80]: names a port twice"}},
+	{"a port twice", chart.Module + "workloads: {a: {traffic: [{ports: [80, 80]}]}}", []string{"workload a: traffic[0].ports: [80,80]: names a port twice"}},
 	{"EnvoyFilter and the places of the other deliveries", "delivery: EnvoyFilter\nworkloads: {a: {targetRefs: [{kind: Gateway, name: g}], phase: AUTHN, priority: 5, traffic: [{mode: SERVER}]}}",
 		[]string{
 			"workload a: targetRefs: delivery EnvoyFilter has no such key (its place is envoyFilter.context and envoyFilter.position); write selector",
@@ -86,7 +87,7 @@ var chartRefusals = []struct {
 		}},
 
 	// The gates.
-	{"gates without the command line's image", chartModule + "verify: {before: {enabled: true}}\nworkloads: {a: {}}",
+	{"gates without the command line's image", chart.Module + "verify: {before: {enabled: true}}\nworkloads: {a: {}}",
 		[]string{"verify.image.digest: is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after"}},
 	{"image parts of the gates that are none", "verify: {image: {registry: 'https://x', repository: 'Org/x:1', digest: 'sha256:1', pullSecret: A_b}, after: {host: 'https://x', address: gateway}}",
 		[]string{
@@ -97,16 +98,13 @@ var chartRefusals = []struct {
 			`verify.after.host: "https://x": want a host with an optional port`,
 			`verify.after.address: "gateway": want host:port, as istio-ingressgateway.istio-ingress:80`,
 		}},
-	{"more rules than a ConfigMap holds", chartModule + "verify: {image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}, after: {enabled: true}}\nworkloads: {a: {vars: {x: " + strings.Repeat("x", 500000) + "}}, b: {vars: {x: " + strings.Repeat("x", 500000) + "}}}",
+	{"more rules than a ConfigMap holds", chart.Module + "verify: {image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}, after: {enabled: true}}\nworkloads: {a: {vars: {x: " + strings.Repeat("x", 500000) + "}}, b: {vars: {x: " + strings.Repeat("x", 500000) + "}}}",
 		[]string{"verify: the rules and tests have 1000469 bytes, and the ConfigMap that the gates read holds 1000000; split the release, or disable verify.before and verify.after"}},
 
 	// The rules.
-	{"pattern names", chartModule + "workloads: {a: {patterns: [{name: Tea Pot}, {name: pattern-2}, {}]}}",
-		[]string{
-			`workload a, pattern Tea Pot: patterns[0].name: "Tea Pot": want 1 to 63 of a-z, 0-9 and -`,
-			`workload a, pattern pattern-2: patterns[2].name: "pattern-2": is the name of patterns[1] too`,
-		}},
-	{"regexes that do not compile, everywhere", chartModule + `
+	{"a pattern's name twice", chart.Module + "workloads: {a: {patterns: [{respond: {status: 200}}, {name: pattern-2, respond: {status: 200}}, {respond: {status: 200}}]}}",
+		[]string{`workload a, pattern pattern-2: patterns[2].name: "pattern-2": is the name of patterns[1] too`}},
+	{"regexes that do not compile, everywhere", chart.Module + `
 workloads:
   a:
     patterns:
@@ -116,11 +114,13 @@ workloads:
         host: {regex: "[a"}
         headers: [{name: x, regex: "a)"}]
         query: [{name: x, regex: "(?=a)"}]
-        response: {headers: [{name: x, regex: 'a\'}]}
       headers: {response: {replace: [{name: x, regex: '(a)\1', replacement: ""}]}}
     - match: {path: {regex: "*a"}}
       rewrite: {query: {replace: [{name: x, regex: "a**", replacement: ""}]}}
     - match: {path: {regex: 'a\j'}}
+      respond: {status: 200}
+    - match: {response: {headers: [{name: x, regex: 'a\'}]}}
+      headers: {response: {remove: [x]}}
     headers:
       request: {replace: [{name: x, regex: "a|(b|(c", replacement: ""}]}
 `, []string{
@@ -128,21 +128,20 @@ workloads:
 		`workload a, pattern one: patterns[0].match.host.regex: "[a": missing closing ]`,
 		`workload a, pattern one: patterns[0].match.headers[0].regex: "a)": unexpected )`,
 		`workload a, pattern one: patterns[0].match.query[0].regex: "(?=a)": RE2 has no lookahead and no lookbehind`,
-		`workload a, pattern one: patterns[0].match.response.headers[0].regex: "a\\": trailing backslash`,
 		`workload a, pattern one: patterns[0].headers.response.replace[0].regex: "(a)\\1": RE2 has no backreferences`,
 		`workload a, pattern pattern-1: patterns[1].match.path.regex: "*a": missing argument to repetition operator`,
 		`workload a, pattern pattern-1: patterns[1].rewrite.query.replace[0].regex: "a**": invalid nested repetition operator`,
 		"workload a, pattern pattern-2: patterns[2].match.path.regex: \"a\\\\j\": is no RE2 regular expression; `wasm-rewrite lint` says where",
+		`workload a, pattern pattern-3: patterns[3].match.response.headers[0].regex: "a\\": trailing backslash`,
 		`workload a: headers.request.replace[0].regex: "a|(b|(c": missing closing )`,
 	}},
-	{"a regex that is too long", chartModule + "workloads: {a: {patterns: [{match: {path: {regex: " + strings.Repeat("a", 1025) + "}}}]}}",
+	{"a regex that is too long", chart.Module + "workloads: {a: {patterns: [{match: {path: {regex: " + strings.Repeat("a", 1025) + "}}, respond: {status: 200}}]}}",
 		[]string{`workload a, pattern pattern-0: patterns[0].match.path.regex: "` + strings.Repeat("a", 80) + `": has 1025 bytes, the limit is 1024`}},
-	{"too many patterns, too many bytes", chartModule + "workloads: {a: {vars: {x: " + strings.Repeat("x", 524288) + "}, patterns: [" + strings.Repeat("{},", 4097) + "]}}",
+	{"too many bytes", chart.Module + "workloads: {a: {vars: {x: " + strings.Repeat("x", 524288) + "}}}",
 		[]string{
-			"workload a: the rules: have 536631 bytes with their revision, the limit is 524288; split them over several workloads",
-			"workload a: patterns: there are 4097, the limit is 4096; split them over several workloads",
+			"workload a: the rules: have 524327 bytes with their revision, the limit is 524288; split them over several workloads",
 		}},
-	{"groups that do not exist", chartModule + `
+	{"groups that do not exist", chart.Module + `
 workloads:
   a:
     patterns:
@@ -169,7 +168,7 @@ workloads:
 		`workload a, pattern pattern-2: patterns[2].respond.headers.x: "$1": group 1 needs match.path.regex`,
 		`workload a: headers.request.set.x: "$1": group 1 needs match.path.regex`,
 	}},
-	{"references that are none", chartModule + `
+	{"references that are none", chart.Module + `
 workloads:
   a:
     vars: {list: [1], map: {}, text: a, number: 1}
@@ -188,14 +187,14 @@ workloads:
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": there is no vars.nope`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": ${response.status} is known only in headers.response`,
 	}},
-	{"numbers and vars beside a suffix", chartModule + "workloads: {a: {patterns: [{match: {path: {suffix: '.${var.gone}'}}, rewrite: {path: $1}}]}}",
+	{"numbers and vars beside a suffix", chart.Module + "workloads: {a: {patterns: [{match: {path: {suffix: '.${var.gone}'}}, rewrite: {path: $1}}]}}",
 		[]string{
 			`workload a, pattern pattern-0: patterns[0].match.path.suffix: ".${var.gone}": there is no vars.gone`,
 			`workload a, pattern pattern-0: patterns[0].rewrite.path: "$1": group 1 needs match.path.regex`,
 		}},
-	{"a var is quoted inside a regex", chartModule + "workloads: {a: {vars: {open: '(a'}, patterns: [{match: {path: {regex: '^/${var.open}(b)'}}, rewrite: {path: /$2}}]}}",
+	{"a var is quoted inside a regex", chart.Module + "workloads: {a: {vars: {open: '(a'}, patterns: [{match: {path: {regex: '^/${var.open}(b)'}}, rewrite: {path: /$2}}]}}",
 		[]string{`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$2": patterns[0].match.path.regex has no group 2`}},
-	{"several workloads at once, defaults too", chartModule + "defaults: {headers: {request: {set: {x: $}}}}\nworkloads: {a: {}, b: {patterns: [{match: {path: {regex: '('}}}]}}",
+	{"several workloads at once, defaults too", chart.Module + "defaults: {headers: {request: {set: {x: $}}}}\nworkloads: {a: {}, b: {patterns: [{match: {path: {regex: '('}}, respond: {status: 200}}]}}",
 		[]string{
 			`workload a: headers.request.set.x: "$": a $ that begins no reference; write $$ for a dollar`,
 			`workload b, pattern pattern-0: patterns[0].match.path.regex: "(": missing closing )`,
@@ -206,7 +205,7 @@ workloads:
 func TestChartRefusesEverythingAtOnce(t *testing.T) {
 	for _, test := range chartRefusals {
 		t.Run(test.name, func(t *testing.T) {
-			manifest, err := renderChart(t, test.values)
+			manifest, err := chart.Render(t, test.values)
 			if err == nil {
 				t.Fatalf("rendered\n%s", manifest)
 			}
@@ -237,7 +236,7 @@ func TestChartRefusalsCoverEveryReason(t *testing.T) {
 	verb := regexp.MustCompile(`%[sdq]`)
 	reasons := 0
 	for _, file := range []string{"_requirements.tpl", "_rules.tpl"} {
-		template := comment.ReplaceAllString(readFile(t, filepath.Join(chartDir, "templates", file)), "")
+		template := comment.ReplaceAllString(chart.ReadFile(t, filepath.Join(chart.Dir, "templates", file)), "")
 		for _, line := range strings.Split(template, "\n") {
 			var texts []string
 			switch {
@@ -279,6 +278,18 @@ func TestChartSchemaRefuses(t *testing.T) {
 		{"a number for a string", "workloads: {a: {headers: {response: {set: {x: 5}}}}}", "at '/workloads/a/headers/response/set/x': got number, want"},
 		{"a word that is none", "workloads: {a: {patterns: [{then: end}]}}", "at '/workloads/a/patterns/0/then': value must be one of 'stop', 'next', <nil>"},
 		{"a port out of range", "workloads: {a: {patterns: [{redirect: {port: 70000}}]}}", "at '/workloads/a/patterns/0/redirect/port': maximum: got 70,000, want 65,535"},
+		{"workloads misspelt", "workload: {a: {}}", "at '/workload': value must be '(the key is workloads: a map of names to workloads)'"},
+		{"rules without a workload", "patterns: [{respond: {status: 200}}]", "at '/patterns': value must be '(a key of a workload: write workloads.<name>.patterns)'"},
+		{"the selector of Istio's objects", "workloads: {a: {selector: {matchLabels: {app: x}}}}", "at '/workloads/a/selector/matchLabels': value must be '(selector holds the labels themselves, without matchLabels: selector: {app: httpbin})'"},
+		{"a path that is none", "workloads: {a: {patterns: [{match: {path: {prefix: a}}, respond: {status: 200}}]}}", "at '/workloads/a/patterns/0/match/path/prefix': value must be 'a path, which begins with / (anything else never matches)'"},
+		{"a method in lower case", "workloads: {a: {patterns: [{match: {methods: [get]}, respond: {status: 200}}]}}", "at '/workloads/a/patterns/0/match/methods/0': value must be 'a method in upper case, such as GET'"},
+		{"a header that is never changed", "workloads: {a: {headers: {request: {set: {Host: x}}}}}", "at '/workloads/a/headers/request/set/Host': value must be '(a host is changed by rewrite.host)'"},
+		{"a host that is none", "workloads: {a: {patterns: [{rewrite: {host: 'http://x'}}]}}", "at '/workloads/a/patterns/0/rewrite/host': value must be 'a name, an IPv4 address or an [IPv6] address, with an optional :port'"},
+		{"two ways to match", "workloads: {a: {patterns: [{match: {path: {exact: /a, prefix: /b}}, respond: {status: 200}}]}}", "at '/workloads/a/patterns/0/match/path': value must be 'an object with one of exact, prefix, suffix, regex'"},
+		{"two things to do", "workloads: {a: {patterns: [{rewrite: {path: /a}, respond: {status: 200}}]}}", "at '/workloads/a/patterns/0': value must be 'an object with one of rewrite, redirect and respond'"},
+		{"nothing to do", "workloads: {a: {patterns: [{match: {path: {exact: /a}}}]}}", "at '/workloads/a/patterns/0': value must be 'a pattern that does something: rewrite, redirect, respond or headers'"},
+		{"too many patterns", "workloads: {a: {patterns: [" + strings.Repeat("{respond: {status: 200}},", 4097) + "]}}", "at '/workloads/a/patterns': maxItems: got 4,097, want 4,096"},
+		{"a pattern's name", "workloads: {a: {patterns: [{name: Tea Pot, respond: {status: 200}}]}}", "at '/workloads/a/patterns/0/name': value must be '1 to 63 of a-z, 0-9 and -'"},
 		{"a null in a list", "workloads: {a: {patterns: [null]}}", "at '/workloads/a/patterns/0': got null, want object"},
 		{"another delivery", "delivery: Wasm", "at '/delivery': value must be one of 'WasmPlugin', 'TrafficExtension', 'EnvoyFilter'"},
 		{"an unknown kind", "workloads: {a: {targetRefs: [{kind: Pod, name: x}]}}", "at '/workloads/a/targetRefs/0/kind': value must be one of"},
@@ -286,7 +297,7 @@ func TestChartSchemaRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			manifest, err := renderChart(t, chartModule+test.values)
+			manifest, err := chart.Render(t, chart.Module+test.values)
 			if err == nil {
 				t.Fatalf("rendered\n%s", manifest)
 			}

@@ -1,4 +1,4 @@
-package test
+package chart_test
 
 import (
 	"bytes"
@@ -18,12 +18,8 @@ import (
 	"testing"
 	"time"
 
-	wasmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/wasm/v3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -35,202 +31,36 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
-)
-
-const (
-	chartDir       = "../charts/wasm-rewrite"
-	chartRelease   = "demo"
-	chartNamespace = "shop"
-	// What an installation without any rule needs, so that a test need not care where the module comes from.
-	chartModule = "url: file:///var/local/wasm/plugin.wasm\n"
 )
 
 var updateGolden = flag.Bool("update", false, "rewrite the golden files of the chart")
 
-// renderChart renders the chart with values in YAML; later values go over earlier ones.
-func renderChart(t *testing.T, values ...string) (string, error) {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "chart") //nolint:usetesting // helm takes a comma for the end of a file's name, and t.TempDir may have one
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(folder)
-	args := []string{"--namespace", chartNamespace}
-	for i, text := range values {
-		file := filepath.Join(folder, strconv.Itoa(i)+".yaml")
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "--values", file)
-	}
-	return helmTemplate(t, chartRelease, args...)
-}
-
-func mustRenderChart(t *testing.T, values ...string) string {
-	t.Helper()
-	manifest, err := renderChart(t, values...)
-	if err != nil {
-		t.Fatalf("%v\nvalues:\n%s", err, strings.Join(values, "---\n"))
-	}
-	return manifest
-}
-
-// chartObjects splits a manifest into its objects.
-func chartObjects(t *testing.T, manifest string) (objects []unstructured.Unstructured) {
-	t.Helper()
-	for _, document := range regexp.MustCompile(`(?m)^---$`).Split(manifest, -1) {
-		var object unstructured.Unstructured
-		if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
-			t.Fatalf("%v in\n%s", err, document)
-		}
-		if object.Object != nil {
-			objects = append(objects, object)
-		}
-	}
-	return objects
-}
-
-// typed turns an object into the type of istio.io/client-go whose spec is spec. An unknown field is a failure; istio's
-// own decoding passes over it.
-func typed(t *testing.T, object unstructured.Unstructured, into any, spec proto.Message) {
-	t.Helper()
-	text, err := json.Marshal(object.Object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		t.Fatal(err)
-	}
-	if text, err = json.Marshal(object.Object["spec"]); err != nil {
-		t.Fatal(err)
-	}
-	if err := protojson.Unmarshal(text, spec); err != nil {
-		t.Fatalf("%s %s: %v", object.GetKind(), object.GetName(), err)
-	}
-}
-
-// wasmPlugins gives the WasmPlugins of a manifest by namespace/name; there must be nothing else.
-func wasmPlugins(t *testing.T, manifest string) map[string]*extensions.WasmPlugin {
-	t.Helper()
-	plugins := map[string]*extensions.WasmPlugin{}
-	for _, object := range chartObjects(t, manifest) {
-		if object.GetAPIVersion() != "extensions.istio.io/v1alpha1" || object.GetKind() != "WasmPlugin" {
-			t.Fatalf("the chart rendered a %s of %s", object.GetKind(), object.GetAPIVersion())
-		}
-		plugin := &extensions.WasmPlugin{}
-		typed(t, object, plugin, &extensionsapi.WasmPlugin{})
-		plugins[plugin.Namespace+"/"+plugin.Name] = plugin
-	}
-	return plugins
-}
-
-// wasmPlugin gives the one WasmPlugin that values render to.
-func wasmPlugin(t *testing.T, values ...string) *extensions.WasmPlugin {
-	t.Helper()
-	plugins := wasmPlugins(t, mustRenderChart(t, values...))
-	if len(plugins) != 1 {
-		t.Fatalf("rendered %d objects, want 1", len(plugins))
-	}
-	for _, plugin := range plugins {
-		return plugin
-	}
-	return nil
-}
-
-// filterConfig gives the configuration that a proxy gets, as JSON, for any delivery.
-func filterConfig(t *testing.T, object unstructured.Unstructured) []byte {
-	t.Helper()
-	var config any
-	switch object.GetKind() {
-	case "WasmPlugin":
-		config, _, _ = unstructured.NestedFieldNoCopy(object.Object, "spec", "pluginConfig")
-	case "TrafficExtension":
-		config, _, _ = unstructured.NestedFieldNoCopy(object.Object, "spec", "wasm", "pluginConfig")
-	case "EnvoyFilter":
-		var text wrapperspb.StringValue
-		if err := wasmFilter(t, object).GetConfig().GetConfiguration().UnmarshalTo(&text); err != nil {
-			t.Fatal(err)
-		}
-		return []byte(text.GetValue())
-	default:
-		t.Fatalf("the chart rendered a %s", object.GetKind())
-	}
-	text, err := json.Marshal(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// wasmFilter reads the filter in an EnvoyFilter as Envoy does.
-func wasmFilter(t *testing.T, object unstructured.Unstructured) *wasmv3.Wasm {
-	t.Helper()
-	patches, _, err := unstructured.NestedSlice(object.Object, "spec", "configPatches")
-	if err != nil || len(patches) != 1 {
-		t.Fatalf("want one patch, got %v, %v", patches, err)
-	}
-	config, _, err := unstructured.NestedMap(patches[0].(map[string]any), "patch", "value", "typed_config")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if config["@type"] != "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm" {
-		t.Fatalf("the filter's type is %v", config["@type"])
-	}
-	delete(config, "@type")
-	text, err := json.Marshal(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	filter := &wasmv3.Wasm{}
-	if err := protojson.Unmarshal(text, filter); err != nil {
-		t.Fatal(err)
-	}
-	return filter
-}
-
-func ciValues(t *testing.T) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(chartDir, "ci", "*.yaml"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no values in %s/ci (%v)", chartDir, err)
-	}
-	return files
-}
-
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestChartRendersItsExamplesAsBefore(t *testing.T) {
-	for _, file := range ciValues(t) {
+	for _, file := range chart.CIValues(t) {
 		name := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
 		t.Run(name, func(t *testing.T) {
-			got := mustRenderChart(t, readFile(t, file)) + "\n"
-			golden := filepath.Join("testdata", "chart", name+".yaml")
+			got := chart.MustRender(t, chart.ReadFile(t, file)) + "\n"
+			golden := filepath.Join("testdata", name+".yaml")
 			if *updateGolden {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if diff := cmp.Diff(readFile(t, golden), got); diff != "" {
-				t.Errorf("%s is not what is rendered (-golden +now); if it should be: go test ./test -run %s -update\n%s", golden, t.Name(), diff)
+			if diff := cmp.Diff(chart.ReadFile(t, golden), got); diff != "" {
+				t.Errorf("%s is not what is rendered (-golden +now); if it should be: go test ./test/chart -run %s -update\n%s", golden, t.Name(), diff)
 			}
-			for _, object := range chartObjects(t, got) {
+			for _, object := range chart.Objects(t, got) {
 				switch object.GetKind() {
 				case "WasmPlugin":
-					typed(t, object, &extensions.WasmPlugin{}, &extensionsapi.WasmPlugin{})
+					chart.Typed(t, object, &extensions.WasmPlugin{}, &extensionsapi.WasmPlugin{})
 				case "TrafficExtension":
-					typed(t, object, &extensions.TrafficExtension{}, &extensionsapi.TrafficExtension{})
+					chart.Typed(t, object, &extensions.TrafficExtension{}, &extensionsapi.TrafficExtension{})
 				case "EnvoyFilter":
-					typed(t, object, &networking.EnvoyFilter{}, &networkingapi.EnvoyFilter{})
+					chart.Typed(t, object, &networking.EnvoyFilter{}, &networkingapi.EnvoyFilter{})
 				}
-				if _, err := rewrite.Load(filterConfig(t, object)); err != nil {
+				if _, err := rewrite.Load(chart.FilterConfig(t, object)); err != nil {
 					t.Errorf("the filter refuses what %s %s hands it:\n%v", object.GetKind(), object.GetName(), err)
 				}
 			}
@@ -239,20 +69,20 @@ func TestChartRendersItsExamplesAsBefore(t *testing.T) {
 }
 
 func TestChartSeedExampleIsShort(t *testing.T) {
-	if lines := strings.Count(readFile(t, filepath.Join(chartDir, "ci", "seed-values.yaml")), "\n"); lines > 15 {
+	if lines := strings.Count(chart.ReadFile(t, filepath.Join(chart.Dir, "ci", "seed-values.yaml")), "\n"); lines > 15 {
 		t.Errorf("the seed's example has %d lines of values, want at most 15", lines)
 	}
-	if lines := strings.Count(readFile(t, filepath.Join(chartDir, "values.yaml")), "\n"); lines >= 300 {
+	if lines := strings.Count(chart.ReadFile(t, filepath.Join(chart.Dir, "values.yaml")), "\n"); lines >= 300 {
 		t.Errorf("values.yaml has %d lines, want less than 300", lines)
 	}
 }
 
 func TestChartInstallsNothingByItself(t *testing.T) {
-	if objects := chartObjects(t, mustRenderChart(t)); len(objects) != 0 {
+	if objects := chart.Objects(t, chart.MustRender(t)); len(objects) != 0 {
 		t.Errorf("rendered %v, want nothing", objects)
 	}
-	for _, values := range []string{"workloads: {a: null}", "workloads: {a: {enabled: false, patterns: [{match: {path: {regex: '('}}}]}}"} {
-		if objects := chartObjects(t, mustRenderChart(t, chartModule+values)); len(objects) != 0 {
+	for _, values := range []string{"workloads: {a: null}", "workloads: {a: {enabled: false, patterns: [{match: {path: {regex: '('}}, respond: {status: 200}}]}}"} {
+		if objects := chart.Objects(t, chart.MustRender(t, chart.Module+values)); len(objects) != 0 {
 			t.Errorf("%s: rendered %v, want nothing", values, objects)
 		}
 	}
@@ -284,11 +114,11 @@ func TestChartWasmPluginFields(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			objects := chartObjects(t, mustRenderChart(t, chartModule, test.values))
+			objects := chart.Objects(t, chart.MustRender(t, chart.Module, test.values))
 			if len(objects) != 1 {
 				t.Fatalf("rendered %d objects, want 1", len(objects))
 			}
-			typed(t, objects[0], &extensions.WasmPlugin{}, &extensionsapi.WasmPlugin{})
+			chart.Typed(t, objects[0], &extensions.WasmPlugin{}, &extensionsapi.WasmPlugin{})
 			var want map[string]any
 			if err := json.Unmarshal([]byte(test.want), &want); err != nil {
 				t.Fatal(err)
@@ -317,7 +147,7 @@ func normal(t *testing.T, value any) (out any) {
 }
 
 func TestChartObjectIsLabelled(t *testing.T) {
-	plugin := wasmPlugin(t, chartModule, `
+	plugin := chart.WasmPlugin(t, chart.Module, `
 commonLabels: {istio.io/rev: stable, team: edge, app.kubernetes.io/part-of: shop, app.kubernetes.io/instance: other}
 commonAnnotations: {contact: edge, keep: "1"}
 workloads: {a: {labels: {istio.io/rev: canary, team: null}, annotations: {contact: a}}}`)
@@ -340,7 +170,7 @@ workloads: {a: {labels: {istio.io/rev: canary, team: null}, annotations: {contac
 }
 
 func TestChartWorkloadsStandInTheirNamespaces(t *testing.T) {
-	plugins := wasmPlugins(t, mustRenderChart(t, chartModule, "workloads: {a: {}, b: {namespace: other}, c: {namespace: ''}, '1': {namespace: '2024'}}"))
+	plugins := chart.WasmPlugins(t, chart.MustRender(t, chart.Module, "workloads: {a: {}, b: {namespace: other}, c: {namespace: ''}, '1': {namespace: '2024'}}"))
 	for _, name := range []string{"shop/demo-a", "other/demo-b", "shop/demo-c", "2024/demo-1"} {
 		if plugins[name] == nil {
 			t.Errorf("there is no %s", name)
@@ -351,7 +181,7 @@ func TestChartWorkloadsStandInTheirNamespaces(t *testing.T) {
 // rulesOf gives the rules that one workload of values renders to, without their revision.
 func rulesOf(t *testing.T, values ...string) map[string]any {
 	t.Helper()
-	rules := normal(t, wasmPlugin(t, values...).Spec.GetPluginConfig().AsMap()).(map[string]any)
+	rules := normal(t, chart.WasmPlugin(t, values...).Spec.GetPluginConfig().AsMap()).(map[string]any)
 	delete(rules, "revision")
 	return rules
 }
@@ -387,13 +217,13 @@ func TestChartMergesValues(t *testing.T) {
 			if err := json.Unmarshal([]byte(test.want), &want); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, any(rulesOf(t, chartModule+test.base, test.overlay))); diff != "" {
+			if diff := cmp.Diff(want, any(rulesOf(t, chart.Module+test.base, test.overlay))); diff != "" {
 				t.Errorf("rules (-want +got):\n%s", diff)
 			}
 		})
 	}
 	t.Run("defaults of one workload do not reach another", func(t *testing.T) {
-		plugins := wasmPlugins(t, mustRenderChart(t, chartModule, "defaults: {vars: {x: d}, priority: 3}\nworkloads: {a: {vars: {x: a}, priority: 0}, b: {}}"))
+		plugins := chart.WasmPlugins(t, chart.MustRender(t, chart.Module, "defaults: {vars: {x: d}, priority: 3}\nworkloads: {a: {vars: {x: a}, priority: 0}, b: {}}"))
 		a, b := plugins["shop/demo-a"], plugins["shop/demo-b"]
 		if x := b.Spec.GetPluginConfig().AsMap()["vars"].(map[string]any)["x"]; x != "d" {
 			t.Errorf("vars.x of b is %v, want d", x)
@@ -406,7 +236,7 @@ func TestChartMergesValues(t *testing.T) {
 
 func TestChartRevisionNamesTheRules(t *testing.T) {
 	revision := func(values string) string {
-		text, _ := wasmPlugin(t, chartModule, values).Spec.GetPluginConfig().AsMap()["revision"].(string)
+		text, _ := chart.WasmPlugin(t, chart.Module, values).Spec.GetPluginConfig().AsMap()["revision"].(string)
 		return text
 	}
 	one := revision("workloads: {a: {vars: {x: 1, y: 2}}}")
@@ -423,7 +253,7 @@ func TestChartRevisionNamesTheRules(t *testing.T) {
 
 // The chart hands on exactly the keys that the filter knows; revision is the chart's own.
 func TestChartKnowsTheKeysOfTheRuleLanguage(t *testing.T) {
-	_, text, _ := strings.Cut(readFile(t, filepath.Join(chartDir, "templates", "_helpers.tpl")), `{{- define "wasm-rewrite.ruleKeys" -}}`)
+	_, text, _ := strings.Cut(chart.ReadFile(t, filepath.Join(chart.Dir, "templates", "_helpers.tpl")), `{{- define "wasm-rewrite.ruleKeys" -}}`)
 	text, _, _ = strings.Cut(text, "{{- end -}}")
 	var want []string
 	config := reflect.TypeFor[rewrite.Config]()
@@ -440,7 +270,7 @@ func TestChartKnowsTheKeysOfTheRuleLanguage(t *testing.T) {
 func TestChartEnvoyFilter(t *testing.T) {
 	render := func(t *testing.T, values string) unstructured.Unstructured {
 		t.Helper()
-		objects := chartObjects(t, mustRenderChart(t, "delivery: EnvoyFilter\n"+values))
+		objects := chart.Objects(t, chart.MustRender(t, "delivery: EnvoyFilter\n"+values))
 		if len(objects) != 1 || objects[0].GetAPIVersion() != "networking.istio.io/v1alpha3" || objects[0].GetKind() != "EnvoyFilter" {
 			t.Fatalf("rendered %v, want one EnvoyFilter", objects)
 		}
@@ -449,7 +279,7 @@ func TestChartEnvoyFilter(t *testing.T) {
 	t.Run("before the router of a sidecar", func(t *testing.T) {
 		object := render(t, `workloads: {a: {selector: {app: x}, failStrategy: FAIL_CLOSE, headers: {response: {set: {x-quote: "\"<é>\\\\ \t"}}}}}`)
 		var filter networking.EnvoyFilter
-		typed(t, object, &filter, &networkingapi.EnvoyFilter{})
+		chart.Typed(t, object, &filter, &networkingapi.EnvoyFilter{})
 		if diff := cmp.Diff(map[string]string{"app": "x"}, filter.Spec.GetWorkloadSelector().GetLabels()); diff != "" {
 			t.Errorf("selector (-want +got):\n%s", diff)
 		}
@@ -459,13 +289,13 @@ func TestChartEnvoyFilter(t *testing.T) {
 		if diff := cmp.Diff([]string{"HTTP_FILTER", "SIDECAR_INBOUND", "INSERT_BEFORE", "envoy.filters.network.http_connection_manager", "envoy.filters.http.router"}, got); diff != "" {
 			t.Errorf("place (-want +got):\n%s", diff)
 		}
-		plugin := wasmFilter(t, object).GetConfig()
+		plugin := chart.WasmFilter(t, object).GetConfig()
 		vm := plugin.GetVmConfig()
 		got = []string{plugin.GetName(), plugin.GetRootId(), plugin.GetFailurePolicy().String(), vm.GetVmId(), vm.GetRuntime(), vm.GetCode().GetLocal().GetFilename()}
 		if diff := cmp.Diff([]string{"demo-a", "demo-a", "FAIL_CLOSED", "demo-a", "envoy.wasm.runtime.v8", "/var/local/wasm/plugin.wasm"}, got); diff != "" {
 			t.Errorf("filter (-want +got):\n%s", diff)
 		}
-		config, err := rewrite.Parse(filterConfig(t, object))
+		config, err := rewrite.Parse(chart.FilterConfig(t, object))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -476,11 +306,11 @@ func TestChartEnvoyFilter(t *testing.T) {
 	t.Run("first in a gateway", func(t *testing.T) {
 		object := render(t, "envoyFilter: {context: GATEWAY, position: FIRST}\nmodule: {key: m.wasm, mountPath: /w/}\nworkloads: {a: {failStrategy: FAIL_OPEN}}")
 		var filter networking.EnvoyFilter
-		typed(t, object, &filter, &networkingapi.EnvoyFilter{})
+		chart.Typed(t, object, &filter, &networkingapi.EnvoyFilter{})
 		patch := filter.Spec.GetConfigPatches()[0]
 		in := patch.GetMatch().GetListener().GetFilterChain().GetFilter()
 		got := []string{patch.GetMatch().GetContext().String(), patch.GetPatch().GetOperation().String(), in.GetSubFilter().GetName(),
-			wasmFilter(t, object).GetConfig().GetFailurePolicy().String(), wasmFilter(t, object).GetConfig().GetVmConfig().GetCode().GetLocal().GetFilename()}
+			chart.WasmFilter(t, object).GetConfig().GetFailurePolicy().String(), chart.WasmFilter(t, object).GetConfig().GetVmConfig().GetCode().GetLocal().GetFilename()}
 		if diff := cmp.Diff([]string{"GATEWAY", "INSERT_FIRST", "", "FAIL_OPEN", "/w/m.wasm"}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -491,12 +321,12 @@ func TestChartEnvoyFilter(t *testing.T) {
 }
 
 func TestChartTrafficExtension(t *testing.T) {
-	objects := chartObjects(t, mustRenderChart(t, chartModule, "delivery: TrafficExtension\nworkloads: {a: {selector: {app: x}, traffic: [{mode: CLIENT, ports: [80]}], priority: 4, vars: {v: 1}}}"))
+	objects := chart.Objects(t, chart.MustRender(t, chart.Module, "delivery: TrafficExtension\nworkloads: {a: {selector: {app: x}, traffic: [{mode: CLIENT, ports: [80]}], priority: 4, vars: {v: 1}}}"))
 	if len(objects) != 1 {
 		t.Fatalf("rendered %d objects, want 1", len(objects))
 	}
 	var extension extensions.TrafficExtension
-	typed(t, objects[0], &extension, &extensionsapi.TrafficExtension{})
+	chart.Typed(t, objects[0], &extension, &extensionsapi.TrafficExtension{})
 	spec := &extension.Spec
 	got := []string{
 		objects[0].GetAPIVersion(), objects[0].GetKind(), spec.GetSelector().GetMatchLabels()["app"], spec.GetPhase().String(), spec.GetPriority().String(),
@@ -514,7 +344,7 @@ func TestChartTrafficExtension(t *testing.T) {
 // chartNotes gives the notes that `helm install` prints, which `helm template` leaves out.
 func chartNotes(t *testing.T, values string) string {
 	t.Helper()
-	chart, err := loader.Load(chartDir)
+	files, err := loader.Load(chart.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -523,9 +353,9 @@ func chartNotes(t *testing.T, values string) string {
 		t.Fatal(err)
 	}
 	install := action.NewInstall(&action.Configuration{Log: func(string, ...any) {}})
-	install.ReleaseName, install.Namespace = chartRelease, chartNamespace
+	install.ReleaseName, install.Namespace = chart.Release, chart.Namespace
 	install.ClientOnly, install.DryRun = true, true
-	release, err := install.Run(chart, input)
+	release, err := install.Run(files, input)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -540,14 +370,14 @@ func TestChartNotes(t *testing.T) {
 		if !strings.Contains(notes, "No workload is configured") || !strings.Contains(image, "digest") {
 			t.Errorf("the notes are\n%s", notes)
 		}
-		if plugin := wasmPlugin(t, chartModule, example); plugin.Name != "demo-httpbin" {
+		if plugin := chart.WasmPlugin(t, chart.Module, example); plugin.Name != "demo-httpbin" {
 			t.Errorf("the example of the notes gives %s", plugin.Name)
 		}
 	})
 	t.Run("name the number that a proxy shows", func(t *testing.T) {
-		const values = chartModule + "workloads: {web-1: {namespace: front, selector: {app: web}, vars: {x: 1}}, other: {}}"
+		const values = chart.Module + "workloads: {web-1: {namespace: front, selector: {app: web}, vars: {x: 1}}, other: {}}"
 		notes := chartNotes(t, values)
-		config := wasmPlugins(t, mustRenderChart(t, values))["front/demo-web-1"].Spec.GetPluginConfig().AsMap()
+		config := chart.WasmPlugins(t, chart.MustRender(t, values))["front/demo-web-1"].Spec.GetPluginConfig().AsMap()
 		number, err := strconv.ParseUint(config["revision"].(string), 16, 32)
 		if err != nil {
 			t.Fatal(err)
@@ -576,7 +406,7 @@ func TestChartNotes(t *testing.T) {
 }
 
 func TestChartSchemaIsDraft7(t *testing.T) {
-	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(readFile(t, filepath.Join(chartDir, "values.schema.json"))))
+	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(chart.ReadFile(t, filepath.Join(chart.Dir, "values.schema.json"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -596,7 +426,7 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 			return
 		}
 		if properties, ok := s["properties"].(map[string]any); ok {
-			if s["additionalProperties"] != false && path != ".workloads" {
+			if s["additionalProperties"] != false && path != ".workloads" && path != ".workloads.*.selector" {
 				t.Errorf("%s lets unknown keys through", path)
 			}
 			for key, property := range properties {
@@ -607,6 +437,9 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 		strict(path+"[]", s["items"])
 	}
 	strict("", schema)
+	for name, definition := range schema.(map[string]any)["definitions"].(map[string]any) {
+		strict(name, definition)
+	}
 }
 
 func TestChartIsLintedAndPacked(t *testing.T) {
@@ -617,11 +450,11 @@ func TestChartIsLintedAndPacked(t *testing.T) {
 			t.Errorf("helm %s: %v\n%s", strings.Join(args, " "), err, output)
 		}
 	}
-	for _, file := range append(ciValues(t), os.DevNull) {
-		run("lint", "--strict", chartDir, "--values", file)
+	for _, file := range append(chart.CIValues(t), os.DevNull) {
+		run("lint", "--strict", chart.Dir, "--values", file)
 	}
 	folder := t.TempDir()
-	run("package", chartDir, "--destination", folder)
+	run("package", chart.Dir, "--destination", folder)
 	archive, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil || len(archive) != 1 {
 		t.Fatalf("packed %v, %v", archive, err)
@@ -650,7 +483,7 @@ func TestChartIsLintedAndPacked(t *testing.T) {
 func TestChartRendersManyWorkloadsInTime(t *testing.T) {
 	const most = 4.5
 	var values bytes.Buffer
-	fmt.Fprint(&values, chartModule, "workloads:\n")
+	fmt.Fprint(&values, chart.Module, "workloads:\n")
 	for w := range 200 {
 		fmt.Fprintf(&values, "  team-%d:\n    selector: {app: app-%d}\n    vars: {domain: example.com}\n    patterns:\n", w, w)
 		for p := range 20 {
@@ -674,20 +507,20 @@ func TestChartRendersManyWorkloadsInTime(t *testing.T) {
 		}
 	}
 	// The time of the processor, with the two of a pair in turn, for other work on the machine lengthens it too.
-	render := func(chart string) time.Duration {
-		command := exec.Command(made.Helm(t), "template", chartRelease, chart, "--values", file)
+	render := func(folder string) time.Duration {
+		command := exec.Command(made.Helm(t), "template", chart.Release, folder, "--values", file)
 		manifest, err := command.Output()
 		if err != nil {
 			t.Fatal(err)
 		}
 		if objects := bytes.Count(manifest, []byte("\nkind: WasmPlugin\n")); objects != 200 {
-			t.Fatalf("%s: rendered %d objects, want 200", chart, objects)
+			t.Fatalf("%s: rendered %d objects, want 200", folder, objects)
 		}
 		return command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 	}
 	ratio := math.Inf(1)
 	for try := 0; try < 3 && ratio > most; try++ {
-		ours, theirs := render(chartDir), render(plain)
+		ours, theirs := render(chart.Dir), render(plain)
 		ratio = min(ratio, ours.Seconds()/theirs.Seconds())
 		t.Logf("200 workloads of 20 patterns: %v; printed by a chart that looks at nothing: %v", ours, theirs)
 	}
@@ -699,7 +532,7 @@ func TestChartRendersManyWorkloadsInTime(t *testing.T) {
 // A null removes a key of the chart's own values too. What the templates need then is missed by name.
 func TestChartSurvivesNullForEveryKey(t *testing.T) {
 	var values map[string]any
-	if err := yaml.Unmarshal([]byte(readFile(t, filepath.Join(chartDir, "values.yaml"))), &values); err != nil {
+	if err := yaml.Unmarshal([]byte(chart.ReadFile(t, filepath.Join(chart.Dir, "values.yaml"))), &values); err != nil {
 		t.Fatal(err)
 	}
 	var keys []string
@@ -729,7 +562,7 @@ func TestChartSurvivesNullForEveryKey(t *testing.T) {
 				if key == "workloads" {
 					values[0] = ""
 				}
-				_, err := renderChart(t, values...)
+				_, err := chart.Render(t, values...)
 				switch missing := "missing property '" + key[strings.LastIndexByte(key, '.')+1:] + "'"; {
 				case err != nil && strings.Contains(err.Error(), missing) && slices.Contains(needed, key):
 				case err != nil && key == "image.digest" && strings.Contains(err.Error(), "image.digest: is missing"):
