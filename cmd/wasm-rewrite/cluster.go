@@ -68,7 +68,7 @@ func (f *clusterFlags) readCluster(ctx context.Context, name string) (*input.Inp
 	}
 	list, err := cluster.List(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", name, config.Host, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	in, err := read.Cluster(list)
 	if err != nil {

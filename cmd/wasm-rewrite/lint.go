@@ -30,7 +30,7 @@ func newLint() *cobra.Command {
 		Long: `Find what is wrong or doubtful in rules: all that the filter and the chart refuse, and
 
 ` + about.String() + `
-`+"`lint --explain CHECK`"+` says more of one. The exit code is 1 where something at least as bad as --fail-on was found.`,
+` + "`lint --explain CHECK`" + ` says more of one. The exit code is 1 where something at least as bad as --fail-on was found.`,
 		Example: `  wasm-rewrite lint rules.yaml
   wasm-rewrite lint environments/* --fail-on error`,
 		Args: func(c *cobra.Command, args []string) error {

@@ -102,7 +102,7 @@ func (f *pendingFlags) running(ctx context.Context, e *environment.Environment, 
 		}
 		some, err := cluster.List(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", config.Host, err)
+			return nil, err
 		}
 		list = append(list, some...)
 	}

@@ -52,7 +52,7 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 			}
 			r, err := cluster.Ask(c.Context())
 			if err != nil {
-				return fmt.Errorf("%s: %w", cluster.Host(), err)
+				return err
 			}
 
 			if output.format == "json" {

@@ -91,11 +91,16 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 	return &Cluster{config: config, objects: objects, core: core, options: options}, nil
 }
 
-// Host is the API server's.
-func (c *Cluster) Host() string { return c.config.Host }
+// List gives the chart's objects in the namespace. Its errors name the API server.
+func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error) {
+	objects, err := c.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.config.Host, err)
+	}
+	return objects, nil
+}
 
-// List gives the chart's objects in the namespace.
-func (c *Cluster) List(ctx context.Context) (objects []unstructured.Unstructured, err error) {
+func (c *Cluster) list(ctx context.Context) (objects []unstructured.Unstructured, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	missing := 0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -67,7 +68,7 @@ func TestWhatIsSaid(t *testing.T) {
 	}{{"no Istio", nil}, {"forbidden", map[string]string{"wasmplugins": "forbidden"}}, {"no answer", map[string]string{"wasmplugins": "hang"}}} {
 		_, err := cluster(t, c.answers).List(t.Context())
 		before, _, _ := strings.Cut(err.Error(), `: Get "http`)
-		fmt.Fprintf(&said, "%s: %s\n", c.name, before)
+		fmt.Fprintf(&said, "%s: %s\n", c.name, regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(before, "API"))
 	}
 
 	const golden = "testdata/said.golden"

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -408,6 +409,27 @@ func (r refusal) advice(o *Object) string {
 	return "the proxy does not say whether it is the rules or the module; " + rules + "; or " + module
 }
 
+// unfetched says how to mend that the agent could not fetch a module; said is what it logged.
+func unfetched(said string) string {
+	const again = "the agent asks again when the object changes or the Pod restarts"
+	low := strings.ToLower(said)
+	for _, cause := range []struct {
+		words  []string
+		advice string
+	}{
+		{[]string{"unauthorized", "denied", "forbidden", "status code 401", "status code 403"}, "name a pull secret that may read the image, as image.pullSecret; " + again},
+		{[]string{"manifest_unknown", "name_unknown", "not found", "status code 404"}, "publish the image, or name one that is there; " + again},
+		{[]string{"checksum", "sha256 sum"}, "correct sha256, or put the module there that it is of; " + again},
+		{[]string{"connection refused", "no such host", "timeout", "deadline", "unreachable", "i/o", "eof", "x509", "status code 5"},
+			"see that the registry is up and that this node reaches it, then restart the Pod: " + again},
+	} {
+		if slices.ContainsFunc(cause.words, func(word string) bool { return strings.Contains(low, word) }) {
+			return cause.advice
+		}
+	}
+	return "name an image that is there, and a pull secret that may read it; " + again
+}
+
 // Judge says what a proxy does with an object.
 func Judge(o *Object, p *Proxy) Row {
 	row := o.row()
@@ -438,7 +460,7 @@ func Judge(o *Object, p *Proxy) Row {
 		} else {
 			row.State, row.Reason = DenyAll, "the agent could not fetch the module and put its deny-all filter there: every request is answered 403"
 		}
-		row.Advice = "name an image that is there, and a pull secret that may read it; the agent asks again when the object changes or the Pod restarts"
+		row.Advice = unfetched(row.Refusal)
 		return row
 	}
 	module := t.module(o)
