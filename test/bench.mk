@@ -11,7 +11,7 @@ bench_tinygo = TinyGo $(shell sed -n 's|^require github.com/tinygo-org/tinygo v|
 bench: bench-normal ## what a request costs, beside Envoy itself, Lua, Rust and the seed (10 minutes)
 bench-quick bench-normal bench-full: bench-%: build/bin/bench $(bench_modules) $(ENVOY)
 	@exec build/bin/bench -profile $* -command 'make $(if $(filter normal,$*),bench,$@)' -envoy "$$ENVOY" -modules build/bench/modules -out build/bench
-bench-quick: ## the seed's scenario, no match, 1,000 patterns (2 minutes)
+bench-quick: ## the seed's scenario, no match, 1,000 patterns (two or three minutes)
 bench-full: ## every combination (an hour)
 
 .PHONY: soak

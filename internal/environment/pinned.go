@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"helm.sh/helm/v3/pkg/chartutil"
 
@@ -148,8 +150,14 @@ func pullChart(ctx context.Context, repository, version string) ([]byte, error) 
 		return nil, err
 	}
 	image, err := remote.Image(reference, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
-	if err != nil {
+	var said *transport.Error
+	switch {
+	case errors.As(err, &said) && (said.StatusCode == http.StatusUnauthorized || said.StatusCode == http.StatusForbidden):
+		return nil, fmt.Errorf("%w; log in with credentials that may read it: `docker login %s`", err, reference.RegistryStr())
+	case errors.As(err, &said):
 		return nil, fmt.Errorf("%w; is it published?", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w; see that the registry is right in global.chart.repository, and up", err)
 	}
 
 	layers, err := image.Layers()

@@ -57,8 +57,9 @@ func (a *Argo) Served(ctx context.Context, environment string, files []string) e
 		return fmt.Errorf("Application %s/%s runs commit %s: %w", a.Namespace, name, revision, err)
 	}
 	if otherwise != nil {
-		return fmt.Errorf("%s is not promoted: it runs commit %s, where %s is otherwise than here; push it and wait until %[1]s runs it",
-			environment, revision, strings.Join(otherwise, ", "))
+		return fmt.Errorf("%s is not promoted: it runs commit %s, where %s is otherwise than here; push it and wait until %[1]s runs it. "+
+			"Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh %[4]s` has it look now",
+			environment, revision, strings.Join(otherwise, ", "), name)
 	}
 	return nil
 }
@@ -101,6 +102,9 @@ func (a *application) get(ctx context.Context) (*unstructured.Unstructured, erro
 	case apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("%s: there is no Application %s/%s; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD",
 			a.host, a.argo.Namespace, a.name)
+	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
+		return nil, fmt.Errorf("%s: Application %s/%s: %w; one has to be allowed to get applications.argoproj.io in namespace %[2]s of Argo CD's cluster: "+
+			"see that --context is of it, ask who runs it, or --unverified to promote without asking Argo CD", a.host, a.argo.Namespace, a.name, err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: Application %s/%s: %w; see that --context is of Argo CD's cluster, or --unverified to promote without asking Argo CD",
 			a.host, a.argo.Namespace, a.name, err)

@@ -70,7 +70,7 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 			{"kind": "ConfigMap", "name": "x", "hookPhase": "Succeeded", "message": "x"}, {"kind": "Pod", "name": "wasm-rewrite-verify-after", "hookPhase": "Failed", "message": "FAIL workload checkout"}]}}}`, phase, tries)
 	}
 	good := app("Synced", "Healthy", "Succeeded", "", one)
-	otherwise := "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/a.yaml is otherwise than here; push it and wait until dev runs it"
+	otherwise := "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/a.yaml is otherwise than here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"
 	all := []string{"environments/dev/release.yaml", "environments/dev/rules"}
 	for _, c := range []struct {
 		name, environment, status string
@@ -86,9 +86,9 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 		{name: "OutOfSync", status: app("OutOfSync", "Healthy", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is OutOfSync: the cluster is not what git says"},
 		{name: "Degraded", status: app("Synced", "Degraded", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is Degraded: why"},
 		{name: "no such Application", environment: "qa", status: good, want: "http://API: there is no Application argocd/wasm-rewrite-qa; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD"},
-		{name: "forbidden", want: `http://API: Application argocd/wasm-rewrite-dev: User "author" cannot do that; see that --context is of Argo CD's cluster, or --unverified to promote without asking Argo CD`},
+		{name: "forbidden", want: `http://API: Application argocd/wasm-rewrite-dev: User "author" cannot do that; one has to be allowed to get applications.argoproj.io in namespace argocd of Argo CD's cluster: see that --context is of it, ask who runs it, or --unverified to promote without asking Argo CD`},
 		{name: "a commit that is not here", status: app("Synced", "Healthy", "Succeeded", "", strings.Repeat("1", 40)), want: "Application argocd/wasm-rewrite-dev runs commit " + strings.Repeat("1", 40) + ": git diff: fatal: bad object " + strings.Repeat("1", 40) + "; git fetch brings a commit that is not here"},
-		{name: "a new file", status: good, change: func() { write("environments/dev/rules/b.yaml", "new") }, want: "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/b.yaml is otherwise than here; push it and wait until dev runs it"},
+		{name: "a new file", status: good, change: func() { write("environments/dev/rules/b.yaml", "new") }, want: "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/b.yaml is otherwise than here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"},
 		{name: "a part that is served", status: good, files: []string{"environments/dev/rules/a.yaml"}},
 		{name: "a changed file", status: good, files: []string{"environments/dev/rules/a.yaml"}, change: func() { write("environments/dev/rules/a.yaml", "two") }, want: otherwise},
 		{name: "committed, not rolled out", status: good, files: []string{"environments/dev/rules/a.yaml"}, change: func() { git("add", "--all"); git("commit", "--quiet", "--message", "three") }, want: otherwise},

@@ -65,7 +65,7 @@ func chart(ctx context.Context, args []string, out io.Writer) error {
 	// helm tells the digest on stderr.
 	said, err := push.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("helm push: %w\n%s", err, said)
+		return fmt.Errorf("helm push: %w\n%s\nis the registry up, and does `make login` let you push?", err, said)
 	}
 	digest := regexp.MustCompile(`(?m)^Digest: (sha256:[0-9a-f]{64})$`).FindSubmatch(said)
 	if digest == nil {

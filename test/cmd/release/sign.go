@@ -61,7 +61,7 @@ func sign(ctx context.Context, args []string, out io.Writer) error {
 func documents(image name.Digest, options ...remote.Option) ([]name.Digest, error) {
 	index, err := remote.Referrers(image, options...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: its referrers: %w", image, err)
+		return nil, fmt.Errorf("%s: its referrers: %w; is the registry up, and does `make login` let you in?", image, err)
 	}
 	manifest, err := index.IndexManifest()
 	if err != nil {

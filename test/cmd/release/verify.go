@@ -131,7 +131,7 @@ func (s stranger) chart(registry, version string) (file string, values chartValu
 	}
 	said, err := pull.CombinedOutput()
 	if err != nil {
-		return "", values, fmt.Errorf("helm pull: %w\n%s", err, said)
+		return "", values, fmt.Errorf("helm pull: %w\n%s\nis the registry up, and the release published there?", err, said)
 	}
 	digest := regexp.MustCompile(`(?m)^Digest: (sha256:[0-9a-f]{64})$`).FindSubmatch(said)
 	if digest == nil {
