@@ -91,10 +91,12 @@ func (l *linter) groups(p *pattern) {
 func (l *linter) clientChoice(p *pattern) {
 	if r := p.Rewrite; r != nil {
 		if r.Path != nil {
-			if by := l.firstSegment(p, *r.Path, r.Replace); by != "" {
+			// A path that is cut or captured from the path is what stripping a prefix
+			// means; other text of a client's is not.
+			if by := l.firstSegment(p, *r.Path, r.Replace); strings.Contains(by, "{header.") || strings.Contains(by, "{query") {
 				l.find(FirstSegment, SeverityInfo, p.at+".rewrite.path", *r.Path,
 					"the client chooses the first segment of the new path ("+by+"), so it reaches every path of the upstream",
-					"put a fixed segment in front, or let the match name the segments that are meant, as in (v1|v2)")
+					"put a fixed segment in front, or let the match name the segments that are meant, as in query: [{name: v, regex: '^(?P<v>v1|v2)$'}]")
 			}
 		}
 		if r.Host != nil {
@@ -144,20 +146,7 @@ func (l *linter) firstSegment(p *pattern, path, replace string) string {
 			return l.open(p, r.name)
 		}
 	}
-	// The template has no segment of its own, or one that is open at its end.
-	fixed := strings.Trim(path[:limit], "/") != ""
-	switch m := p.Match.Path; {
-	case replace == "whole" || m == nil || m.Exact != nil:
-		return ""
-	case m.Prefix != nil:
-		if fixed || strings.Trim(l.vars(*m.Prefix, false), "/") == "" {
-			return ""
-		}
-		return "what follows the prefix"
-	case fixed || !strings.HasPrefix(*m.Regex, "^") || strings.HasSuffix(*m.Regex, "$"):
-		return ""
-	}
-	return "what follows the match"
+	return ""
 }
 
 // literalIndex is where text stands outside references, or -1.

@@ -27,6 +27,17 @@ const (
 	Module       Check = "module"
 	Unknown      Check = "unknown"
 	Ignore       Check = "ignore"
+	UnsafePath   Check = "unsafe-path"
+	RawPath      Check = "raw-path"
+	Unanchored   Check = "unanchored"
+	ByValue      Check = "by-whole-value"
+	ByScheme     Check = "by-scheme"
+	Grammar      Check = "client-text"
+	LateHeader   Check = "written-late"
+	OldName      Check = "old-name"
+	Star         Check = "literal-star"
+	YAMLValue    Check = "yaml-value"
+	Slow         Check = "slow-regex"
 )
 
 // Faulty are the checks of what keeps rules from being used at all.
@@ -172,10 +183,10 @@ var Checks = []About{
 		"patterns:\n- match: {path: {regex: \"^/(?:a|b)/x$\"}}\n  rewrite: {path: /x}",
 	},
 	{
-		FirstSegment, SeverityInfo, "a first path segment that a client chooses",
-		"Where the client chooses the first segment of the new path, every path of the upstream can be reached through this pattern: its admin pages and metrics too.",
-		"patterns:\n- match: {path: {regex: \"^/public/(.*)$\"}}\n  rewrite: {path: /$1}",
-		"patterns:\n- match: {path: {regex: \"^/public/(.*)$\"}}\n  rewrite: {path: /assets/$1}",
+		FirstSegment, SeverityInfo, "a first path segment made of a header or parameter",
+		"Where a header or parameter that the client sends becomes the first segment of the new path, every path of the upstream can be reached through this pattern: its admin pages and metrics too.",
+		"patterns:\n- match: {path: {exact: /page}}\n  rewrite: {path: \"/${query.name}\"}",
+		"patterns:\n- match: {path: {exact: /page}}\n  rewrite: {path: \"/pages/${query.name}\"}",
 	},
 	{
 		Switched, SeverityInfo, "a pattern that is disabled, or in shadow, or samples nothing",
@@ -203,5 +214,71 @@ var Checks = []About{
 		"lint: {ignore: {CHECK: reason}} leaves a check out for a workload, or under a pattern for that one. It has to say why, name a check that there is, and still be needed: what is found no more would hide what comes next.",
 		"lint: {ignore: {unused-group: \"\"}}\npatterns:\n- match: {path: {regex: \"^/(a|b)/x$\"}}\n  rewrite: {path: /x}",
 		"patterns:\n- match: {path: {regex: \"^/(a|b)/x$\"}}\n  rewrite: {path: /x}\n  lint: {ignore: {unused-group: \"the next release refers to it\"}}",
+	},
+	{
+		UnsafePath, SeverityError, "a rewrite or redirect that ends in 400; a warning where it does for some requests",
+		"A path that leaves the filter begins with exactly one slash. The rules were asked with samples of what the match lets through, such as a browser sends, and the request that is shown is answered 400 (or left as it is, with onUnsafe: keep). It is an error where every sample is.",
+		"patterns:\n- match: {path: {regex: \"^/common\"}}\n  rewrite: {path: /}",
+		"patterns:\n- match: {path: {prefix: /common}}\n  rewrite: {path: /}",
+	},
+	{
+		RawPath, SeverityWarning, "a path refused or let pass by its raw text",
+		"The path is matched as the proxy holds it: never decoded, in the case that the client wrote. An upstream that decodes %2f, drops ;a=b, merges slashes or ignores case sees the refused path in another spelling. How much of that the proxy undoes is set by Istio's meshConfig.pathNormalization (Envoy: normalize_path, merge_slashes, path_with_escaped_slashes_action); by default it resolves dot segments and backslashes alone.",
+		"patterns:\n- match: {path: {prefix: /admin}}\n  respond: {status: 403}",
+		"patterns:\n- match: {path: {regex: admin, ignoreCase: true}}\n  respond: {status: 403}",
+	},
+	{
+		Unanchored, SeverityWarning, "a regex on a host or header that takes more than is meant; info on a header that refuses nothing",
+		"A regex of the rule language is found anywhere in its subject, unlike those of Istio's and Envoy's match fields, and a bare dot is any character. A host that ends in another domain, or a value with something before it, is taken too.",
+		"patterns:\n- match: {host: {regex: shop.example.com}}\n  rewrite: {path: /shop, replace: whole}",
+		"patterns:\n- match: {host: {regex: '^shop\\.example\\.com$'}}\n  rewrite: {path: /shop, replace: whole}",
+	},
+	{
+		ByValue, SeverityWarning, "a refusal by the whole of a value that a client can repeat or join",
+		"A header may come several times, or with its values joined by commas; a host may end in a dot. An exact matcher holds the whole value, so the refusal is passed by another spelling that the upstream reads alike. Some upstreams take x_role for x-role, too.",
+		"patterns:\n- match: {headers: [{name: x-role, exact: admin}]}\n  respond: {status: 403}",
+		"patterns:\n- match: {headers: [{name: x-role, regex: '(?:^|,)\\s*admin\\s*(?:,|$)'}]}\n  respond: {status: 403}",
+	},
+	{
+		ByScheme, SeverityWarning, "a refusal by the scheme",
+		"The scheme is what the proxy was told. Where Envoy trusts the hop before it (use_remote_address: false), a client says x-forwarded-proto: https over plaintext, and the refusal is passed.",
+		"patterns:\n- match: {scheme: http}\n  respond: {status: 403}",
+		"patterns:\n- match: {scheme: http}\n  redirect: {scheme: https}",
+	},
+	{
+		Grammar, SeverityWarning, "text of a client in a header that has a grammar",
+		"Set-Cookie, Cookie, Location, Content-Security-Policy, Refresh, Forwarded and Link have more than one thing in a value, parted by ; or a comma. Text that the client sends is put in as it is, so it can add an attribute, a cookie, a directive or another place.",
+		"patterns:\n- match: {path: {prefix: /l}}\n  headers: {response: {set: {set-cookie: \"lang=${query.lang}; Path=/\"}}}",
+		"patterns:\n- match: {path: {prefix: /l}, query: [{name: lang, regex: '^(?P<lang>de|en)$'}]}\n  headers: {response: {set: {set-cookie: \"lang=${lang}; Path=/\"}}}",
+	},
+	{
+		LateHeader, SeverityWarning, "a response header that Envoy writes after the filters",
+		"Envoy writes server, date and x-envoy-upstream-service-time when the response has left all filters, over what was set and again where it was removed. A test of the rules passes, and the client sees Envoy's.",
+		"headers: {response: {remove: [server]}}",
+		"headers: {response: {remove: [x-powered-by]}}",
+	},
+	{
+		OldName, SeverityWarning, "copy or rename onto a name that backends trust",
+		"Where the old name is absent, copy and rename do nothing, so that two names can live side by side. A client that leaves the old one out and sends the new one itself is then believed.",
+		"headers: {request: {rename: {x-gateway-user: x-verified-user}}}",
+		"headers: {request: {set: {x-verified-user: \"${header.x-gateway-user}\"}}}",
+	},
+	{
+		Star, SeverityWarning, "a * that is no wildcard",
+		"exact, prefix and suffix hold text as it is written, and a * in it is a star. A prefix takes all that is under it without one.",
+		"patterns:\n- match: {path: {prefix: \"/a*\"}}\n  rewrite: {path: /b}",
+		"patterns:\n- match: {path: {prefix: /a}}\n  rewrite: {path: /b}",
+	},
+	{
+		YAMLValue, SeverityWarning, "a var that YAML reads as something else",
+		"Without quotes YAML reads no as false, 1.10 as 1.1 and 0123 as 83, and that is what ${var.NAME} puts in.",
+		"vars: {version: 1.10}",
+		"vars: {version: \"1.10\"}",
+	},
+	{
+		Slow, SeverityInfo, "a regex that the index cannot skip, beside many others",
+		"Patterns are found by a text that all their paths have, so a thousand of them cost a request little. A regex that says nothing of that kind is tried on every request.",
+		"patterns:\n- {match: {path: {exact: /p0}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p1}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p2}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p3}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p4}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p5}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p6}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p7}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p8}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p9}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p10}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p11}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p12}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p13}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p14}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p15}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p16}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p17}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p18}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p19}}, rewrite: {path: /x}}\n- {match: {path: {regex: \"[0-9]+$\"}}, rewrite: {path: /x, replace: whole}}",
+		"patterns:\n- {match: {path: {exact: /p0}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p1}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p2}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p3}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p4}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p5}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p6}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p7}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p8}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p9}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p10}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p11}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p12}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p13}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p14}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p15}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p16}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p17}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p18}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p19}}, rewrite: {path: /x}}\n- {match: {path: {regex: \"^/shop/[0-9]+$\"}}, rewrite: {path: /x, replace: whole}}",
 	},
 }

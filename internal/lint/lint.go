@@ -314,6 +314,9 @@ func (l *linter) pattern(i int) {
 		}
 	})
 	l.loops(i)
+	l.unsafePaths(p)
+	l.looksRight(p)
+	l.cost(p)
 }
 
 // top looks at what stands outside the patterns.
@@ -324,6 +327,15 @@ func (l *linter) top() {
 			l.shown(site.Path, site.Text)
 		}
 	})
+	l.grammar("", nil, func(visit func(rewrite.Site)) {
+		l.config.VisitTexts(func(site rewrite.Site) {
+			if strings.HasPrefix(site.Path, "headers.") {
+				visit(site)
+			}
+		})
+	})
+	l.edits("headers.", l.config.Headers)
+	l.traps()
 }
 
 func (l *linter) shown(path, value string) {
@@ -352,9 +364,5 @@ func (l *linter) phase() {
 		l.find(Phase, SeverityInfo, "phase", l.workload.Phase,
 			"the filter runs before authorization: an AuthorizationPolicy sees the rewritten path and host",
 			"write AuthorizationPolicies on the new paths, or choose STATS or UNSPECIFIED_PHASE")
-	case "STATS", "UNSPECIFIED_PHASE":
-		l.find(Phase, SeverityInfo, "phase", l.workload.Phase,
-			"the filter runs after authorization: an AuthorizationPolicy sees the received path and host",
-			"write AuthorizationPolicies on the received paths, or choose AUTHN or AUTHZ")
 	}
 }

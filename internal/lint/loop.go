@@ -40,7 +40,21 @@ func (r request) String() string {
 
 // requests are examples of what meets a pattern's conditions, as far as they
 // can be made.
-func (p *pattern) requests() (list []request) {
+func (p *pattern) requests() []request {
+	paths := []string{"/", "/a/b"}
+	if p.path != nil {
+		paths = []string{p.path.example}
+		for _, longer := range []string{p.path.example + "/a/b", p.path.example + "a/b", p.path.example + "1", "/a" + p.path.example} {
+			if p.path.re != nil && p.path.re.MatchString(longer) {
+				paths = append(paths, longer)
+			}
+		}
+	}
+	return p.requestsOf(paths)
+}
+
+// requestsOf are requests for paths that meet the pattern's other conditions.
+func (p *pattern) requestsOf(paths []string) (list []request) {
 	r := request{method: "GET", scheme: "http", host: "example.com", target: "/"}
 	if p.Match.Methods != nil {
 		r.method = p.Match.Methods[0]
@@ -61,18 +75,9 @@ func (p *pattern) requests() (list []request) {
 			query.Add(q.name, q.example)
 		}
 	}
-	paths := []string{"/", "/a/b"}
 	for _, c := range p.conditions() {
 		if !c.known && !c.not {
 			return nil
-		}
-	}
-	if p.path != nil {
-		paths = []string{p.path.example}
-		for _, longer := range []string{p.path.example + "/a/b", p.path.example + "a/b", p.path.example + "1", "/a" + p.path.example} {
-			if p.path.re.MatchString(longer) {
-				paths = append(paths, longer)
-			}
 		}
 	}
 	schemes := []string{"http", "https"}
@@ -117,8 +122,13 @@ func (l *linter) redirects(p *pattern, r request) bool {
 			return false
 		}
 		scheme, rest, _ := strings.Cut(location, "://")
+		rest, _, _ = strings.Cut(rest, "#") // no browser sends a fragment
 		authority, target, _ := strings.Cut(rest, "/")
 		r.scheme, r.host, r.target = scheme, authority, "/"+target
+		// Browsers follow 303 with GET, and POST over 301 and 302 too.
+		if r.method != "HEAD" && (status == 303 || r.method == "POST" && status < 303) {
+			r.method = "GET"
+		}
 		r.headers = slices.Clone(r.headers)
 		for i := range r.headers {
 			// A load balancer that ends TLS says the new scheme.

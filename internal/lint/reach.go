@@ -27,6 +27,7 @@ type condition struct {
 	at      string // where its text stands
 	written string
 	key     string // exact, prefix, …
+	expr    string // as a regex
 	name    string // of a header or parameter
 	not     bool
 	present *bool
@@ -112,6 +113,7 @@ func (l *linter) condition(at string, of subject, ignoreCase bool, w written) co
 		expr = "(?i)" + expr
 	}
 	c.at += "." + c.key
+	c.expr = expr
 	var err error
 	if c.re, err = regexp.Compile(expr); err != nil {
 		return c
