@@ -124,7 +124,7 @@ func (m *module) Exchange(ctx context.Context, request, response message.Message
 		seen.Counts[exchange.Count{Pattern: pattern, Result: result}] += int(value - m.before[name])
 	}
 	m.before = now
-	seen.Acted = m.acted(seen.Counts)
+	seen.Acted = m.acted(seen.Counts, request, response)
 	return seen, nil
 }
 
@@ -142,19 +142,25 @@ func splitCounter(name string) (pattern string, result rewrite.Result, ok bool) 
 	return "", 0, false
 }
 
-// acted tells by the counters which patterns acted. One that matched and was
-// undone as unsafe did not: it counted unsafe, and nothing that it did.
-func (m *module) acted(counts map[exchange.Count]int) []string {
-	var onRequest, onResponse []string
+// acted tells by the counters which patterns acted. One that counted unsafe did
+// so because it was undone, or because its response lacks a header: where the
+// counters leave that open, the engine tells.
+func (m *module) acted(counts map[exchange.Count]int, request, response message.Message) []string {
+	var onRequest, onResponse, known []string
 	for i := range m.rules.Patterns() {
 		name := m.rules.PatternName(i)
-		if counts[exchange.Count{Pattern: name, Result: rewrite.Matched}] == 0 {
+		counted := func(r rewrite.Result) int { return counts[exchange.Count{Pattern: name, Result: r}] }
+		if counted(rewrite.Matched) == 0 {
 			continue
 		}
-		did := counts[exchange.Count{Pattern: name, Result: rewrite.Rewritten}] + counts[exchange.Count{Pattern: name, Result: rewrite.Redirected}] + counts[exchange.Count{Pattern: name, Result: rewrite.Responded}]
-		moves := m.rules.Possible(i, rewrite.Rewritten) || m.rules.Possible(i, rewrite.Redirected)
-		if counts[exchange.Count{Pattern: name, Result: rewrite.Unsafe}] > 0 && did == 0 && moves {
-			continue
+		did := counted(rewrite.Rewritten) + counted(rewrite.Redirected) + counted(rewrite.Responded)
+		if counted(rewrite.Unsafe) > 0 && did == 0 {
+			if known == nil {
+				known = exchange.Run(m.rules.NewStream(), m.rules, request, response).Acted
+			}
+			if !slices.Contains(known, name) {
+				continue
+			}
 		}
 		if m.config.Patterns[i].Match.Response != nil {
 			onResponse = append(onResponse, name)

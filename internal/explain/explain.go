@@ -97,7 +97,7 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 	// off before it.
 	var cuts []int
 	for _, s := range steps {
-		if s.Verdict == "acted" && !slices.Contains(cuts, s.Pattern) {
+		if s.Verdict == rewrite.Acted && !slices.Contains(cuts, s.Pattern) {
 			cuts = append(cuts, s.Pattern)
 		}
 	}
@@ -125,16 +125,16 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 	last := -1
 	for _, s := range steps {
 		p := &config.Patterns[s.Pattern]
-		step := Step{Pattern: rules.PatternName(s.Pattern), Verdict: s.Verdict, Why: s.Why, Changes: []Change{}}
+		step := Step{Pattern: rules.PatternName(s.Pattern), Verdict: s.Verdict.String(), Why: s.Unsafe, Changes: []Change{}}
 		before, after := state(s.Pattern, false), state(s.Pattern, true)
-		if s.Verdict == "not matched" {
+		if s.Verdict == rewrite.NotMatched {
 			at := before.request
 			if p.Match.Response != nil {
 				at = base.Headers
 			}
-			step.Why = why(p, s.Why, at, before.response)
+			step.Why = why(p, s.Condition, at, before.response)
 		}
-		if s.Verdict == "sampled out" {
+		if s.Verdict == rewrite.NotSampled {
 			step.Why = sampled(p.Sample, before.request)
 		}
 		switch {
@@ -147,8 +147,8 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 			step.Changes = changes(before.request, after.request)
 			e.Request = append(e.Request, step)
 			last = max(last, s.Pattern)
-			if s.Verdict == "acted" && len(changes(before.response, after.response)) > 0 {
-				e.Response = append(e.Response, Step{Pattern: step.Pattern, Verdict: "acted", Why: "on the request", Changes: changes(before.response, after.response)})
+			if s.Verdict == rewrite.Acted && len(changes(before.response, after.response)) > 0 {
+				e.Response = append(e.Response, Step{Pattern: step.Pattern, Verdict: rewrite.Acted.String(), Why: "on the request", Changes: changes(before.response, after.response)})
 			}
 		}
 	}
@@ -243,7 +243,7 @@ func changes(before, after []message.Header) []Change {
 }
 
 // why says what a condition wants and what stood there instead.
-func why(p *rewrite.Pattern, key string, request, response []message.Header) string {
+func why(p *rewrite.Pattern, c rewrite.Condition, request, response []message.Header) string {
 	get := func(list []message.Header, name string) []string {
 		return exchange.Values(message.Message{Headers: list}, name)
 	}
@@ -255,14 +255,10 @@ func why(p *rewrite.Pattern, key string, request, response []message.Header) str
 	}
 	path, query, _ := strings.Cut(first(":path"), "?")
 	m := &p.Match
-	name, rest, indexed := strings.Cut(key, "[")
-	at := 0
-	if indexed {
-		at, _ = strconv.Atoi(strings.TrimSuffix(rest, "]"))
-	}
-	says := func(want, what, is string) string { return key + ": " + want + "; " + what + " is " + is }
-	switch name {
-	case "match.path":
+	at := c.Index
+	says := func(want, what, is string) string { return c.String() + ": " + want + "; " + what + " is " + is }
+	switch c.Kind {
+	case rewrite.OnPath:
 		if m.Path == nil || !strings.HasPrefix(path, "/") {
 			return says("a path that begins with /", "the path", strconv.Quote(path))
 		}
@@ -271,19 +267,19 @@ func why(p *rewrite.Pattern, key string, request, response []message.Header) str
 			w += " with something before it"
 		}
 		return says(w, "the path", strconv.Quote(path))
-	case "match.host":
+	case rewrite.OnHost:
 		w := wants(written{"exact": m.Host.Exact, "prefix": m.Host.Prefix, "suffix": m.Host.Suffix, "regex": m.Host.Regex}, m.Host.IgnoreCase)
 		return says(w, "the host", strconv.Quote(first(":authority")))
-	case "match.scheme":
+	case rewrite.OnScheme:
 		return says(m.Scheme, "the scheme", first(":scheme"))
-	case "match.methods":
+	case rewrite.OnMethods:
 		return says(strings.Join(m.Methods, ", "), "the method", first(":method"))
-	case "match.headers":
+	case rewrite.OnHeaders:
 		return says(value(m.Headers[at]), m.Headers[at].Name, list(get(request, strings.ToLower(m.Headers[at].Name))))
-	case "match.query":
+	case rewrite.OnQuery:
 		values, _ := url.ParseQuery(query)
 		return says(value(m.Query[at]), m.Query[at].Name, list(values[m.Query[at].Name]))
-	case "match.response.status":
+	case rewrite.OnStatus:
 		var statuses []string
 		for _, s := range m.Response.Status {
 			if s.From == s.To {
@@ -293,11 +289,11 @@ func why(p *rewrite.Pattern, key string, request, response []message.Header) str
 			}
 		}
 		return says(strings.Join(statuses, ", "), "the status", strings.Join(get(response, ":status"), ""))
-	case "match.response.headers":
+	case rewrite.OnResponseHeaders:
 		h := m.Response.Headers[at]
 		return says(value(h), h.Name, list(get(response, strings.ToLower(h.Name))))
 	}
-	return key
+	return c.String()
 }
 
 // sampled says what a request was drawn by.

@@ -13,7 +13,7 @@ type metric uint32
 // most rules do.
 type counters struct {
 	patterns       [][rewrite.Results]tally
-	topLevel       tally // unsafe header operations outside the patterns
+	topLevel       [rewrite.Results]tally // outside the patterns: unsafe header operations, and requests over budget
 	due            []*tally
 	ticking        bool
 	hostCallFailed metric // told at once
@@ -31,7 +31,9 @@ const tickPeriod = 100
 func (c *counters) define(plugin string, rules *rewrite.Rules) {
 	prefix := "wasm_rewrite." + metricName(plugin) + "."
 	c.hostCallFailed = define(counter, prefix+"host_call_failed")
-	c.topLevel.metric = define(counter, prefix+"top_level."+rewrite.Unsafe.String())
+	for _, r := range []rewrite.Result{rewrite.Unsafe, rewrite.OverBudget} {
+		c.topLevel[r].metric = define(counter, prefix+"top_level."+r.String())
+	}
 	if n, ok := revisionNumber(rules.Revision()); ok {
 		record(define(gauge, prefix+"revision"), n)
 	}
@@ -53,7 +55,7 @@ func (p *plugin) count(counts []rewrite.Count) {
 	}
 	c := &p.counters
 	for _, n := range counts {
-		t := &c.topLevel
+		t := &c.topLevel[n.Result]
 		if n.Pattern != rewrite.TopLevel {
 			t = &c.patterns[n.Pattern][n.Result]
 		}

@@ -21,13 +21,26 @@ func sdkContextCreate(contextID, parentID uint32)
 //export proxy_on_delete
 func sdkDelete(contextID uint32)
 
-// VM-wide tables of what lives in a plugin's own context; the arena holds what
-// the host hands over during one callback.
+// VM-wide tables of what lives in a plugin's own context, and the memory that
+// callbacks work in. One is over before the next begins, so it serves all: an
+// answer that is sent is made by Envoy after the callback has returned, and were
+// it made before, nothing of the pass is looked at after it.
+//
+// The memory for texts is not the collector's. It walks back from every pointer
+// into a block to the block's head, so that a thousand strings in one text of
+// 58 KB would cost it seconds.
 var (
 	plugins table[*plugin]
 	streams table[*request]
 	arena   allocator
+	headers []rewrite.Header // as the host handed them over
+	scratch *rewrite.Scratch
+
+	handedOver [blockSize]byte
+	made       [64 << 10]byte
 )
+
+func init() { scratch = rewrite.NewScratch(made[:]) }
 
 const (
 	actionContinue = 0
@@ -124,10 +137,9 @@ func onDelete(contextID uint32) {
 
 // request is one request and its response.
 type request struct {
-	plugin  *plugin
-	stream  *rewrite.Stream
-	at      uint32 // the header map of the pass at hand
-	headers []rewrite.Header
+	plugin *plugin
+	stream *rewrite.Stream
+	at     uint32 // the header map of the pass at hand
 }
 
 // request gives a request that is not in use.
@@ -137,12 +149,12 @@ func (p *plugin) request() *request {
 		p.free = p.free[:n-1]
 		return r
 	}
-	r := &request{plugin: p, stream: p.rules.NewStream()}
+	r := &request{plugin: p, stream: p.rules.NewStreamOn(scratch)}
 	r.stream.Random = p.random
 	return r
 }
 
-// maxFree bounds what idle requests may hold on to.
+// maxFree bounds the idle requests; each is some hundred bytes.
 const maxFree = 256
 
 func (p *plugin) keep(r *request) {
@@ -181,7 +193,10 @@ func (r *request) Headers() ([]rewrite.Header, bool) {
 		return nil, false
 	}
 	text := unsafe.String(data, size)
-	list := r.headers[:0]
+	if cap(headers) > maxHeaders {
+		headers = nil
+	}
+	list := headers[:0]
 	count, ok := number(text, 0)
 	if !ok || uint64(count)*8+4 > uint64(size) {
 		r.plugin.failed("get_header_map_pairs", "its result is cut short")
@@ -199,9 +214,12 @@ func (r *request) Headers() ([]rewrite.Header, bool) {
 		list = append(list, rewrite.Header{Name: text[at : at+name], Value: text[at+name+1 : at+name+1+value]})
 		at = uint32(end)
 	}
-	r.headers = list
+	headers = list
 	return list, true
 }
+
+// maxHeaders is how long a list of headers is kept for the next callback.
+const maxHeaders = 1 << 10
 
 // number reads 32 bits in little-endian order.
 func number(s string, at uint32) (uint32, bool) {
@@ -235,26 +253,22 @@ func (r *request) write(edits []rewrite.Edit) {
 }
 
 // allocator hands out the memory that the host fills during one callback.
-type allocator struct {
-	block []byte
-	used  uint32
-}
+type allocator struct{ used uint32 }
 
-// blockSize holds all that an ordinary request hands over.
-const blockSize = 64 << 10
+// blockSize holds all that a request hands over at Envoy's default limit of 60
+// KiB: its headers, and its path alone. What a larger limit brings beyond it is
+// the collector's.
+const blockSize = 160 << 10
 
 func (a *allocator) reset() { a.used = 0 }
 
 func (a *allocator) take(size uint32) unsafe.Pointer {
-	if a.block == nil {
-		a.block = make([]byte, blockSize)
-	}
 	start := (a.used + 7) &^ 7
 	if size > blockSize || start > blockSize-size {
 		return unsafe.Pointer(unsafe.SliceData(make([]byte, max(size, 1))))
 	}
 	a.used = start + size
-	return unsafe.Pointer(&a.block[start])
+	return unsafe.Pointer(&handedOver[start])
 }
 
 // table finds what belongs to a context by the context's number. The host
@@ -292,20 +306,26 @@ func (t *table[T]) get(id uint32) (value T, ok bool) {
 
 func (t *table[T]) put(id uint32, value T) {
 	if t.used*2 >= len(t.slots) {
-		old := t.slots
-		t.slots = make([]slot[T], max(64, 2*len(old)))
-		for _, s := range old {
-			if s.id != 0 {
-				at, _ := t.find(s.id)
-				t.slots[at] = s
-			}
-		}
+		t.resize(max(minSlots, 2*len(t.slots)))
 	}
 	at, ok := t.find(id)
 	if !ok {
 		t.used++
 	}
 	t.slots[at] = slot[T]{id, value}
+}
+
+const minSlots = 64
+
+func (t *table[T]) resize(slots int) {
+	old := t.slots
+	t.slots = make([]slot[T], slots)
+	for _, s := range old {
+		if s.id != 0 {
+			at, _ := t.find(s.id)
+			t.slots[at] = s
+		}
+	}
 }
 
 // take removes a value and closes the gap that it leaves.
@@ -329,5 +349,9 @@ func (t *table[T]) take(id uint32) (value T, ok bool) {
 		}
 	}
 	t.slots[gap] = slot[T]{}
+	// What a crowd needed is given back once it has gone.
+	if len(t.slots) > minSlots && t.used*8 < len(t.slots) {
+		t.resize(len(t.slots) / 2)
+	}
 	return value, true
 }

@@ -12,13 +12,14 @@ func isUnreserved(c byte) bool {
 }
 
 // isPathByte tells the bytes that a path may hold without an escape (RFC 3986,
-// 3.3), but for the semicolon, which servers read as the start of a parameter.
+// 3.3), but for the semicolon, which servers read as the start of a parameter,
+// and the slash: a value from elsewhere is one segment.
 func isPathByte(c byte) bool {
 	if isUnreserved(c) {
 		return true
 	}
 	switch c {
-	case '!', '$', '&', '\'', '(', ')', '*', '+', ',', '=', ':', '@', '/':
+	case '!', '$', '&', '\'', '(', ')', '*', '+', ',', '=', ':', '@':
 		return true
 	}
 	return false

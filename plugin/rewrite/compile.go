@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,12 +56,7 @@ type pattern struct {
 	onResponse bool // a pattern on the response
 	sample     *sample
 
-	path     *pathMatcher
-	host     *matcher
-	scheme   string
-	methods  []string
-	headers  []valueMatcher
-	query    []valueMatcher
+	match    conditions
 	captures int // named groups of host, headers and query
 	needRoot bool
 
@@ -185,7 +181,7 @@ func (r *Rules) plan() {
 	r.seeRefs(r.request.refs)
 	r.seeRefs(r.response.refs)
 	for _, ref := range r.response.refs {
-		r.idleRequest = r.idleRequest && ref.kind >= refStatus
+		r.idleRequest = r.idleRequest && ref.late()
 	}
 	for i := range r.patterns {
 		p := &r.patterns[i]
@@ -193,15 +189,16 @@ func (r *Rules) plan() {
 			continue
 		}
 		r.idleRequest = false
-		r.blindRequest = r.blindRequest && p.headers == nil && canBeBlind(p.request.ops) &&
+		r.blindRequest = r.blindRequest && p.match.headers == nil && canBeBlind(p.request.ops) &&
 			(p.sample == nil || p.sample.header == "" && p.sample.cookie == "")
 		r.blindResponse = r.blindResponse && p.responseHeaders == nil && canBeBlind(p.response.ops)
 		r.seeRefs(p.refs)
 		r.seeRefs(p.request.refs)
 		r.seeRefs(p.response.refs)
-		needsAll := p.host != nil || p.scheme != "" || p.methods != nil || p.headers != nil ||
+		m := &p.match
+		needsAll := m.host != nil || m.scheme != "" || m.methods != nil || m.headers != nil ||
 			p.newHost != nil || p.redirect != nil || !canBeBlind(p.request.ops)
-		r.wantsAll = r.wantsAll || p.path == nil && needsAll
+		r.wantsAll = r.wantsAll || m.path == nil && needsAll
 		r.onResponse = r.onResponse || p.onResponse
 	}
 	r.index = newIndex(r.patterns)
@@ -219,12 +216,18 @@ func (r *Rules) constant(b *block) []Edit {
 	if len(b.refs) > 0 {
 		return nil
 	}
-	s := r.NewStream()
-	s.list.blind = true
-	if s.edit(TopLevel, b.ops, nil); len(s.out.Counts) > 0 {
-		return nil
+	s := NewScratch(nil)
+	s.begin(r.NewStream(), nil)
+	s.list.blind, s.steps = true, math.MaxInt32
+	for i := range b.ops {
+		if e := s.apply(&s.list, &b.ops[i], nil); e.unsafe() {
+			return nil
+		}
 	}
 	s.diff()
+	if s.over() {
+		return nil
+	}
 	return s.out.Edits
 }
 
@@ -322,7 +325,7 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 		e.lists(opSet, "headers", in.Respond.Headers)
 		p.respond = &respond{status: in.Respond.Status, body: in.Respond.Body, headers: e.ops}
 	}
-	p.needRoot = p.path != nil || p.newPath != nil || p.newQuery.drop || p.newQuery.ops != nil || p.redirect != nil
+	p.needRoot = p.match.path != nil || p.newPath != nil || p.newQuery.drop || p.newQuery.ops != nil || p.redirect != nil
 }
 
 func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
@@ -554,6 +557,8 @@ func (r *Rules) Possible(i int, result Result) bool {
 		return p.mode == shadow
 	case SampledOut:
 		return p.sample != nil
+	case OverBudget:
+		return false
 	}
 	return true
 }

@@ -242,7 +242,7 @@ func ExampleStream_trace() {
 	}
 	stream := rules.NewStream()
 	stream.Trace = func(s rewrite.Step) {
-		fmt.Println(strings.TrimSpace(rules.PatternName(s.Pattern) + " " + s.Verdict + " " + s.Why))
+		fmt.Println(strings.TrimSpace(rules.PatternName(s.Pattern) + " " + s.Verdict.String() + " " + s.Condition.String()))
 	}
 	stream.Request(headers{{Name: ":path", Value: "/"}, {Name: ":method", Value: "GET"}, {Name: "x-a", Value: "1"}})
 	// Output:

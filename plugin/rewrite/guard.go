@@ -37,12 +37,16 @@ type traits struct {
 	dotSegments int // of the path
 }
 
-func traitsOf(path, query string) (t traits) {
+func pathTraits(path string) (t traits) {
 	t.scan(path)
-	t.scan(query)
 	if strings.IndexByte(path, '.') >= 0 || strings.IndexByte(path, '%') >= 0 {
 		t.dotSegments = dotSegments(path)
 	}
+	return t
+}
+
+func queryTraits(query string) (t traits) {
+	t.scan(query)
 	return t
 }
 
@@ -96,14 +100,23 @@ func unsafeTarget(now, was, received target) string {
 	if now.size() > maxTarget {
 		return "path and query are longer than 8 KiB"
 	}
-	t := traitsOf(now.path, now.query)
+	if reason := newTraits(now.path, received.path, pathTraits); reason != "" {
+		return reason
+	}
+	return newTraits(now.query, received.query, queryTraits)
+}
+
+// newTraits gives what a path or query may not have because the received one
+// has none of it, or "".
+func newTraits(now, received string, traitsOf func(string) traits) string {
+	t := traitsOf(now)
 	if t.space {
 		return "a space or control byte in path or query"
 	}
 	if t == (traits{}) {
 		return ""
 	}
-	r := traitsOf(received.path, received.query)
+	r := traitsOf(received)
 	switch {
 	case t.high && !r.high:
 		return "a byte from 0x80 on that was not received"

@@ -47,7 +47,7 @@ func newIndex(patterns []pattern) *index {
 	x := &index{}
 	common := map[string]int{} // how many suffixes and regexes hold three bytes
 	for i := range patterns {
-		if text, _, begins := patterns[i].path.holdsText(); !begins {
+		if text, _, begins := patterns[i].match.path.holdsText(); !begins {
 			for j := gram; j <= len(text); j++ {
 				common[text[j-gram:j]]++
 			}
@@ -55,7 +55,7 @@ func newIndex(patterns []pattern) *index {
 	}
 	for i := range patterns {
 		p := &patterns[i]
-		text, fold, begins := p.path.holdsText()
+		text, fold, begins := p.match.path.holdsText()
 		t := &x.exact
 		if fold {
 			t = &x.folded

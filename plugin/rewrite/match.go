@@ -1,7 +1,7 @@
 package rewrite
 
 import (
-	"strconv"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +41,16 @@ type pathMatcher struct {
 	text string // without its last slash where it is a prefix
 	fold bool
 	find *finder
+}
+
+// conditions are what a pattern wants of a request; all of them must hold.
+type conditions struct {
+	path    *pathMatcher
+	host    *matcher
+	scheme  string
+	methods []string
+	headers []valueMatcher
+	query   []valueMatcher
 }
 
 // choice is one way to match, as it was written.
@@ -123,28 +133,29 @@ func (c *compiler) name(at *place, s string, find *finder, ref func(group int) r
 }
 
 func (c *compiler) match(at *place, m *Match, p *pattern) {
+	to := &p.match
 	if m.Path != nil {
-		p.path = c.path(at.key("path"), m.Path)
+		to.path = c.path(at.key("path"), m.Path)
 	}
 	if m.Host != nil {
 		in := m.Host
-		p.host = &matcher{fold: in.IgnoreCase}
+		to.host = &matcher{fold: in.IgnoreCase}
 		ch, ok := c.choose(at.key("host"), []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix}, {"regex", opRegex, in.Regex}}, false)
 		if ok {
-			c.matcher(at.key("host").key(ch.key), ch, p.host, refCapture, false)
+			c.matcher(at.key("host").key(ch.key), ch, to.host, refCapture, false)
 			// Hosts are compared in lower case whatever their case was.
-			p.host.text, p.host.fold = strings.ToLower(p.host.text), false
+			to.host.text, to.host.fold = strings.ToLower(to.host.text), false
 		}
 	}
-	p.scheme = m.Scheme
+	to.scheme = m.Scheme
 	for i, method := range m.Methods {
 		if !isToken(method) || !isUpper(method) {
 			c.add(at.key("methods").item(i), quoted(method), "want a method in upper case, such as GET")
 		}
 	}
-	p.methods = m.Methods
-	p.headers = c.valueMatchers(at.key("headers"), m.Headers, refCapture, true)
-	p.query = c.valueMatchers(at.key("query"), m.Query, refCapture, false)
+	to.methods = m.Methods
+	to.headers = c.valueMatchers(at.key("headers"), m.Headers, refCapture, true)
+	to.query = c.valueMatchers(at.key("query"), m.Query, refCapture, false)
 	if m.Response != nil {
 		p.onResponse = true
 		p.status = m.Response.Status
@@ -266,8 +277,12 @@ func insteadOfPseudo(name, before, after string) string {
 	return before + key + after
 }
 
-// holds tells whether the path fits. loc is where a regex found its leftmost match.
-func (m *pathMatcher) holds(w *searcher, path string, buf []int) (loc []int, ok bool) {
+// pathHolds tells whether the path fits. loc is where a regex found its leftmost match.
+func (s *Scratch) pathHolds(m *pathMatcher) (loc []int, ok bool) {
+	path := s.path
+	if !s.spend(1 + min(len(m.text), len(path))>>4) {
+		return nil, false
+	}
 	switch m.op {
 	case opExact:
 		return nil, path == m.text || m.fold && equalFold(path, m.text)
@@ -281,121 +296,142 @@ func (m *pathMatcher) holds(w *searcher, path string, buf []int) (loc []int, ok 
 		n := len(path) - len(m.text)
 		return nil, n > 0 && (path[n:] == m.text || m.fold && equalFold(path[n:], m.text))
 	}
-	loc = m.find.find(w, path, buf)
+	loc = m.find.find(&s.searcher, path, s.locBuf)
 	return loc, loc != nil
 }
 
 // holds tells whether a text fits, and keeps the named groups in captures.
-func (m *matcher) holds(w *searcher, s string, captures []val) bool {
+func (s *Scratch) holds(m *matcher, text string) bool {
 	n := len(m.text)
+	if !s.spend(1 + min(n, len(text))>>4) {
+		return false
+	}
 	switch m.op {
 	case opPresent:
 		return true
 	case opExact:
-		return s == m.text || m.fold && equalFold(s, m.text)
+		return text == m.text || m.fold && equalFold(text, m.text)
 	case opPrefix:
-		return len(s) >= n && (s[:n] == m.text || m.fold && equalFold(s[:n], m.text))
+		return len(text) >= n && (text[:n] == m.text || m.fold && equalFold(text[:n], m.text))
 	case opSuffix:
-		return len(s) >= n && (s[len(s)-n:] == m.text || m.fold && equalFold(s[len(s)-n:], m.text))
+		return len(text) >= n && (text[len(text)-n:] == m.text || m.fold && equalFold(text[len(text)-n:], m.text))
 	case opContains:
-		if !m.fold {
-			return strings.Contains(s, m.text)
-		}
-		for i := 0; i+n <= len(s); i++ {
-			if equalFold(s[i:i+n], m.text) {
-				return true
-			}
-		}
-		return false
+		return s.contains(text, m.text, m.fold)
 	}
 	if len(m.captures) == 0 {
-		return m.find.match(w, s)
+		return m.find.match(&s.searcher, text)
 	}
-	loc := m.find.find(w, s, nil)
+	loc := m.find.find(&s.searcher, text, s.ownBuf)
 	if loc == nil {
 		return false
 	}
 	for _, c := range m.captures {
-		text, ok := found{s, loc}.group(c.group)
-		captures[c.slot] = val{text, ok}
+		group, ok := found{text, loc}.group(c.group)
+		s.captures[c.slot] = val{text: group, ok: ok}
 	}
 	return true
 }
 
-// matches tells whether a pattern's conditions on the request hold, and if not
-// which one failed. It keeps the groups that were found in s.
-func (s *Stream) matches(p *pattern) (ok bool) {
-	s.loc = nil
-	if p.needRoot && !strings.HasPrefix(s.path, "/") {
-		return s.miss("match.path", -1)
+// contains tells whether a text holds another.
+func (s *Scratch) contains(text, what string, fold bool) bool {
+	if !fold {
+		return s.spend(len(text)>>3) && strings.Contains(text, what)
 	}
-	if p.path != nil {
-		if s.loc, ok = p.path.holds(s.searching(), s.path, s.locBuf); !ok {
-			return s.miss("match.path", -1)
+	for i := 0; i+len(what) <= len(text); i++ {
+		n := 0
+		for n < len(what) && lower(text[i+n]) == lower(what[n]) {
+			n++
 		}
-	}
-	if s.captures = s.captures[:0]; p.captures > 0 {
-		s.captures = append(s.captures, make([]val, p.captures)...)
-	}
-	if p.host != nil && !p.host.holds(s.searching(), s.hostname(), s.captures) {
-		return s.miss("match.host", -1)
-	}
-	if p.scheme != "" {
-		if scheme, _ := s.get(":scheme"); scheme != p.scheme {
-			return s.miss("match.scheme", -1)
+		if n == len(what) {
+			return true
 		}
-	}
-	if p.methods != nil {
-		method, _ := s.get(":method")
-		ok := false
-		for _, m := range p.methods {
-			ok = ok || m == method
-		}
-		if !ok {
-			return s.miss("match.methods", -1)
-		}
-	}
-	for i := range p.headers {
-		if !s.headerHolds(&p.headers[i]) {
-			return s.miss("match.headers", i)
-		}
-	}
-	for i := range p.query {
-		if !s.paramHolds(&p.query[i]) {
-			return s.miss("match.query", i)
-		}
-	}
-	return true
-}
-
-// miss notes for [Stream.Trace] which condition failed.
-func (s *Stream) miss(key string, index int) bool {
-	if s.Trace != nil {
-		s.why = key
-		if index >= 0 {
-			s.why += "[" + strconv.Itoa(index) + "]"
+		if !s.spend(1 + n>>2) {
+			return false
 		}
 	}
 	return false
 }
 
-func (s *Stream) headerHolds(m *valueMatcher) bool {
+// matches tells whether a pattern's conditions on the request hold. It keeps
+// the groups that were found, or in because the condition that failed.
+func (s *Scratch) matches(p *pattern) bool {
+	s.loc = nil
+	s.spend(1)
+	if p.needRoot && !strings.HasPrefix(s.path, "/") {
+		return s.miss(OnPath, 0)
+	}
+	if s.captures = s.captures[:0]; p.captures > 0 {
+		s.captures = append(s.captures, make([]val, p.captures)...)
+	}
+	return s.meets(&p.match) && !s.over()
+}
+
+// meets tells whether all of a list of conditions on the request hold.
+func (s *Scratch) meets(c *conditions) (ok bool) {
+	if c.path != nil {
+		if s.loc, ok = s.pathHolds(c.path); !ok {
+			return s.miss(OnPath, 0)
+		}
+	}
+	if c.host != nil && !s.holds(c.host, s.hostname()) {
+		return s.miss(OnHost, 0)
+	}
+	if c.scheme != "" {
+		if scheme, _ := s.get(":scheme"); scheme != c.scheme {
+			return s.miss(OnScheme, 0)
+		}
+	}
+	if c.methods != nil {
+		method, _ := s.get(":method")
+		if s.spend(len(c.methods) >> 2); !slices.Contains(c.methods, method) {
+			return s.miss(OnMethods, 0)
+		}
+	}
+	for i := range c.headers {
+		if !s.headerHolds(&c.headers[i]) {
+			return s.miss(OnHeaders, i)
+		}
+	}
+	for i := range c.query {
+		if !s.paramHolds(&c.query[i]) {
+			return s.miss(OnQuery, i)
+		}
+	}
+	return true
+}
+
+// miss notes which condition failed.
+func (s *Scratch) miss(kind ConditionKind, index int) bool {
+	s.because = Condition{kind, index}
+	return false
+}
+
+func (s *Scratch) headerHolds(m *valueMatcher) bool {
 	s.load()
+	s.spend(1 + len(s.list.items)>>2)
 	for i := range s.list.items {
-		if s.list.items[i].name == m.name && m.holds(s.searching(), s.list.items[i].value, s.captures) {
+		if s.list.items[i].name == m.name && s.holds(&m.matcher, s.list.items[i].value) {
 			return m.want
 		}
 	}
 	return !m.want
 }
 
-func (s *Stream) paramHolds(m *valueMatcher) bool {
-	for rest := s.query; rest != ""; {
+func (s *Scratch) paramHolds(m *valueMatcher) bool {
+	s.spend(len(s.query) >> 3)
+	for rest := s.query; rest != "" && s.spend(1); {
 		var name, value string
 		name, value, rest = nextParam(rest)
-		if s.decode(name) == m.name && m.holds(s.searching(), s.decode(value), s.captures) {
+		if !decodesTo(name, m.name) {
+			continue
+		}
+		// What was decoded for the comparison alone is given back, unless a group
+		// was taken from it.
+		start := len(s.arena)
+		if s.holds(&m.matcher, s.decode(value)) {
 			return m.want
 		}
+		s.arena = s.arena[:start]
 	}
 	return !m.want
 }

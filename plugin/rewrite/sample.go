@@ -24,7 +24,7 @@ func fnv(h uint64, s string) uint64 {
 }
 
 // inSample decides a pattern's sample for the request at hand.
-func (s *Stream) inSample(p *pattern) bool {
+func (s *Scratch) inSample(p *pattern) bool {
 	sm := p.sample
 	var value string
 	var found bool
@@ -33,22 +33,23 @@ func (s *Stream) inSample(p *pattern) bool {
 		value, found = s.get(sm.header)
 	case sm.cookie != "":
 		value, found = s.cookie(sm.cookie)
-	case s.Random == nil:
+	case s.stream.Random == nil:
 		return true
 	default:
-		return uint64(s.Random())%1_000_000 < sm.threshold
+		return uint64(s.stream.Random())%1_000_000 < sm.threshold
 	}
 	return found && sm.sampledIn(p.name, value)
 }
 
 // cookie gives the first cookie of a name (RFC 6265, 4.2).
-func (s *Stream) cookie(name string) (string, bool) {
+func (s *Scratch) cookie(name string) (string, bool) {
 	s.load()
 	for i := range s.list.items {
 		if s.list.items[i].name != "cookie" {
 			continue
 		}
-		for rest := s.list.items[i].value; rest != ""; {
+		s.spend(len(s.list.items[i].value) >> 3)
+		for rest := s.list.items[i].value; rest != "" && s.spend(1); {
 			var pair string
 			pair, rest, _ = strings.Cut(rest, ";")
 			if n, v, ok := strings.Cut(strings.Trim(pair, " \t"), "="); ok && n == name {

@@ -60,3 +60,11 @@ func (s *source) values(name string) (values []string) {
 	}
 	return values
 }
+
+// carried are all values that arrived.
+func (s *source) carried() (values []string) {
+	for _, h := range s.list {
+		values = append(values, h.Value)
+	}
+	return values
+}
