@@ -87,7 +87,7 @@ func allocator(memory bool, exports func(name string) bool) (string, error) {
 
 // Options of a VM. The zero value is ready for use.
 type Options struct {
-	// Timeout bounds every call into the module; 10 s if zero. A VM whose module
+	// Timeout bounds every call into the module; a minute if zero. A VM whose module
 	// does not return in time has failed.
 	Timeout time.Duration
 	// Clock tells the module the time; time.Now if nil.
@@ -158,7 +158,7 @@ func (l Level) String() string {
 // New makes a VM and runs the module's initialisation. Close it after use.
 func (m *Module) New(ctx context.Context, opts Options) (*VM, error) {
 	if opts.Timeout == 0 {
-		opts.Timeout = 10 * time.Second
+		opts.Timeout = time.Minute
 	}
 	if opts.Clock == nil {
 		opts.Clock = time.Now

@@ -2,11 +2,14 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 )
 
 // The deepest regexes that the engine takes fit the stack that the module has.
@@ -58,3 +61,31 @@ func cpu() time.Duration {
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
+
+// The worst configurations are refused or taken by the module as by the engine,
+// in less than two seconds of CPU and 200 MiB, and none traps.
+func TestWorstConfigs(t *testing.T) {
+	for _, w := range rewritetest.WorstConfigs() {
+		t.Run(w.Name, func(t *testing.T) {
+			vm := pluginVM(t)
+			start := cpu()
+			_, err := vm.Start(context.Background(), "worst", []byte(w.Config))
+			took, size := cpu()-start, memorySize(vm)>>20
+			t.Logf("%v of CPU, %d MiB", took, size)
+			if took > 2*time.Second || size > 200 {
+				t.Errorf("took %v of CPU and %d MiB", took, size)
+			}
+			var refused *RefusedError
+			switch {
+			case err == nil && w.Error != "":
+				t.Errorf("it is taken, want an error that holds %q", w.Error)
+			case err != nil && !errors.As(err, &refused):
+				t.Errorf("%.500v", err)
+			case err != nil && (w.Error == "" || !strings.Contains(err.Error(), w.Error)):
+				t.Errorf("%.500v, want %q", err, w.Error)
+			}
+		})
+	}
+}
+
+func memorySize(vm *VM) uint32 { return vm.running.(*machine).module.Memory().Size() }

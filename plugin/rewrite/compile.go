@@ -125,6 +125,8 @@ type compiler struct {
 
 	hints int // how many vars were compared with all others
 
+	limits
+
 	locSize int // of the largest match of a regex
 }
 
@@ -133,6 +135,10 @@ func compile(config *Config, f *faults) *Rules {
 	c := &compiler{faults: f, config: config}
 	at := &place{}
 	r := &Rules{revision: config.Revision, keepUnsafe: config.OnUnsafe == "keep"}
+	if f.more > 0 {
+		// There is more to put right than anybody reads.
+		return r
+	}
 
 	patterns := at.key("patterns")
 	if n := len(config.Patterns); n > MaxPatterns {
@@ -142,6 +148,9 @@ func compile(config *Config, f *faults) *Rules {
 	seen := map[string]int{}
 	r.patterns = make([]pattern, len(config.Patterns))
 	for i := range config.Patterns {
+		if c.passed {
+			return r
+		}
 		c.pattern(patterns.item(i), i, &config.Patterns[i], &r.patterns[i])
 		name := r.patterns[i].name
 		if first, twice := seen[name]; twice {
@@ -322,11 +331,19 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 	}
 	if in.Respond != nil {
 		e := &editor{compiler: c, at: at.key("respond"), sc: sc, name: c.headerName, text: c.headerValue}
-		e.lists(opSet, "headers", in.Respond.Headers)
+		if c.counts(at.key("respond").key("headers"), values(in.Respond.Headers)) {
+			e.lists(opSet, "headers", in.Respond.Headers)
+		}
+		if in.Respond.Body != "" && bodiless(in.Respond.Status) {
+			c.add(at.key("respond").key("body"), quoted(in.Respond.Body), "a "+strconv.Itoa(in.Respond.Status)+" has no body: leave it out, or use another status")
+		}
 		p.respond = &respond{status: in.Respond.Status, body: in.Respond.Body, headers: e.ops}
 	}
 	p.needRoot = p.match.path != nil || p.newPath != nil || p.newQuery.drop || p.newQuery.ops != nil || p.redirect != nil
 }
+
+// bodiless tells the statuses whose responses have no body (RFC 9110, 6.4.1).
+func bodiless(status int) bool { return status == 204 || status == 205 || status == 304 }
 
 func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 	r := in.Rewrite

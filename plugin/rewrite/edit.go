@@ -49,7 +49,7 @@ func (h *HeaderEdits) empty() bool {
 
 // block compiles header operations.
 func (c *compiler) block(at *place, h *HeaderEdits, response bool) (b block) {
-	if h.empty() {
+	if h.empty() || !c.counts(at, h.size()) {
 		return b
 	}
 	e := &editor{compiler: c, at: at, name: c.headerName, text: c.headerValue}
@@ -74,6 +74,9 @@ func (c *compiler) block(at *place, h *HeaderEdits, response bool) (b block) {
 
 // queryOps compiles rewrite.query.
 func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
+	if !c.counts(at, q.size()) {
+		return nil
+	}
 	e := &editor{compiler: c, at: at, sc: sc, text: c.template}
 	e.name = func(at *place, name string) string {
 		if name == "" {

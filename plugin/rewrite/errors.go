@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -48,6 +49,7 @@ type faults struct {
 	list      Errors
 	misreadAt map[string]bool // the places of those of form
 	misreadIn map[string]bool // these places and all around them
+	more      int             // faults beyond maxFaults
 }
 
 // settle ends the parsing: the faults so far are of form.
@@ -64,8 +66,10 @@ func (f *faults) settle() {
 // add collects one fault. What is said of a place whose form is wrong already
 // would only follow from that, and is left out.
 func (f *faults) add(at *place, value, reason string) {
-	if !f.misread(at) {
-		f.list = append(f.list, &Error{Path: at.String(), Value: value, Reason: reason, at: at})
+	if len(f.list) >= maxFaults {
+		f.more++
+	} else if !f.misread(at) {
+		f.list = append(f.list, &Error{Path: at.String(), Value: value, Reason: visible(reason), at: at})
 	}
 }
 
@@ -100,7 +104,30 @@ func (f *faults) err() error {
 		e.at.rank(language)
 	}
 	slices.SortStableFunc(f.list, func(a, b *Error) int { return a.at.compare(b.at) })
+	if more := len(f.list) - MaxErrors + f.more; more > 0 {
+		f.list = append(f.list[:MaxErrors], &Error{Reason: "and " + strconv.Itoa(more) + " more"})
+	}
 	return f.list
+}
+
+// moves tells the characters that end a line or that a terminal obeys.
+func moves(r rune) bool { return unicode.IsControl(r) || r == 0x2028 || r == 0x2029 }
+
+// visible writes what would move a terminal's cursor or end a line of a log as
+// escapes: names that a reason quotes are free text.
+func visible(s string) string {
+	if !strings.ContainsFunc(s, moves) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if moves(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 const maxShown = 80

@@ -100,7 +100,13 @@ func (c *compiler) text(at *place, s string, quote func(string) string) (string,
 
 func (c *compiler) regex(at *place, s string, ignoreCase bool) *finder {
 	text, _ := c.text(at, s, quoteMeta)
-	find, reason := newFinder(text, ignoreCase)
+	find, reason := &finder{}, ""
+	if !c.passed {
+		find, reason = newFinder(text, ignoreCase)
+	}
+	if reason == "" && find.re != nil {
+		reason = c.program(find.re.Size())
+	}
 	if reason != "" {
 		c.add(at, quoted(s), reason)
 		find = &finder{}

@@ -157,6 +157,9 @@ func (c *compiler) variable(name, fallback string, deflt bool) (text, reason str
 	case deflt && v.Text == "":
 		return fallback, ""
 	case ok:
+		if reason, ok := c.insert(len(v.Text)); !ok {
+			return "", reason
+		}
 		return v.Text, ""
 	}
 	reason = "there is no vars." + name
@@ -219,6 +222,13 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 		}
 		if tok.text == "config" {
 			t.config = true
+			reason, ok := c.insert(len(c.config.source))
+			if !ok {
+				if reason != "" {
+					reasons = append(reasons, reason)
+				}
+				continue
+			}
 			t.pieces = appendText(t.pieces, string(appendEncoded(nil, c.config.source, sc.encoding, false)))
 			continue
 		}
