@@ -259,7 +259,7 @@ func (p *jsonParser) number() string {
 		}
 		p.digits()
 	}
-	return p.text[start:p.pos]
+	return strings.Clone(p.text[start:p.pos]) // as in str
 }
 
 func (p *jsonParser) digits() {

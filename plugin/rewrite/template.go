@@ -121,7 +121,8 @@ func (c *compiler) tokenize(s string) (tokens []token, reasons []string) {
 				continue
 			}
 			flush()
-			tokens = append(tokens, token{name, true, fallback, deflt})
+			// A copy: the collector walks back from a pointer into a long text.
+			tokens = append(tokens, token{strings.Clone(name), true, strings.Clone(fallback), deflt})
 		case s[i] == '$':
 			end := i + 1
 			for end < len(s) && isDigit(s[end]) {
