@@ -54,7 +54,7 @@ clean: ## remove what was made
 ##@ Prove
 
 .PHONY: test
-test: build/plugin.wasm $(addprefix build/bin/,helm httpbin helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
+test: build/plugin.wasm $(addprefix build/bin/,helm httpbin nginx helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
 	go test -timeout 5m $$(go list ./... | grep -vE '/test$$|/test/(mesh|gitops)')
 	go test -timeout 8m ./test
 	@$(MAKE) size
@@ -120,6 +120,11 @@ $(addprefix build/bin/,helm4 httpbin golangci-lint helm-docs helm-schema): build
 build/bin/prometheus build/bin/promtool &: test/tools/prometheus/install.sh
 	@test/tools/prometheus/install.sh build/bin
 	@touch -h build/bin/prometheus build/bin/promtool
+
+build/bin/nginx:
+	@plugin/toolchain/debian.sh "compare the imported rules with nginx" "nginx" nginx
+	@mkdir -p $(@D)
+	@ln -sf "$$(PATH=$$PATH:/usr/sbin command -v nginx)" $@
 
 build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* internal/source/*.go internal/input/*.go internal/input/read/*.go internal/lint/*.go plugin/rewrite/*.go test/internal/process/*.go test/internal/upstream/*.go) go.mod
 	@plugin/toolchain/go.sh

@@ -195,7 +195,7 @@ func beginning(regex string) string {
 }
 
 // everything are the regexes of a path that take every one.
-var everything = []string{"^", "^/", "^/(.*)", "^/.*", "^(.*)", "^/(.*)$", "^/*"}
+var everything = []string{"^", "^/", "^/(.*)", "^/.*", "^(.*)", "^/(.*)$", "^/*", "^/+(.*)"}
 
 // all tells whether a pattern takes every request of its hosts.
 func (p *pattern) all() bool {

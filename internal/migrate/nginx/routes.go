@@ -65,19 +65,23 @@ func (m *model) server(s *server) []plan.VHost {
 		}
 	}
 	// One redirect for the host, where all its locations have the same.
-	https := s.tls
-	for _, l := range s.locations {
-		https = https && l.set.ssl || l.set.force
-		if l.set.redirect != nil || isAddress(l.set.target) || !https || exempt(l) {
-			https = false
-			break
-		}
-	}
+	https := !slices.ContainsFunc(s.locations, func(l *location) bool {
+		return l.set.redirect != nil || isAddress(l.set.target) || exempt(l) || !l.set.force && !(s.tls && l.set.ssl)
+	})
 	if https {
 		l := s.locations[0]
 		routes = append(routes, secure(l, nil))
 	}
 	regex := s.regex()
+	if regex {
+		for i, l := range s.locations {
+			if s.below(l) {
+				lower := *l
+				lower.path = strings.TrimSuffix(l.path, "/") + "/"
+				s.locations[i] = &lower
+			}
+		}
+	}
 	for _, l := range s.order(regex) {
 		routes = append(routes, m.location(l, regex, s.tls && !https, !https)...)
 	}
@@ -208,8 +212,8 @@ func (m *model) location(l *location, regex, tls, own bool) []*plan.Route {
 			return []*plan.Route{r}
 		}
 		r.Answers, r.Backends = true, nil
-		r.Do = plan.Fields{{Key: "redirect", Value: append(plan.Fields{{Key: "status", Value: 302}}, to...)}}
-		return []*plan.Route{r}
+		r.Do = plan.Fields{{Key: "redirect", Value: append(plan.Fields{{Key: "status", Value: 302}}, oneSlash(r, path, to)...)}}
+		return emptied(r)
 	}
 	var routes []*plan.Route
 	if own && !exempt(l) && (l.set.force || tls && l.set.ssl) {
@@ -218,7 +222,30 @@ func (m *model) location(l *location, regex, tls, own bool) []*plan.Route {
 		routes = append(routes, first)
 	}
 	m.rewrite(l, r, path, groups, names)
-	return append(routes, r)
+	return append(routes, emptied(r)...)
+}
+
+// emptied makes two routes of one whose path would begin with two slashes where
+// a group is empty: one for a group that is not, and one without the group.
+func emptied(r *plan.Route) []*plan.Route {
+	match, _ := r.Match.Get("path").(plan.Fields)
+	how := "rewrite"
+	if r.Answers {
+		how = "redirect"
+	}
+	rewrite, _ := r.Do.Get(how).(plan.Fields)
+	regex, _ := match.Get("regex").(string)
+	text, _ := rewrite.Get("path").(string)
+	full, rest, ok := plan.Filled(regex, text)
+	if !ok {
+		return []*plan.Route{r}
+	}
+	first := *r
+	first.Match = r.Match.Put("path", match.Put("regex", full))
+	regex, rest, _ = plan.OneSlash(regex, rest)
+	r.Match = r.Match.Put("path", match.Put("regex", regex))
+	r.Do = r.Do.Put(how, rewrite.Put("path", rest))
+	return []*plan.Route{&first, r}
 }
 
 // match puts the location's path into the route, and gives its regex, if it is
@@ -283,8 +310,28 @@ func (m *model) redirect(l *location, r *plan.Route, groups int, names []string)
 		r.Left = true
 	default:
 		r.Answers, r.Backends = true, nil
-		r.Do = plan.Fields{{Key: "redirect", Value: append(plan.Fields{{Key: "status", Value: code}}, to...)}}
+		path, _ := r.Match.Get("path").(plan.Fields)
+		regex, _ := path.Get("regex").(string)
+		r.Do = plan.Fields{{Key: "redirect", Value: append(plan.Fields{{Key: "status", Value: code}}, oneSlash(r, regex, to)...)}}
 	}
+}
+
+// oneSlash keeps the path of a redirect from beginning with two.
+func oneSlash(r *plan.Route, path string, to plan.Fields) plan.Fields {
+	text, _ := to.Get("path").(string)
+	host, _ := to.Get("host").(string)
+	match, ok := r.Match.Get("path").(plan.Fields)
+	if !ok || match.Get("regex") == nil {
+		return to
+	}
+	if one, changed, ok := plan.OneSlash(path, text, &host); ok {
+		r.Match = r.Match.Put("path", match.Put("regex", one))
+		to = to.Put("path", changed)
+		if host != "" {
+			to = to.Put("host", host)
+		}
+	}
+	return to
 }
 
 // rewrite puts what nginx does before it passes a request on into the route.
@@ -319,6 +366,10 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 				text = changed
 				r.Match = r.Match.Put("path", p.Put("regex", one))
 			}
+		}
+		if strings.HasPrefix(text, "//") {
+			m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
+			text = "/" + strings.TrimLeft(text, "/")
 		}
 		to = append(to, plan.Field{Key: "path", Value: text}, plan.Field{Key: "replace", Value: "whole"})
 		if drop {

@@ -197,6 +197,15 @@ func (b *builder) aliases() {
 	}
 }
 
+// below tells whether a prefix takes only what lies below its path: an exact
+// location has the path itself.
+func (s *server) below(l *location) bool {
+	if l.kind != networking.PathTypePrefix || l.path == "/" || l.rewrites() || l.set.regex {
+		return false
+	}
+	return slices.ContainsFunc(s.locations, func(o *location) bool { return o.kind == networking.PathTypeExact && o.path == l.path })
+}
+
 // sort puts locations in the controller's order: the longest path first, and of
 // those of one length the one that comes last.
 func (s *server) sort() {

@@ -101,8 +101,8 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 	} else {
 		to = to.With("host", host)
 	}
-	if host == "${host}" && m[3] == "" && m[1] != "" {
-		to = plan.Fields{}.With("scheme", m[1])
+	if host == "${host}" {
+		to = to.Without("host") // it is the one that came
 	}
 	rest := strings.NewReplacer("${request_uri}", "$request_uri", "${uri}", "$uri", "${is_args}", "$is_args", "${args}", "$args").Replace(m[4])
 	if keep {
@@ -128,6 +128,10 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 	path, err := variables(rest, groups, names)
 	if err != nil {
 		return nil, err
+	}
+	// nginx would send two slashes where a group is empty.
+	for strings.HasPrefix(path, "//") {
+		path = path[1:]
 	}
 	if path == "" {
 		path = "/"

@@ -155,6 +155,12 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 		}
 		return both, renumber(replacement, n), true
 	}
+	if onlySlash.MatchString(body) {
+		// It brings nothing but the slash that is there already.
+		rest = "/" + strings.TrimPrefix(rest, "/")
+		regex, rest, _ = OneSlash(regex, rest, more...)
+		return regex, rest, true
+	}
 	if !slashFirst(body) {
 		return regex, replacement, false
 	}
@@ -165,6 +171,29 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 	default:
 		return regex, "${" + group + ":-/}" + rest, true
 	}
+}
+
+var onlySlash = regexp.MustCompile(`^(?:/\?|/|/\|\$|/\||\$\|/|\|/)$`)
+
+var filled = regexp.MustCompile(`^/(?:\$([1-9])|\$\{([1-9])\})/`)
+
+// Filled gives a regex whose first group in a replacement is not empty, and the
+// replacement without that group, where an empty one would leave two slashes.
+func Filled(regex, replacement string) (full, without string, ok bool) {
+	m := filled.FindStringSubmatch(replacement)
+	if m == nil {
+		return "", "", false
+	}
+	n, _ := strconv.Atoi(m[1] + m[2])
+	from, to, ok := span(regex, n)
+	if body := regex[max(from, 0):max(to, 0)]; !ok || body != "(.*)" && body != "(.*?)" && !strings.HasSuffix(body, "]*)") {
+		return "", "", false
+	}
+	more := "(" + regex[from+1:to-2] + "+)"
+	if strings.HasPrefix(regex[from:], "(.") {
+		more = "([^/]" + regex[from+1:to]
+	}
+	return regex[:from] + more + regex[to:], replacement[len(m[0])-1:], true
 }
 
 var slashBefore = regexp.MustCompile(`(?:/[?*+]?|/\)[?*+]?|/\|\$\)|\^\|/\)|\(/\|\$\)\??)$`)
