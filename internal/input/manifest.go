@@ -8,8 +8,8 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 )
 
-// readManifest takes the configurations out of WasmPlugin, TrafficExtension
-// and EnvoyFilter objects, Lists opened. An object that its label
+// readManifest takes the configurations out of WasmPlugin, TrafficExtension,
+// EnvoyFilter and EnvoyExtensionPolicy objects, Lists opened. An object that its label
 // app.kubernetes.io/name gives to another program is left out.
 func readManifest(docs Documents) (*Input, error) {
 	in := &Input{Kind: Manifest}
@@ -19,7 +19,7 @@ func readManifest(docs Documents) (*Input, error) {
 		}
 	}
 	if len(in.Workloads) == 0 {
-		return nil, errors.New("holds no WasmPlugin, no TrafficExtension and no EnvoyFilter with a Wasm filter")
+		return nil, errors.New("holds no WasmPlugin, no TrafficExtension, no EnvoyExtensionPolicy and no EnvoyFilter with a Wasm filter")
 	}
 	return in, nil
 }
@@ -80,6 +80,8 @@ func (in *Input) take(doc Document) (err error) {
 		if o.at("spec", "wasm") != nil {
 			err = in.add(name, phase, o.text("spec", "wasm", "pluginName"), o.at("spec", "wasm", "pluginConfig"), doc.Places.At("spec", "wasm", "pluginConfig"))
 		}
+	case "EnvoyExtensionPolicy":
+		err = in.policy(name, o, doc.Places.At("spec", "wasm"))
 	case "EnvoyFilter":
 		err = in.envoyFilter(name, o, doc.Places.At("spec", "configPatches"))
 	}
@@ -87,6 +89,25 @@ func (in *Input) take(doc Document) (err error) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	in.Objects = append(in.Objects, doc.Object)
+	return nil
+}
+
+// policy takes the filters of an EnvoyExtensionPolicy of Envoy Gateway.
+func (in *Input) policy(name string, o object, places *source.Map) error {
+	filters := o.list("spec", "wasm")
+	for i, filter := range filters {
+		of, ok := filter.(map[string]any)
+		if !ok {
+			continue
+		}
+		title := name
+		if len(filters) > 1 {
+			title = fmt.Sprintf("%s, spec.wasm[%d]", name, i)
+		}
+		if err := in.add(title, "", object(of).text("name"), of["config"], places.Item(i).At("config")); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

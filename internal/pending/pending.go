@@ -118,7 +118,7 @@ func objects(in *input.Input) (map[string]object, error) {
 }
 
 // kinds are those of the chart's deliveries.
-var kinds = []string{"WasmPlugin", "TrafficExtension", "EnvoyFilter"}
+var kinds = []string{"WasmPlugin", "TrafficExtension", "EnvoyFilter", "EnvoyExtensionPolicy"}
 
 // fieldsOf are labels, annotations and spec of an object, without the configuration and without what others write there.
 func fieldsOf(u *unstructured.Unstructured) map[string]any {

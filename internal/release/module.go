@@ -39,6 +39,8 @@ func ModuleOf(objects []map[string]any) (Module, bool) {
 		u := &unstructured.Unstructured{Object: fields}
 		switch u.GetKind() {
 		case "WasmPlugin", "TrafficExtension", "EnvoyFilter":
+		case "EnvoyExtensionPolicy":
+			return moduleOfPolicy(u)
 		default:
 			continue
 		}
@@ -56,6 +58,22 @@ func ModuleOf(objects []map[string]any) (Module, bool) {
 		}
 	}
 	return Module{}, false
+}
+
+// moduleOfPolicy is the module that the first filter of a policy of Envoy
+// Gateway names.
+func moduleOfPolicy(u *unstructured.Unstructured) (Module, bool) {
+	filters, _, _ := unstructured.NestedSlice(u.Object, "spec", "wasm")
+	if len(filters) == 0 {
+		return Module{}, false
+	}
+	filter, _ := filters[0].(map[string]any)
+	text := func(path ...string) string {
+		s, _, _ := unstructured.NestedString(filter, append([]string{"code"}, path...)...)
+		return s
+	}
+	m := Module{Image: text("image", "url"), URL: text("http", "url"), SHA256: text("http", "sha256")}
+	return m, m != Module{}
 }
 
 // maxModule bounds what is read as a module.

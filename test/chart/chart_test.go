@@ -59,6 +59,8 @@ func TestChartRendersItsExamplesAsBefore(t *testing.T) {
 					chart.Typed(t, object, &extensions.TrafficExtension{}, &extensionsapi.TrafficExtension{})
 				case "EnvoyFilter":
 					chart.Typed(t, object, &networking.EnvoyFilter{}, &networkingapi.EnvoyFilter{})
+				case "ConfigMap", "Pod":
+					continue // of a gate
 				}
 				if _, err := rewrite.Load(chart.FilterConfig(t, object)); err != nil {
 					t.Errorf("the filter refuses what %s %s hands it:\n%v", object.GetKind(), object.GetName(), err)
@@ -253,7 +255,7 @@ func TestChartRevisionNamesTheRules(t *testing.T) {
 
 // The chart hands on exactly the keys that the filter knows; revision is the chart's own.
 func TestChartKnowsTheKeysOfTheRuleLanguage(t *testing.T) {
-	_, text, _ := strings.Cut(chart.ReadFile(t, filepath.Join(chart.Dir, "templates", "_helpers.tpl")), `{{- define "wasm-rewrite.ruleKeys" -}}`)
+	_, text, _ := strings.Cut(chart.ReadFile(t, filepath.Join(chart.Dir, "templates", "_workloads.tpl")), `{{- define "wasm-rewrite.ruleKeys" -}}`)
 	text, _, _ = strings.Cut(text, "{{- end -}}")
 	var want []string
 	config := reflect.TypeFor[rewrite.Config]()
@@ -341,6 +343,61 @@ func TestChartTrafficExtension(t *testing.T) {
 	}
 }
 
+func TestChartEnvoyExtensionPolicy(t *testing.T) {
+	const image = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	spec := func(t *testing.T, values string) map[string]any {
+		t.Helper()
+		objects := chart.Objects(t, chart.MustRender(t, gateway, values))
+		if len(objects) != 1 || objects[0].GetAPIVersion() != "gateway.envoyproxy.io/v1alpha1" || objects[0].GetKind() != "EnvoyExtensionPolicy" {
+			t.Fatalf("rendered %v, want one EnvoyExtensionPolicy", objects)
+		}
+		if name := objects[0].GetNamespace() + "/" + objects[0].GetName(); name != "edge/demo-a" {
+			t.Errorf("the policy is %s, want it beside its targets", name)
+		}
+		return normal(t, objects[0].Object["spec"]).(map[string]any)
+	}
+	t.Run("a module in an image", func(t *testing.T) {
+		got := spec(t, "image: {digest: '"+image+"', pullSecret: registry}\nworkloads: {a: {namespace: edge, vars: {v: 1}, targetRefs: [{kind: Gateway, name: public, sectionName: web}, {kind: GRPCRoute, name: shop}]}}")
+		filter := got["wasm"].([]any)[0].(map[string]any)
+		delete(filter["config"].(map[string]any), "revision")
+		want := map[string]any{
+			"targetRefs": []any{
+				map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public", "sectionName": "web"},
+				map[string]any{"group": "gateway.networking.k8s.io", "kind": "GRPCRoute", "name": "shop"},
+			},
+			"wasm": []any{map[string]any{
+				"name": "edge.demo-a", "rootID": "demo-a", "failOpen": false,
+				"code": map[string]any{"type": "Image", "image": map[string]any{
+					"url": "ghcr.io/wasm-rewrite/wasm-rewrite@" + image, "pullSecretRef": map[string]any{"kind": "Secret", "name": "registry"},
+				}},
+				"config": map[string]any{"vars": map[string]any{"v": 1.0}},
+			}},
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("spec (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("a module behind a URL, open where it fails", func(t *testing.T) {
+		sum := strings.TrimPrefix(image, "sha256:")
+		got := spec(t, "url: https://example.com/plugin.wasm\nsha256: '"+sum+"'\nworkloads: {a: {namespace: edge, failStrategy: FAIL_OPEN, targetRefs: [{kind: HTTPRoute, name: shop}]}}")
+		filter := got["wasm"].([]any)[0].(map[string]any)
+		want := map[string]any{"type": "HTTP", "http": map[string]any{"url": "https://example.com/plugin.wasm", "sha256": sum}}
+		if diff := cmp.Diff(want, filter["code"]); diff != "" || filter["failOpen"] != true {
+			t.Errorf("failOpen is %v, code (-want +got):\n%s", filter["failOpen"], diff)
+		}
+	})
+	t.Run("the gate before a release is on by itself", func(t *testing.T) {
+		gates := "delivery: EnvoyExtensionPolicy\nimage: {digest: '" + image + "'}\nverify: {image: {digest: '" + image + "'}}\n"
+		manifest := chart.MustRender(t, gates, "workloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}")
+		if !strings.Contains(manifest, "name: \"demo-verify-before\"") {
+			t.Errorf("there is no gate in\n%s", manifest)
+		}
+		if off := chart.MustRender(t, chart.Module, "workloads: {a: {}}"); strings.Contains(off, "demo-verify-before") {
+			t.Error("there is a gate under Istio, which nobody asked for")
+		}
+	})
+}
+
 // chartNotes gives the notes that `helm install` prints, which `helm template` leaves out.
 func chartNotes(t *testing.T, values string) string {
 	t.Helper()
@@ -389,6 +446,17 @@ func TestChartNotes(t *testing.T) {
 			if !strings.Contains(notes, want) {
 				t.Errorf("%q is not in the notes:\n%s", want, notes)
 			}
+		}
+	})
+	t.Run("say how Envoy Gateway shows what it did", func(t *testing.T) {
+		notes := chartNotes(t, gateway+"image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nworkloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}")
+		for _, want := range []string{"kubectl get envoyextensionpolicy demo-a --namespace shop", "wasmcustom.wasm_rewrite.shop_demo_a.revision: ", "stats/prometheus"} {
+			if !strings.Contains(notes, want) {
+				t.Errorf("%q is not in the notes:\n%s", want, notes)
+			}
+		}
+		if strings.Contains(notes, "istioctl") {
+			t.Errorf("the notes speak of Istio:\n%s", notes)
 		}
 	})
 	t.Run("print the ConfigMap's command and annotations", func(t *testing.T) {

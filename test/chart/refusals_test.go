@@ -86,6 +86,39 @@ var chartRefusals = []struct {
 			"workload a: traffic: delivery EnvoyFilter has no such key (its place is envoyFilter.context and envoyFilter.position); remove it",
 		}},
 
+	// Envoy Gateway.
+	{"EnvoyExtensionPolicy and what Envoy Gateway has no counterpart for", chart.Module + gateway + `
+workloads:
+  a: {selector: {app: x}, phase: AUTHN, priority: 5, traffic: [{mode: SERVER}], meshWide: true, failStrategy: FAIL_RELOAD}
+  b: {}
+  c: {targetRefs: [{kind: Service, name: s}, {kind: HTTPRoute, name: Bad, group: x}]}
+  d: {targetRefs: [{kind: HTTPRoute, name: shop}, {kind: Gateway, name: public, sectionName: web}]}
+  e: {targetRefs: [{kind: Gateway, name: public}, {kind: HTTPRoute, name: shop}]}
+`, []string{
+		`url: "file:///var/local/wasm/plugin.wasm": Envoy Gateway fetches the module itself and hands it to the proxies; write image, or https:// with sha256`,
+		`workload a: selector: {"app":"x"}: Envoy Gateway chooses proxies by Gateway API objects; write targetRefs, such as {kind: HTTPRoute, name: shop}`,
+		`workload a: phase: "AUTHN": Envoy Gateway has a fixed order: the filter runs after authentication by JWT, API key and external services; remove it`,
+		`workload a: priority: 5: Envoy Gateway runs one policy a target, whose order is that of the list; remove it`,
+		`workload a: traffic: a policy takes all traffic of its target; name a section of a Gateway by sectionName instead`,
+		`workload a: meshWide: true: there is no mesh with this delivery; remove it`,
+		`workload a: failStrategy: "FAIL_RELOAD": Envoy Gateway has no reload; write FAIL_CLOSE or FAIL_OPEN, or leave it out for FAIL_CLOSE`,
+		`workload b: targetRefs: is missing: name a Gateway, ListenerSet, HTTPRoute or GRPCRoute of the same namespace, such as {kind: HTTPRoute, name: shop}`,
+		`workload c: targetRefs[0].kind: "Service": Envoy Gateway takes Gateway, ListenerSet, HTTPRoute and GRPCRoute: it has no proxies of services`,
+		`workload c: targetRefs[1].group: "x": the group of a HTTPRoute is "gateway.networking.k8s.io"; it may be left out`,
+		`workload c: targetRefs[1].name: "Bad": is no Kubernetes name`,
+		`workload e: targetRefs[1]: workload d has this target too, and Envoy Gateway takes one policy a target: the second would be Conflicted; put the patterns into one workload`,
+	}},
+	{"Envoy Gateway's targets under Istio", chart.Module + "workloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}, {kind: Gateway, name: g, sectionName: web}]}}",
+		[]string{
+			`workload a: targetRefs[0].kind: "HTTPRoute": Istio takes Gateway, GatewayClass, Service and ServiceEntry; routes and listener sets are for delivery EnvoyExtensionPolicy`,
+			`workload a: targetRefs[1].sectionName: "web": Istio takes whole objects; sections are for delivery EnvoyExtensionPolicy`,
+		}},
+	{"the gates of Envoy Gateway", "delivery: EnvoyExtensionPolicy\nimage: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nverify: {after: {enabled: true}}\nworkloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}",
+		[]string{
+			`verify.after.enabled: true: knows the proxies of Istio only; remove it, and look at the revision in the metrics of Envoy Gateway's proxies`,
+			`verify.image.digest: is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after`,
+		}},
+
 	// The gates.
 	{"gates without the command line's image", chart.Module + "verify: {before: {enabled: true}}\nworkloads: {a: {}}",
 		[]string{"verify.image.digest: is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after"}},
@@ -202,6 +235,9 @@ workloads:
 		}},
 }
 
+// gateway is the delivery for Envoy Gateway, its gate switched off.
+const gateway = "delivery: EnvoyExtensionPolicy\nverify: {before: {enabled: false}}\n"
+
 func TestChartRefusesEverythingAtOnce(t *testing.T) {
 	for _, test := range chartRefusals {
 		t.Run(test.name, func(t *testing.T) {
@@ -235,9 +271,17 @@ func TestChartRefusalsCoverEveryReason(t *testing.T) {
 	comment := regexp.MustCompile(`(?s){{-? ?/\*.*?\*/ ?-?}}`)
 	verb := regexp.MustCompile(`%[sdq]`)
 	reasons := 0
-	for _, file := range []string{"_requirements.tpl", "_rules.tpl"} {
-		template := comment.ReplaceAllString(chart.ReadFile(t, filepath.Join(chart.Dir, "templates", file)), "")
+	files, err := filepath.Glob(filepath.Join(chart.Dir, "templates", "_*.tpl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		template := comment.ReplaceAllString(chart.ReadFile(t, file), "")
+		if !strings.Contains(template, `include "wasm-rewrite.refuse"`) && !strings.Contains(template, `define "wasm-rewrite.regexReason"`) {
+			continue // it refuses nothing
+		}
 		for _, line := range strings.Split(template, "\n") {
+			line = strings.TrimSpace(line)
 			var texts []string
 			switch {
 			case strings.Contains(line, `"wasm-rewrite.refuse"`) || strings.Contains(line, "$reason =") || strings.Contains(line, "$why :="):
@@ -291,7 +335,7 @@ func TestChartSchemaRefuses(t *testing.T) {
 		{"too many patterns", "workloads: {a: {patterns: [" + strings.Repeat("{respond: {status: 200}},", 4097) + "]}}", "at '/workloads/a/patterns': maxItems: got 4,097, want 4,096"},
 		{"a pattern's name", "workloads: {a: {patterns: [{name: Tea Pot, respond: {status: 200}}]}}", "at '/workloads/a/patterns/0/name': value must be '1 to 63 of a-z, 0-9 and -'"},
 		{"a null in a list", "workloads: {a: {patterns: [null]}}", "at '/workloads/a/patterns/0': got null, want object"},
-		{"another delivery", "delivery: Wasm", "at '/delivery': value must be one of 'WasmPlugin', 'TrafficExtension', 'EnvoyFilter'"},
+		{"another delivery", "delivery: Wasm", "at '/delivery': value must be one of 'WasmPlugin', 'TrafficExtension', 'EnvoyFilter', 'EnvoyExtensionPolicy'"},
 		{"an unknown kind", "workloads: {a: {targetRefs: [{kind: Pod, name: x}]}}", "at '/workloads/a/targetRefs/0/kind': value must be one of"},
 		{"a target without a name", "workloads: {a: {targetRefs: [{kind: Gateway}]}}", "at '/workloads/a/targetRefs/0': missing property 'name'"},
 	}

@@ -245,7 +245,7 @@ func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 		b, _, _ := unstructured.NestedBool(copied, path...)
 		return b
 	}
-	gates := on("verify", "before", "enabled") || on("verify", "after", "enabled")
+	gates := text("delivery") == "EnvoyExtensionPolicy" || on("verify", "before", "enabled") || on("verify", "after", "enabled")
 	if gates && text("verify", "image", "digest") == "" {
 		if err := strvals.ParseInto("verify.image.digest="+zeros, values); err != nil {
 			return false, err

@@ -150,6 +150,12 @@ func FilterConfig(t *testing.T, object unstructured.Unstructured) []byte {
 		config, _, _ = unstructured.NestedFieldNoCopy(object.Object, "spec", "pluginConfig")
 	case "TrafficExtension":
 		config, _, _ = unstructured.NestedFieldNoCopy(object.Object, "spec", "wasm", "pluginConfig")
+	case "EnvoyExtensionPolicy":
+		filters, _, _ := unstructured.NestedSlice(object.Object, "spec", "wasm")
+		if len(filters) != 1 {
+			t.Fatalf("want one filter, got %v", filters)
+		}
+		config = filters[0].(map[string]any)["config"]
 	case "EnvoyFilter":
 		var text wrapperspb.StringValue
 		if err := WasmFilter(t, object).GetConfig().GetConfiguration().UnmarshalTo(&text); err != nil {
