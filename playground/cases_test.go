@@ -185,13 +185,15 @@ func TestRecipes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page := open(t, "")
+	page.click("#tab-tests")
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name(), ".yaml")
-		page := open(t, "#"+name)
+		eval[bool](page, `(document.querySelector("#tests-verdict").textContent = "", location.hash = `+quote("#"+name)+`, true)`)
+		page.settled()
 		if got := eval[string](page, `document.querySelector("#example").value`); got != name {
 			t.Errorf("#%s opens %q", name, got)
 		}
-		page.click("#tab-tests")
 		page.until(`document.querySelector("#tests-verdict").textContent !== ""`)
 		if got := page.text("#tests-verdict"); !strings.Contains(got, " passed, 0 failed, in the engine and in the filter.") {
 			t.Errorf("%s: %s", name, got)

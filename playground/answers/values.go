@@ -34,6 +34,8 @@ func read(text string) (*input.Input, error) {
 func workloads(in *input.Input, doc input.Document) error {
 	values := doc.Object
 	written, _ := values["workloads"].(map[string]any)
+	defaults, _ := values["defaults"].(map[string]any)
+	everywhere := input.TakeIgnored(defaults)
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		one, isMap := written[name].(map[string]any)
 		if !isMap {
@@ -41,17 +43,16 @@ func workloads(in *input.Input, doc input.Document) error {
 		}
 
 		// The defaults lie under what the workload says.
+		ignored := append(slices.Clone(everywhere), input.TakeIgnored(one)...)
 		whole := map[string]any{"enabled": true, "phase": "UNSPECIFIED_PHASE"}
-		if defaults, ok := values["defaults"].(map[string]any); ok {
-			overlay(whole, defaults)
-		}
+		overlay(whole, defaults)
 		overlay(whole, one)
 		if whole["enabled"] == false {
 			continue
 		}
 
 		// Of the whole, the filter gets the keys of the language.
-		w := input.Workload{Name: name, Places: doc.Places.At("defaults").Over(doc.Places.At("workloads", name))}
+		w := input.Workload{Name: name, Ignored: ignored, Places: doc.Places.At("defaults").Over(doc.Places.At("workloads", name))}
 		w.Phase, _ = whole["phase"].(string)
 		config := map[string]any{}
 		for _, key := range ruleKeys() {

@@ -41,7 +41,7 @@ const common = (label) => [
   lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(),
   EditorState.tabSize.of(2), look, syntaxHighlighting(colours), EditorView.lineWrapping,
   keymap.of([...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
-  EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocorrect: "off", autocapitalize: "off" }),
+  EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0", spellcheck: "false", autocorrect: "off", autocapitalize: "off" }),
 ];
 
 const changed = (then) => EditorView.updateListener.of((update) => update.docChanged && then(update.state.doc.toString()));

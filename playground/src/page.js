@@ -7,6 +7,7 @@ import * as view from "./view.js";
 
 // The fields of the page that a link holds, by the key that they have there.
 const fields = { method: "m", url: "u", headers: "h", status: "s", "response-headers": "r", log: "l", objects: "i" };
+const empty = { method: "GET", url: "/", status: "200" };
 const panels = ["try", "tests", "change", "import"];
 const seen = { workload: "", kind: "", tab: "try", imported: "", plays: 0 };
 
@@ -95,7 +96,7 @@ async function convert() {
   verdict.textContent = "Working; the first time, this loads some 5 MB more.";
   const result = await engine.ask("import", { objects: at("objects").value });
   verdict.classList.toggle("bad", Boolean(result.problem));
-  verdict.textContent = result.problem || `${result.read} objects read, ${result.left.length} things not carried over.`;
+  verdict.textContent = result.problem || `${result.read} objects read, ${result.left.length} things to know about them.`;
   seen.imported = result.values ?? "";
   at("use").hidden = !seen.imported;
   fill(at("import"), result.problem ? [] : view.imported(result));
@@ -157,7 +158,7 @@ function state() {
 
 async function restore(fragment) {
   const all = await unpack(fragment);
-  for (const [id, key] of Object.entries(fields)) if (all[key] !== undefined) at(id).value = all[key];
+  for (const [id, key] of Object.entries(fields)) at(id).value = all[key] ?? empty[id] ?? "";
   seen.workload = all.w ?? "";
   rules.text = all.v ?? "";
   if (all.o) {
@@ -197,7 +198,7 @@ function example(name) {
   const one = recipes.find((r) => r.name === name);
   if (!one) return;
   seen.workload = "";
-  for (const [id, value] of Object.entries({ method: "GET", url: "/", headers: "", status: "200", "response-headers": "" })) at(id).value = one[id] ?? value;
+  for (const id of ["method", "url", "headers", "status", "response-headers"]) at(id).value = one[id] ?? empty[id] ?? "";
   rules.text = one.values;
   tryNow();
 }

@@ -109,8 +109,8 @@ export function change(report) {
 
 export function imported(result) {
   return [
-    make("h3", {}, "Not carried over"),
-    result.left.length === 0 ? make("p", {}, "Nothing: everything that was read is in the values.") :
+    make("h3", {}, "What to know"),
+    result.left.length === 0 ? make("p", {}, "Nothing: everything that was read is in the values, and means the same.") :
       make("ul", { class: "plain" }, result.left.map((l) => make("li", {}, make("span", { class: "code" }, `${l.object} ${l.path}`), `: ${l.reason}`))),
     make("h3", {}, "Values"),
     make("pre", { tabindex: "0", "aria-label": "Values" }, result.values || "# nothing was carried over\n"),
