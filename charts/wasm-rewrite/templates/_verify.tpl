@@ -3,28 +3,28 @@ What the gates read (internal/release): the module, and the workloads as proxies
 JSON.
 */}}
 {{- define "wasm-rewrite.release" -}}
-{{- $values := .Values -}}
-{{- $workloads := dict -}}
-{{- include "wasm-rewrite.workloads" (dict "root" $ "into" $workloads) -}}
-{{- $list := list -}}
-{{- range $name, $workload := $workloads -}}
-{{- $config := dict -}}
-{{- include "wasm-rewrite.pluginConfig" (dict "root" $ "workload" $workload "into" $config) -}}
-{{- $targets := list -}}
-{{- range $workload.targetRefs -}}
-{{- $targets = append $targets (pick . "kind" "name") -}}
-{{- end -}}
-{{- $list = append $list (dict
-    "name" $name
-    "namespace" $workload.namespace
-    "selector" ($workload.selector | default dict)
-    "targetRefs" $targets
-    "phase" $workload.phase
-    "plugin" (include "wasm-rewrite.pluginName" (dict "root" $ "name" $name "workload" $workload))
-    "config" $config
-    "tests" ($workload.tests | default list)) -}}
-{{- end -}}
-{{- dict "release" .Release.Name "namespace" .Release.Namespace "delivery" $values.delivery "module" (include "wasm-rewrite.moduleSource" $ | fromJson) "workloads" $list | toRawJson -}}
+  {{- $values := .Values -}}
+  {{- $workloads := dict -}}
+  {{- include "wasm-rewrite.workloads" (dict "root" $ "into" $workloads) -}}
+  {{- $list := list -}}
+  {{- range $name, $workload := $workloads -}}
+    {{- $config := dict -}}
+    {{- include "wasm-rewrite.pluginConfig" (dict "root" $ "workload" $workload "into" $config) -}}
+    {{- $targets := list -}}
+    {{- range $workload.targetRefs -}}
+      {{- $targets = append $targets (pick . "kind" "name") -}}
+    {{- end -}}
+    {{- $list = append $list (dict
+        "name" $name
+        "namespace" $workload.namespace
+        "selector" ($workload.selector | default dict)
+        "targetRefs" $targets
+        "phase" $workload.phase
+        "plugin" (include "wasm-rewrite.pluginName" (dict "root" $ "name" $name "workload" $workload))
+        "config" $config
+        "tests" ($workload.tests | default list)) -}}
+  {{- end -}}
+  {{- dict "release" .Release.Name "namespace" .Release.Namespace "delivery" $values.delivery "module" (include "wasm-rewrite.moduleSource" $ | fromJson) "workloads" $list | toRawJson -}}
 {{- end -}}
 
 {{/*
