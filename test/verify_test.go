@@ -325,11 +325,15 @@ func TestGatesReadWhatProxiesGet(t *testing.T) {
 	for _, file := range chart.CIValues(t) {
 		var wanted []string
 		var text string
-		for _, object := range chart.Objects(t, chart.MustRender(t, gates, chart.ReadFile(t, file))) {
+		values, after := chart.ReadFile(t, file), ""
+		if strings.Contains(values, "delivery: EnvoyExtensionPolicy") {
+			after = "verify: {after: {enabled: false}}" // it has the other gate only
+		}
+		for _, object := range chart.Objects(t, chart.MustRender(t, gates, values, after)) {
 			switch object.GetKind() {
 			case "ConfigMap":
 				text, _, _ = unstructured.NestedString(object.Object, "data", "release.json")
-			case "WasmPlugin", "TrafficExtension", "EnvoyFilter":
+			case "WasmPlugin", "TrafficExtension", "EnvoyFilter", "EnvoyExtensionPolicy":
 				wanted = append(wanted, object.GetNamespace()+" "+compactJSON(t, parsed(t, chart.FilterConfig(t, object))))
 			}
 		}
