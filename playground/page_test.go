@@ -58,6 +58,9 @@ func TestARequestIsExplained(t *testing.T) {
 	if got := page.text("#outcome mark"); got != "418" {
 		t.Errorf("marked: %q", got)
 	}
+	if got := page.text("#steps"); !strings.HasPrefix(got, "Steps: ") {
+		t.Errorf("steps: %q", got)
+	}
 	if got := page.text("#outcome .diff"); got != "- :path: /banana/418?v=2\n+ :path: /status/418?v=2" {
 		t.Errorf("changed: %q", got)
 	}

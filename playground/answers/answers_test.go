@@ -98,6 +98,9 @@ patterns:
 	if a.Problem != "" || len(a.Explanation.Request) != 1 {
 		t.Fatalf("%+v", a)
 	}
+	if a.Steps.Used <= 0 || a.Steps.Used >= a.Steps.Budget/100 {
+		t.Errorf("a short request takes %d steps of %d", a.Steps.Used, a.Steps.Budget)
+	}
 	s := a.Explanation.Request[0]
 	want := map[string]string{}
 	for _, c := range s.Captures {

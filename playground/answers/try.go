@@ -25,6 +25,7 @@ type attempt struct {
 	Verdict     string       `json:"verdict"`
 	Explanation *explanation `json:"explanation,omitempty"`
 	Module      *agreement   `json:"module,omitempty"`
+	Steps       *cost        `json:"steps,omitempty"`
 }
 
 // explanation is package explain's, with messages as text.
@@ -45,6 +46,18 @@ type step struct {
 	explain.Step
 	Captures []capture `json:"captures,omitempty"`
 	Path     *marked   `json:"path,omitempty"`
+}
+
+// cost is the work that the request pass took of what one request may take.
+type cost struct {
+	Used   int `json:"used"`
+	Budget int `json:"budget"`
+}
+
+func count(rules *rewrite.Rules, request message.Message) *cost {
+	stream := rules.NewStream()
+	stream.Request(exchange.Source(message.NewRequestHeaders(request.Headers...)))
+	return &cost{rewrite.Budget - stream.Left(), rewrite.Budget}
 }
 
 // agreement says whether the shipped module makes the same of the request.
@@ -91,6 +104,7 @@ func (d *Desk) attempt(ctx context.Context, q *Question, a *attempt) error {
 	}
 	a.Explanation = show(config, request, e)
 	a.Verdict = verdict(request, e)
+	a.Steps = count(rules, request)
 	a.Module, err = d.agree(ctx, w.Config, config, rules, request, response)
 	return err
 }

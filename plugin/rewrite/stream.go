@@ -58,6 +58,9 @@ func (t *Stream) Request(src Source) *Outcome {
 	return &s.out
 }
 
+// Left is how many steps of [Budget] the request pass has left, for explanations.
+func (t *Stream) Left() int { return t.steps }
+
 // Response decides what happens to a response: the upstream's, the filter's
 // own, or the proxy's.
 func (t *Stream) Response(src Source) *Outcome {
