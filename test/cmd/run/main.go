@@ -42,7 +42,7 @@ func main() {
 	flag.StringVar(&o.envoy, "envoy", "", "program")
 	flag.StringVar(&o.helm, "helm", "", "program")
 	flag.StringVar(&o.httpbin, "httpbin", "", "program")
-	flag.BoolVar(&o.measure, "measure", false, "print the module's size and the CPU to load it, and end")
+	flag.BoolVar(&o.measure, "measure", false, "print what the module costs a proxy, and end")
 	flag.Parse()
 
 	if err := run(o); err != nil {
