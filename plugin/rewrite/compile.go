@@ -130,6 +130,7 @@ type compiler struct {
 	locSize int // of the largest match of a regex
 }
 
+//go:noinline
 func compile(config *Config, f *faults) *Rules {
 	f.settle()
 	c := &compiler{faults: f, config: config}
@@ -182,6 +183,8 @@ func compile(config *Config, f *faults) *Rules {
 }
 
 // plan finds what can be left out on every request.
+//
+//go:noinline
 func (r *Rules) plan() {
 	r.idleRequest = len(r.request.ops) == 0 && r.originalPathHeader == "" && r.patternHeader == ""
 	r.blindRequest = canBeBlind(r.request.ops)

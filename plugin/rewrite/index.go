@@ -40,6 +40,7 @@ type hashedPattern struct {
 
 const gram = 3
 
+//go:noinline
 func newIndex(patterns []pattern) *index {
 	if len(patterns) < minIndexed {
 		return nil
@@ -137,6 +138,7 @@ func (h *hashed) add(hash uint32, pattern int) {
 	h.list = append(h.list, hashedPattern{hash, pattern})
 }
 
+//go:noinline
 func (h *hashed) sort() {
 	slices.SortFunc(h.list, func(a, b hashedPattern) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.pattern, b.pattern))

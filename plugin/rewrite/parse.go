@@ -37,6 +37,7 @@ func Read(data []byte) (*Config, *Rules, error) {
 	return c, r, nil
 }
 
+//go:noinline
 func parse(data []byte) (*Config, *faults) {
 	d := &decoder{}
 	c := &Config{source: string(data)}

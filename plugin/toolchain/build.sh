@@ -45,7 +45,7 @@ if [[ $target != */debian.json ]]; then clang=("$tinygo/bin/tinygo" clang); fi
 "${clang[@]}" --target=wasm32-unknown-wasi -c "$here/random.S" -o "$work/random.o"
 
 (cd "$source" && "$tinygo/bin/tinygo" build -target="$target" -buildmode=c-shared -opt=z -scheduler=none \
-	-extldflags "--wrap=arc4random $work/random.o" -o "$work/linked.wasm" "$package")
+	-ldflags "-extldflags='--wrap=arc4random $work/random.o'" -o "$work/linked.wasm" "$package")
 go run -C "$here" ./exports "$work/linked.wasm" "$work/named.wasm"
 wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/named.wasm" -o "$work/trimmed.wasm" >"$work/unused"
 wasm-opt "${features[@]}" -Oz --one-caller-inline-max-function-size 0 --flexible-inline-max-function-size 5 \

@@ -1,7 +1,6 @@
 package regex
 
 import (
-	"slices"
 	"unicode/utf8"
 )
 
@@ -80,6 +79,8 @@ func (b *builder) join(c *builder) {
 }
 
 // negate makes it what it left out.
+//
+//go:noinline
 func (b *builder) negate() {
 	for i := range b.ascii[:4] {
 		b.ascii[i] = ^b.ascii[i]
@@ -100,18 +101,22 @@ func (b *builder) negate() {
 }
 
 // class gives what was built.
+//
+//go:noinline
 func (b *builder) class() class {
 	c := class{set: b.ascii}
 	if r := clean(b.other); len(r) > 0 {
 		c.set.add(high)
 		if r[0] > high || r[1] < utf8.MaxRune {
-			c.ranges = slices.Clone(r)
+			c.ranges = append([]rune(nil), r...)
 		}
 	}
 	return c
 }
 
 // clean sorts ranges and joins those that touch.
+//
+//go:noinline
 func clean(r []rune) []rune {
 	// Each pass moves one range to its place: a regex has room for some hundreds.
 	for i := 2; i < len(r); i += 2 {
@@ -164,6 +169,8 @@ func foldable(lo, hi rune) bool {
 }
 
 // addFolded adds a range and the other cases of its letters.
+//
+//go:noinline
 func (b *builder) addFolded(lo, hi rune) {
 	b.add(lo, hi)
 	b.add(max(lo, 'A')+'a'-'A', min(hi, 'Z')+'a'-'A')
@@ -190,6 +197,8 @@ var posixGroups = [...]struct{ name, ranges string }{
 }
 
 // addGroup adds a group of characters, or all others.
+//
+//go:noinline
 func (b *builder) addGroup(ranges string, fold, negated bool) {
 	var group builder
 	for i := 0; i < len(ranges); i += 2 {

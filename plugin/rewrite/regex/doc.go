@@ -19,4 +19,7 @@
 // most as many steps as the program is long times the text is long. Most regexes
 // that people write need no way back at all: where the next byte of the text
 // decides which way to go, only that one is taken.
+//
+// What compiles is kept in small functions, none of them inlined: a proxy pays
+// for the largest functions of a module (make size), and compiles rarely.
 package regex

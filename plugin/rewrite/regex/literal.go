@@ -37,6 +37,8 @@ func (r *run) end() {
 // findLiteral gives the text by which an index finds the regex best: the
 // beginning of an anchored one, unless that is short and there is more
 // elsewhere.
+//
+//go:noinline
 func (a *assembler) findLiteral(root int) literal {
 	l := literals{parser: a.parser}
 	l.read(root)
@@ -67,6 +69,8 @@ func (l *literals) cut() {
 }
 
 // read reads the text of a node. It calls itself as deep as parentheses nest.
+//
+//go:noinline
 func (l *literals) read(id int) {
 	switch n := &l.nodes[id]; n.kind {
 	case kindChar:

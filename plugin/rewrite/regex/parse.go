@@ -112,6 +112,8 @@ func (p *parser) parse() (root int) {
 }
 
 // item reads one item and tells whether it was a repetition.
+//
+//go:noinline
 func (p *parser) item(repeated int) (isRepeat bool) {
 	switch c := p.expr[p.at]; c {
 	case '(':
@@ -198,6 +200,8 @@ func (p *parser) push(n node) { p.pending = append(p.pending, p.add(n)) }
 func isLetter(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' }
 
 // char adds one character.
+//
+//go:noinline
 func (p *parser) char(r rune) {
 	fold := p.flags&flagFold != 0
 	switch {
@@ -229,6 +233,8 @@ func (p *parser) class(b *builder) {
 }
 
 // anchor adds what ^, $ and . are under the flags.
+//
+//go:noinline
 func (p *parser) anchor(c byte) {
 	lines := p.flags&flagLines != 0
 	switch {
@@ -251,6 +257,8 @@ func (p *parser) anchor(c byte) {
 }
 
 // repeat repeats what comes before it. begin is where the operator begins.
+//
+//go:noinline
 func (p *parser) repeat(begin, repeated, from, to int) bool {
 	lazy := p.flags&flagReverse != 0
 	if strings.HasPrefix(p.rest(), "?") {
@@ -363,6 +371,8 @@ func (p *parser) sequence() int {
 func (p *parser) endBranch() { p.branch = append(p.branch, p.sequence()) }
 
 // close takes all that the open group holds as one node.
+//
+//go:noinline
 func (p *parser) close() int {
 	last := p.sequence()
 	g := &p.open[len(p.open)-1]
@@ -374,6 +384,7 @@ func (p *parser) close() int {
 	return p.add(node{kind: kindAlternate, subs: subs})
 }
 
+//go:noinline
 func (p *parser) endGroup() {
 	if len(p.open) == 1 {
 		p.fail("unexpected )", "")
@@ -399,6 +410,8 @@ func (p *parser) begin(number int, outside flags) {
 }
 
 // capture opens a group that is captured.
+//
+//go:noinline
 func (p *parser) capture(name string) {
 	p.names = append(p.names, name)
 	p.begin(len(p.names)-1, p.flags)

@@ -72,6 +72,7 @@ func (p *parser) size(id int) int {
 	return 1
 }
 
+//go:noinline
 func assemble(p *parser, root int) *Regex {
 	r := &Regex{names: p.names}
 	a := &assembler{parser: p, Regex: r}
@@ -105,6 +106,8 @@ func (a *assembler) set(s *set) uint16 {
 }
 
 // emit writes a node out and gives where it begins.
+//
+//go:noinline
 func (a *assembler) emit(id int, next uint16) uint16 {
 	n := &a.nodes[id]
 	switch n.kind {
@@ -135,6 +138,8 @@ func (a *assembler) emit(id int, next uint16) uint16 {
 }
 
 // emitSequence writes characters that follow each other as one text.
+//
+//go:noinline
 func (a *assembler) emitSequence(subs []int, next uint16) uint16 {
 	for end := len(subs); end > 0; {
 		begin, fold, exact := end, false, false
@@ -160,6 +165,7 @@ func (a *assembler) emitSequence(subs []int, next uint16) uint16 {
 	return next
 }
 
+//go:noinline
 func (a *assembler) emitText(chars []int, fold bool, next uint16) uint16 {
 	begin := len(a.buffer)
 	for _, id := range chars {
@@ -190,6 +196,8 @@ func (a *assembler) emitClass(number int, next uint16) uint16 {
 }
 
 // emitRepeat writes x{2,5} as xx(x(x(x)?)?)?, and x{2,} as xx+.
+//
+//go:noinline
 func (a *assembler) emitRepeat(n *node, next uint16) uint16 {
 	sub, copies := n.subs[0], n.min
 	switch {
@@ -267,6 +275,8 @@ func (a *assembler) single(id int) (s set, ok bool) {
 // findFirsts finds what each instruction may begin with. A loop needs to know
 // what its own body begins with, so it goes over the program until nothing
 // changes, once up and once down in turn.
+//
+//go:noinline
 func (a *assembler) findFirsts() {
 	a.firsts = make([]set, len(a.code))
 	for changed, up := true, true; changed; up = !up {
@@ -283,6 +293,7 @@ func (a *assembler) findFirsts() {
 	}
 }
 
+//go:noinline
 func (a *assembler) firstOf(i *inst) (s set) {
 	switch i.op {
 	case opMatch:
@@ -332,6 +343,8 @@ func (a *assembler) cannotFail(pc uint16) bool {
 
 // decide notes where the next byte decides, and numbers the instructions whose
 // failures have to be remembered.
+//
+//go:noinline
 func (a *assembler) decide() {
 	a.first = a.firsts[a.start]
 	once := a.straight()
@@ -367,6 +380,8 @@ func (a *assembler) decide() {
 
 // straight tells which instructions a search comes to at most once: those of an
 // anchored program until there are two ways to go on, or a loop leads back.
+//
+//go:noinline
 func (a *assembler) straight() []bool {
 	once := make([]bool, len(a.code))
 	again := make([]bool, len(a.code))
@@ -394,6 +409,8 @@ func (a *assembler) straight() []bool {
 
 // findPrefix finds whether a match begins at the text's beginning, and the text
 // that it begins with.
+//
+//go:noinline
 func (a *assembler) findPrefix() {
 	for pc := a.start; ; pc = a.code[pc].x {
 		switch i := &a.code[pc]; {

@@ -35,6 +35,8 @@ type Regex struct {
 
 // Compile makes a regex of its text, or gives the reason why it cannot. With
 // fold it takes letters in either case, as if it began with (?i).
+//
+//go:noinline
 func Compile(expr string, fold bool) (*Regex, string) {
 	if len(expr) > MaxText {
 		return nil, "has " + strconv.Itoa(len(expr)) + " bytes, the limit is " + strconv.Itoa(MaxText)

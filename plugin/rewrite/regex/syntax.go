@@ -8,6 +8,8 @@ import (
 // What stands behind ( and \, and between brackets.
 
 // parenthesis reads ( and what may follow it.
+//
+//go:noinline
 func (p *parser) parenthesis() {
 	s := p.rest()
 	if !strings.HasPrefix(s, "(?") {
@@ -29,6 +31,8 @@ func (p *parser) parenthesis() {
 }
 
 // named reads a group with a name that begins n bytes on.
+//
+//go:noinline
 func (p *parser) named(n int) {
 	s := p.rest()
 	end := strings.IndexByte(s, '>')
@@ -67,6 +71,8 @@ func (p *parser) valid(s string) {
 func isAlnum(r rune) bool { return '0' <= r && r <= '9' || isLetter(r) && r < 0x80 }
 
 // perlFlags reads (?i), (?i:, (?: and the like.
+//
+//go:noinline
 func (p *parser) perlFlags() {
 	begin, now := p.at, p.flags
 	p.at += 2
@@ -111,6 +117,8 @@ func (p *parser) perlFlags() {
 }
 
 // perlHint says what to write instead of what begins with (? and a character.
+//
+//go:noinline
 func (p *parser) perlHint(r rune) {
 	switch r {
 	case '=', '!':
@@ -127,6 +135,8 @@ func (p *parser) perlHint(r rune) {
 }
 
 // backslash reads an escape outside brackets.
+//
+//go:noinline
 func (p *parser) backslash() {
 	s := p.rest()
 	if len(s) >= 2 {
@@ -177,6 +187,8 @@ func (p *parser) literal() {
 
 // group reads an escape for a group of characters, and tells whether there is
 // one.
+//
+//go:noinline
 func (p *parser) group(b *builder) bool {
 	s := p.rest()
 	if len(s) < 2 || s[0] != '\\' {
@@ -198,6 +210,8 @@ func (p *parser) group(b *builder) bool {
 }
 
 // escape reads an escape for one character.
+//
+//go:noinline
 func (p *parser) escape() (rune, bool) {
 	begin := p.at
 	p.at++
@@ -235,6 +249,8 @@ func (p *parser) escape() (rune, bool) {
 }
 
 // hex reads what follows \x.
+//
+//go:noinline
 func (p *parser) hex() (r rune, ok bool) {
 	if p.at == len(p.expr) {
 		return 0, false
@@ -288,6 +304,8 @@ func (p *parser) escapeHint(c rune) {
 }
 
 // bracket reads a class in brackets.
+//
+//go:noinline
 func (p *parser) bracket() {
 	whole := p.rest()
 	p.at++
@@ -313,6 +331,8 @@ func (p *parser) bracket() {
 }
 
 // posix reads [:name:], and tells whether there is one.
+//
+//go:noinline
 func (p *parser) posix(b *builder) bool {
 	s := p.rest()
 	if len(s) < 3 || s[:2] != "[:" {
@@ -335,6 +355,8 @@ func (p *parser) posix(b *builder) bool {
 }
 
 // classRange reads one character or a range of them.
+//
+//go:noinline
 func (p *parser) classRange(b *builder, whole string) {
 	begin := p.at
 	lo, ok := p.classChar(whole)
