@@ -16,8 +16,11 @@ ENVOY_SHA256_1.36.4 := 86dfc14ae7fad32de3b3ace54fbd400187c3b4fd6731781ff5bc633fa
 # Older ones that the case table runs in too.
 ENVOY_OLDER_VERSIONS := 1.36.4 1.37.0
 
-# The proxies of the mesh: the Envoy release nearest to the one that this Istio (test/tools/istio/go.mod) is built with.
-MESH_ENVOY_VERSION := 1.37.0
+# The Istio of the mesh, and older ones that ISTIO=1.29 on the command line takes instead (test/tools/istio-*/go.mod); for
+# each the Envoy release nearest to the one that it is built with.
+ISTIO ?= 1.31
+MESH_ENVOY_1.31 := 1.39.3
+MESH_ENVOY_1.29 := 1.37.0
 
 # Linters from PyPI.
 SHELLCHECK_VERSION := 0.11.0.1

@@ -1,24 +1,27 @@
 # The programs of the real mesh, each from the module pinned in test/tools/<name>/go.mod; one is built again when that
 # file changes. Cold builds take some 20 minutes on 2 cores, nearly all of it compiling.
 
-MESH_ENVOY := build/envoy/$(MESH_ENVOY_VERSION)/envoy
+MESH_ENVOY := build/envoy/$(MESH_ENVOY_$(ISTIO))/envoy
+# Each Istio has a folder of its own, so that one can go from one to the other without building.
+MESH_ISTIO := build/istio/$(ISTIO)
 
 kubernetes_tools := $(addprefix build/bin/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
-istio_tools := $(addprefix build/bin/,pilot-discovery pilot-agent)
-mesh_tools := $(kubernetes_tools) $(istio_tools) $(addprefix build/bin/,coredns pause helm helm4 httpbin) build/istio/charts/base/Chart.yaml $(MESH_ENVOY)
+istio_tools := $(addprefix $(MESH_ISTIO)/,pilot-discovery pilot-agent)
+mesh_tools := $(kubernetes_tools) $(istio_tools) $(addprefix build/bin/,coredns pause helm helm4 httpbin) $(MESH_ISTIO)/charts/base/Chart.yaml $(MESH_ENVOY)
 
 kubernetes_version := $(shell sed -n "s|^[a-z\t ]*k8s.io/kubernetes ||p" test/tools/kubernetes/go.mod)
 # Istio's module has no release tags: the comment says which release the commit is.
-istio_version := $(shell sed -n 's|.*istio.io/istio .* // ||p' test/tools/istio/go.mod)
+istio_version = $(shell sed -n 's|.*istio.io/istio .* // ||p' $(istio_module)/go.mod)
+istio_module = test/tools/istio-$(ISTIO)
 kubernetes_ldflags := -s -w -X k8s.io/component-base/version.gitVersion=$(kubernetes_version) \
 	-X k8s.io/component-base/version.gitMajor=$(word 1,$(subst ., ,$(kubernetes_version:v%=%))) \
 	-X k8s.io/component-base/version.gitMinor=$(word 2,$(subst ., ,$(kubernetes_version:v%=%)))
-istio_ldflags := -s -w $(addprefix -X istio.io/istio/pkg/version.,buildVersion=$(istio_version) buildTag=$(istio_version) buildStatus=Clean)
+istio_ldflags = -s -w $(addprefix -X istio.io/istio/pkg/version.,buildVersion=$(istio_version) buildTag=$(istio_version) buildStatus=Clean)
 
 ##@ The mesh
 
 .PHONY: test-mesh
-test-mesh: mesh-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateway, sidecars, Argo CD (needs root)
+test-mesh: mesh-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateways, sidecars, a waypoint, Argo CD (needs root); ISTIO=1.29 for an older one
 	go test -count=1 -p 1 -parallel 3 -timeout 60m ./test/mesh/... ./test/gitops/...
 
 # In kind, with the release ISTIO of Istio and istioctl's PROFILE, minimal or ambient; wants docker.
@@ -30,7 +33,7 @@ test-kind: build helm httpbin build/bin/publish build/bin/kubectl
 .PHONY: mesh
 mesh: mesh-tools build/plugin.wasm build/bin/publish ## the same mesh, left running until Ctrl-C
 	@go build -o build/bin/mesh ./test/cmd/mesh
-	@exec build/bin/mesh -envoy $(MESH_ENVOY)
+	@exec build/bin/mesh -istio $(MESH_ISTIO) -envoy $(MESH_ENVOY)
 
 .PHONY: mesh-tools
 mesh-tools: mesh-packages $(mesh_tools) ## what a mesh is made of, built once
@@ -46,10 +49,11 @@ $(kubernetes_tools): build/bin/%: test/tools/kubernetes/go.mod
 	@cd test/tools/kubernetes && go build -trimpath -o ../../../$@ -ldflags '$(kubernetes_ldflags)' k8s.io/kubernetes/cmd/$*
 	@touch $@
 
-$(istio_tools): build/bin/%: test/tools/istio/go.mod
+$(istio_tools): $(MESH_ISTIO)/%: test/tools/istio-$(ISTIO)/go.mod
 	@plugin/toolchain/go.sh
-	@echo "$*: building it, once (the first of Istio's programs takes 3 to 7 minutes)"
-	@cd test/tools/istio && CGO_ENABLED=0 go build -trimpath -o ../../../$@ -ldflags '$(istio_ldflags)' istio.io/istio/pilot/cmd/$*
+	@mkdir -p $(@D)
+	@echo "$* of Istio $(istio_version): building it, once (the first of Istio's programs takes 3 to 7 minutes)"
+	@cd $(istio_module) && CGO_ENABLED=0 go build -trimpath -o ../../../$@ -ldflags '$(istio_ldflags)' istio.io/istio/pilot/cmd/$*
 	@touch $@
 
 build/bin/coredns: test/tools/coredns/go.mod test/tools/coredns/main.go
@@ -63,10 +67,14 @@ build/bin/pause: test/tools/kubernetes/go.mod
 	@cd test/tools/kubernetes && go mod download k8s.io/kubernetes
 	@gcc -Os -Wall -Werror -static -DVERSION=$(kubernetes_version) -o $@ "$$(cd test/tools/kubernetes && go list -m -f '{{.Dir}}' k8s.io/kubernetes)/build/pause/linux/pause.c"
 
-# Istio's own charts and its proxies' bootstrap template.
-build/istio/charts/base/Chart.yaml: test/tools/istio/go.mod
-	@rm -rf build/istio && mkdir -p build/istio
-	@cd test/tools/istio && go mod download istio.io/istio
-	@source=$$(cd test/tools/istio && go list -m -f '{{.Dir}}' istio.io/istio) && \
-		cp -r "$$source/manifests/charts" "$$source/tools/packaging/common/envoy_bootstrap.json" build/istio/
-	@chmod -R u+w build/istio && echo $(istio_version) >build/istio/version && touch $@
+# Istio's own charts, its proxies' bootstrap template, and the CRDs of the Gateway API that it is built with. Of the
+# template one part is left out that every waypoint gets, since only Istio's own build of Envoy has it: who a peer is.
+$(MESH_ISTIO)/charts/base/Chart.yaml: test/tools/istio-$(ISTIO)/go.mod
+	@rm -rf $(MESH_ISTIO)/charts $(MESH_ISTIO)/gateway-api && mkdir -p $(MESH_ISTIO)/gateway-api
+	@cd $(istio_module) && go mod download istio.io/istio sigs.k8s.io/gateway-api
+	@folder() { cd $(istio_module) && go list -m -f '{{.Dir}}' "$$1"; }; source=$$(folder istio.io/istio) && \
+		cp -r "$$source/manifests/charts" "$$source/tools/packaging/common/envoy_bootstrap.json" $(MESH_ISTIO)/ && \
+		cp "$$(folder sigs.k8s.io/gateway-api)"/config/crd/standard/*s.yaml $(MESH_ISTIO)/gateway-api/
+	@chmod -R u+w $(MESH_ISTIO) && rm -f $(MESH_ISTIO)/gateway-api/*_vap_*
+	@sed -i 's/{{- if .metadata_discovery }}/{{- if false }}/' $(MESH_ISTIO)/envoy_bootstrap.json
+	@echo $(istio_version) >$(MESH_ISTIO)/version && touch $@

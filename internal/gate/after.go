@@ -44,7 +44,7 @@ func (a *After) Run(ctx context.Context) (fine bool, err error) {
 
 // proxies waits until all of them run the release.
 func (a *After) proxies(ctx context.Context) (fine bool, err error) {
-	objects := a.known()
+	objects := a.Release.Objects()
 	var rows []status.Row
 	for end := time.Now().Add(a.Wait); ; {
 		all := a.Cluster.Rows(ctx, objects)
@@ -64,18 +64,6 @@ func (a *After) proxies(ctx context.Context) (fine bool, err error) {
 		case <-time.After(time.Second):
 		}
 	}
-}
-
-// known are the objects whose proxies can be found.
-func (a *After) known() (objects []*status.Object) {
-	for _, o := range a.Release.Objects() {
-		if i := slices.IndexFunc(o.Targets, func(t status.Target) bool { return t.Kind != "Gateway" }); i >= 0 {
-			fmt.Fprintf(a.Out, "workload %s: not waited for: which waypoint serves %s %s is not known here\n", o.Workload, o.Targets[i].Kind, o.Targets[i].Name)
-			continue
-		}
-		objects = append(objects, o)
-	}
-	return objects
 }
 
 // tell says what keeps the release from being in force.

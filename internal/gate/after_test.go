@@ -31,6 +31,9 @@ const forbidden = `{"apiVersion": "v1", "kind": "Status", "metadata": {}, "statu
 const onePod = `{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [
 	{"metadata": {"name": "httpbin-1", "namespace": "shop"}, "spec": {"containers": [{"name": "istio-proxy"}]}, "status": {"phase": "Running", "podIP": "127.0.0.1"}}]}`
 
+// service is what the API server says of a Service: its name, and its waypoint.
+const service = `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": %q, "labels": {"istio.io/use-waypoint": %q}}}`
+
 // gate runs the gate after a release and gives what it says and what it printed, without the ports of the run.
 func (b bench) gate(t *testing.T) (fine bool, said string, err error) {
 	t.Helper()
@@ -40,8 +43,12 @@ func (b bench) gate(t *testing.T) (fine bool, said string, err error) {
 		_, port, _ = net.SplitHostPort(server.Listener.Addr().String())
 		return server.URL, port
 	}
-	api, apiPort := serve(func(w http.ResponseWriter, _ *http.Request) {
+	api, apiPort := serve(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		if _, name, ok := strings.Cut(r.URL.Path, "/services/"); ok {
+			fmt.Fprintf(w, service, name, map[string]string{"served": "waypoint"}[name])
+			return
+		}
 		if b.pods == forbidden {
 			w.WriteHeader(http.StatusForbidden)
 		}
@@ -119,8 +126,10 @@ func TestGateAfter(t *testing.T) {
 			"workload httpbin: no Pods: no Pod has the labels of the selector; start the workload, or correct the selector\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"a silent proxy", bench{onePod, "", release}, false, ErrUnasked,
 			"workload httpbin, Pod shop/httpbin-1: cannot be asked: the proxy: /stats/prometheus?filter=wasm_rewrite: 503 Service Unavailable; see that the Pod is ready, and that no NetworkPolicy keeps its metrics from this Pod\nrelease shop/demo: not in force on every proxy after 10ms\n"},
-		{"a waypoint", bench{onePod, fine, gated(`{}`, `[{"kind": "Service", "name": "httpbin"}]`, `[]`)}, true, nil,
-			"workload httpbin: not waited for: which waypoint serves Service httpbin is not known here\nrelease shop/demo: in force on 0 proxies\nrelease shop/demo: live tests: 0 passed, 0 failed\n"},
+		{"a waypoint", bench{onePod, fine, gated(`{}`, `[{"kind": "Service", "name": "served"}]`, `[]`)}, true, nil,
+			"release shop/demo: in force on 1 proxy\nrelease shop/demo: live tests: 0 passed, 0 failed\n"},
+		{"no waypoint", bench{`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}`, fine, gated(`{}`, `[{"kind": "Service", "name": "alone"}]`, `[]`)}, false, nil,
+			"workload httpbin: no Pods: no waypoint serves Service alone; label it, or its namespace, istio.io/use-waypoint=NAME\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"forbidden", bench{forbidden, fine, release}, false, ErrUnasked,
 			"workload httpbin: cannot be asked: User \"gate\" cannot do that; one has to be allowed to list pods\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"a live test fails", bench{onePod, fine, strings.Replace(release, "302", "301", 1)}, false, nil,

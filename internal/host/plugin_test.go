@@ -38,6 +38,18 @@ func pluginVM(t testing.TB) *VM {
 	return vm
 }
 
+// Istio 1.30 and later add to a WasmPlugin's name; its metrics have the name that
+// they had before.
+func TestAPluginThatIstioRenamedKeepsTheNamesOfItsMetrics(t *testing.T) {
+	vm := pluginVM(t)
+	if _, err := vm.Start(t.Context(), "shop.rules~istio-translated-wasmplugin", []byte(everyCall)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := vm.Metrics()["wasm_rewrite.shop_rules.moved.redirected"]; !ok {
+		t.Errorf("no metric of plugin shop_rules in %v", vm.Metrics())
+	}
+}
+
 // The module counts by itself and tells the host when it ticks, which it does
 // while there is something to tell.
 func TestTheHostIsToldOfCountsOnTheNextTick(t *testing.T) {

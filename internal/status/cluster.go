@@ -19,7 +19,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -154,29 +153,19 @@ func explain(ctx context.Context, err error, wanted string) error {
 	return fmt.Errorf("%w; see that the API server is reachable, and that --kubeconfig and --context are the ones you mean", err)
 }
 
-// pods lists the Pods that an object is of.
-func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, error) {
+// pods lists the Pods that an object is of. With none of them comes why.
+func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, nowhere, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
-	selectors := []string{labels.Set(o.Selector).String()}
-	if len(o.Targets) > 0 {
-		selectors = nil
-		for _, t := range o.Targets {
-			if t.Kind != "Gateway" {
-				return nil, fmt.Errorf("targetRefs of kind %s: which waypoint serves it is not known here; ask `istioctl proxy-config ecds` of the waypoint's Pods", t.Kind)
-			}
-			selectors = append(selectors, "gateway.networking.k8s.io/gateway-name="+t.Name)
-		}
-	}
-	namespace := o.Namespace
-	if namespace == c.options.RootNamespace {
-		namespace = metav1.NamespaceAll
+	places, why, err := c.places(ctx, o)
+	if err != nil {
+		return nil, nowhere{}, err
 	}
 	var pods []corev1.Pod
-	for _, selector := range selectors {
-		list, err := c.core.Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	for _, p := range places {
+		list, err := c.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: p.selector})
 		if err != nil {
-			return nil, explain(ctx, err, "list pods")
+			return nil, nowhere{}, explain(ctx, err, "list pods")
 		}
 		for _, pod := range list.Items {
 			over := pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
@@ -186,7 +175,7 @@ func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, error) {
 			}
 		}
 	}
-	return pods, nil
+	return pods, why, nil
 }
 
 func hasProxy(pod *corev1.Pod) bool {
@@ -205,7 +194,7 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 	var order []*proxy
 	var rows []Row
 	for _, o := range objects {
-		pods, err := c.pods(ctx, o)
+		pods, why, err := c.pods(ctx, o)
 		switch {
 		case err != nil:
 			row := o.row()
@@ -213,8 +202,7 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 			rows = append(rows, row)
 		case len(pods) == 0:
 			row := o.row()
-			row.State, row.Reason = NoPods, "no Pod has the labels of the selector"
-			row.Advice = "start the workload, or correct the selector"
+			row.State, row.Reason, row.Advice = NoPods, why.reason, why.advice
 			rows = append(rows, row)
 		}
 		for _, pod := range pods {

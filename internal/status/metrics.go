@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
-// revisionIn reads the revision of a plugin in metrics for Prometheus, with
-// docs/stats_tags.yaml or without; "" where there is none.
-func revisionIn(metrics []byte, plugin string) string {
-	name := notInMetrics.ReplaceAllString(plugin, "_")
+// revisionIn reads the revision of an object's plugin in metrics for Prometheus,
+// with docs/stats_tags.yaml or without; "" where there is none.
+func revisionIn(metrics []byte, o *Object) string {
+	var names []string
+	for _, plugin := range o.plugins() {
+		names = append(names, notInMetrics.ReplaceAllString(plugin, "_"))
+	}
+	name := "(?:" + strings.Join(names, "|") + ")"
 	gauge := regexp.MustCompile(`(?m)^wasm_rewrite_(?:` + name + `_revision(?:\{.*\})?|revision\{(?:.*,)?plugin="` + name + `".*\}) ([0-9.e+]+)$`)
 	m := gauge.FindSubmatch(metrics)
 	if m == nil {
@@ -26,7 +31,7 @@ func revisionIn(metrics []byte, plugin string) string {
 // module of another digest with the same rules looks the same.
 func JudgeMetrics(o *Object, p *Proxy) Row {
 	row := o.row()
-	row.Revision.InForce = revisionIn(p.Metrics, o.Plugin)
+	row.Revision.InForce = revisionIn(p.Metrics, o)
 	row.Advice = fmt.Sprintf("wasm-rewrite status -n %s %s says why", o.Namespace, o.Release)
 	switch row.Revision.InForce {
 	case o.Revision:

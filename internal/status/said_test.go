@@ -45,15 +45,30 @@ func TestWhatIsSaid(t *testing.T) {
 	say("no metrics", status.JudgeMetrics(object, &status.Proxy{}))
 	say("metrics of another revision", status.JudgeMetrics(object, &status.Proxy{Metrics: []byte("wasm_rewrite_demo_seed_httpbin_revision{} 1\n")}))
 
+	target := func(kind, name string) string {
+		return strings.Replace(plugins, `"selector": {"matchLabels": {"app": "httpbin"}}`, fmt.Sprintf(`"targetRefs": [{"kind": %q, "name": %q}]`, kind, name), 1)
+	}
 	for _, c := range []struct{ name, plugins, pods, forward string }{
 		{"no Pods", plugins, pods(t), ""},
 		{"no sidecar", plugins, pods(t, pod("a", "Running", "httpbin")), ""},
 		{"a Pod that starts", plugins, pods(t, pod("b", "Pending", "istio-proxy")), ""},
 		{"a silent proxy", plugins, pods(t, pod("a", "Running", "istio-proxy")), "hang"},
 		{"a proxy that one may not ask", plugins, pods(t, pod("a", "Running", "istio-proxy")), "forbidden"},
-		{"a Service", strings.Replace(plugins, `"selector": {"matchLabels": {"app": "httpbin"}}`, `"targetRefs": [{"kind": "Service", "name": "httpbin"}]`, 1), pods(t), ""},
+		{"a Service without a waypoint", target("Service", "httpbin"), pods(t), ""},
+		{"a Service that wants no waypoint", target("Service", "alone"), pods(t), ""},
+		{"a Service whose waypoint does not run", target("Service", "served"), pods(t), ""},
+		{"a Service that is not there", target("Service", "other"), pods(t), ""},
+		{"a ServiceEntry that is not there", target("ServiceEntry", "other"), pods(t), ""},
+		{"a Gateway", target("Gateway", "public"), pods(t), ""},
+		{"a GatewayClass outside of the root namespace", target("GatewayClass", "istio-waypoint"), pods(t), ""},
+		{"another kind", target("Deployment", "httpbin"), pods(t), ""},
 	} {
-		cluster := cluster(t, map[string]string{"wasmplugins": c.plugins, "envoyfilters": envoyFilters, "pods": c.pods, "portforward": c.forward})
+		cluster := cluster(t, map[string]string{"wasmplugins": c.plugins, "envoyfilters": envoyFilters, "pods": c.pods, "portforward": c.forward,
+			"httpbin": `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "httpbin"}}`,
+			"alone":   `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "alone", "labels": {"istio.io/use-waypoint": "none"}}}`,
+			"served":  `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "served", "labels": {"istio.io/use-waypoint": "waypoint", "istio.io/use-waypoint-namespace": "infra"}}}`,
+			"demo":    `{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "demo"}}`,
+		})
 		_, objects, err := cluster.Objects(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,7 +73,20 @@ type Object struct {
 	Revision              string
 	// Plugin is the plugin's name in metrics, before what no metric may hold is
 	// replaced: Istio's is NAMESPACE.NAME, an EnvoyFilter's as it is written.
+	// Istio 1.30 and later add translated to that of a WasmPlugin.
 	Plugin string
+}
+
+// translated is added to the names of WasmPlugins by Istio 1.30 and later, which
+// make TrafficExtensions of them.
+const translated = "~istio-translated-wasmplugin"
+
+// plugins are the names that the object's plugin may have in a proxy.
+func (o *Object) plugins() []string {
+	if o.Kind == "WasmPlugin" {
+		return []string{o.Plugin, o.Plugin + translated}
+	}
+	return []string{o.Plugin}
 }
 
 // Target is one of targetRefs.
@@ -144,7 +156,7 @@ func (o *Object) resource(name string) bool {
 	full := o.Namespace + "." + o.Name
 	switch o.Kind {
 	case "WasmPlugin":
-		return name == "extensions.istio.io/wasmplugin/"+full || name == "extensions.istio.io/trafficextension/"+full+"~istio-translated-wasmplugin"
+		return name == "extensions.istio.io/wasmplugin/"+full || name == "extensions.istio.io/trafficextension/"+full+translated
 	case "TrafficExtension":
 		return name == "extensions.istio.io/trafficextension/"+full
 	}
@@ -313,9 +325,18 @@ func findFilter(listener json.RawMessage, plugin string) *filter {
 
 var notInMetrics = regexp.MustCompile(`[^A-Za-z0-9]`)
 
-// gauge reads the revision that a plugin shows; loaded says whether the plugin
-// shows anything at all.
-func (p *Proxy) gauge(plugin string) (revision string, loaded bool) {
+// gauge reads the revision that an object's plugin shows; loaded says whether the
+// plugin shows anything at all. The filter of 0.1.0 kept the name that Istio gave it.
+func (p *Proxy) gauge(o *Object) (revision string, loaded bool) {
+	for _, plugin := range o.plugins() {
+		if revision, loaded = p.gaugeOf(plugin); loaded {
+			break
+		}
+	}
+	return revision, loaded
+}
+
+func (p *Proxy) gaugeOf(plugin string) (revision string, loaded bool) {
 	prefix := "wasmcustom.wasm_rewrite." + notInMetrics.ReplaceAllString(plugin, "_") + "."
 	for line := range strings.Lines(string(p.Stats)) {
 		rest, ok := strings.CutPrefix(line, prefix)
@@ -330,104 +351,6 @@ func (p *Proxy) gauge(plugin string) (revision string, loaded bool) {
 		}
 	}
 	return revision, loaded
-}
-
-var (
-	timestamp = regexp.MustCompile(`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
-	ofThread  = regexp.MustCompile(`\s+thread=(\d+)$`)
-	ofVM      = regexp.MustCompile(`\sWasm VM failed (.*)$`)
-	ofLoad    = regexp.MustCompile(`\sPlugin (\S+) failed to load$`)
-)
-
-// refusal is why a proxy did not load what it was told.
-type refusal struct {
-	text  string
-	at    time.Time
-	fault fault
-}
-
-// fault is what has to be mended.
-type fault int
-
-const (
-	unsaid   fault = iota // rules or module, the proxy does not say which
-	ofRules               // the filter says what is wrong with them
-	ofModule              // it does not become a filter, or is not there
-)
-
-// configureFailed is what Envoy says of a VM whose filter refused its rules.
-const configureFailed = "Failed to configure base Wasm plugin"
-
-// refusal is the last one in the log that is about an object.
-func (p *Proxy) refusal(o *Object) (last refusal) {
-	root := o.Plugin
-	if o.Kind != "EnvoyFilter" {
-		root = o.Name // the chart names the plugin as the object
-	}
-	ofFilter := regexp.MustCompile(`wasm log ` + regexp.QuoteMeta(root) + `[^:]*: wasm-rewrite: (configuration refused: .*)`)
-	// What the VMs of a thread failed of; whose they were, the next line says.
-	failed := map[string][]string{}
-	for line := range strings.Lines(string(p.Log)) {
-		line = strings.TrimRight(line, "\r\n")
-		thread := ofThread.FindString(line)
-		line = strings.TrimSuffix(line, thread)
-		when, _ := time.Parse(time.RFC3339Nano, timestamp.FindString(line))
-		if m := ofVM.FindStringSubmatch(line); m != nil {
-			failed[thread] = append([]string{m[1]}, failed[thread]...)
-		} else if m := ofLoad.FindStringSubmatch(line); m != nil {
-			if of := failed[thread]; m[1] == o.Plugin && len(of) > 0 && of[0] != configureFailed {
-				last = refusal{strings.Join(of, ": "), when, ofModule}
-			}
-			delete(failed, thread)
-		} else if m := ofFilter.FindStringSubmatch(line); m != nil {
-			last = refusal{m[1], when, ofRules}
-		} else if _, after, ok := strings.Cut(line, "error in converting the wasm config to local: "); ok && o.URL != "" && strings.Contains(after, o.URL) {
-			last = refusal{after, when, ofModule}
-		} else if _, after, ok := strings.Cut(line, "rejected: "); ok && strings.HasSuffix(after, "Unable to create Wasm plugin "+o.Plugin) {
-			// What was said of the cause says more, and comes a moment before.
-			if last.text == "" || when.Sub(last.at) > time.Second {
-				last = refusal{after, when, unsaid}
-			}
-		}
-	}
-	return last
-}
-
-// advice says how to mend what a proxy did not load.
-func (r refusal) advice(o *Object) string {
-	const rules = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
-	module := "name another module, by the digest that `make publish` printed; `helm rollback` or `git revert` brings back the one before"
-	if o.Kind == "EnvoyFilter" {
-		module = "see that the ConfigMap holds the module whole, as `wasm-rewrite configmap` makes it, and that the Pod mounts it: `helm status` prints the annotations"
-	}
-	switch r.fault {
-	case ofRules:
-		return rules
-	case ofModule:
-		return module
-	}
-	return "the proxy does not say whether it is the rules or the module; " + rules + "; or " + module
-}
-
-// unfetched says how to mend that the agent could not fetch a module; said is what it logged.
-func unfetched(said string) string {
-	const again = "the agent asks again when the object changes or the Pod restarts"
-	low := strings.ToLower(said)
-	for _, cause := range []struct {
-		words  []string
-		advice string
-	}{
-		{[]string{"unauthorized", "denied", "forbidden", "status code 401", "status code 403"}, "name a pull secret that may read the image, as image.pullSecret; " + again},
-		{[]string{"manifest_unknown", "name_unknown", "not found", "status code 404"}, "publish the image, or name one that is there; " + again},
-		{[]string{"checksum", "sha256 sum"}, "correct sha256, or put the module there that it is of; " + again},
-		{[]string{"connection refused", "no such host", "timeout", "deadline", "unreachable", "i/o", "eof", "x509", "status code 5"},
-			"see that the registry is up and that this node reaches it, then restart the Pod: " + again},
-	} {
-		if slices.ContainsFunc(cause.words, func(word string) bool { return strings.Contains(low, word) }) {
-			return cause.advice
-		}
-	}
-	return "name an image that is there, and a pull secret that may read it; " + again
 }
 
 // Judge says what a proxy does with an object.
@@ -464,7 +387,7 @@ func Judge(o *Object, p *Proxy) Row {
 		return row
 	}
 	module := t.module(o)
-	revision, loaded := p.gauge(o.Plugin)
+	revision, loaded := p.gauge(o)
 	row.Revision.InForce = revision
 	toldRevision := t.revision()
 	refused := t.failure != "" || refusal.text != "" && !refusal.at.Before(t.updated)

@@ -7,6 +7,7 @@ package filter
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm"
 	"github.com/tetratelabs/proxy-wasm-go-sdk/proxywasm/types"
@@ -63,13 +64,18 @@ func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
 	return types.OnPluginStartStatusOK
 }
 
-// name is the plugin's name as the proxy's configuration has it.
+// translated is what Istio 1.30 and later add to the names of WasmPlugins, of
+// which they make TrafficExtensions.
+const translated = "~istio-translated-wasmplugin"
+
+// name is the plugin's name as the proxy's configuration has it, but without
+// what Istio added: metrics keep their names when Istio changes.
 func (p *plugin) name() string {
 	name, err := proxywasm.GetProperty([]string{"plugin_name"})
 	if err != nil {
 		p.failed("get_property", err.Error())
 	}
-	return string(name)
+	return strings.TrimSuffix(string(name), translated)
 }
 
 // failed counts a host call that failed, and warns the first time.

@@ -96,9 +96,10 @@ func start(t *testing.T) {
 			made.File(t, target)
 		}
 		envoy, module := made.File(t, made.Variable(t, "MESH_ENVOY")), made.Module(t)
+		istio := made.Variable(t, "MESH_ISTIO")
 		began := time.Now()
 		if bed.err == nil {
-			bed.err = makeBed(envoy, module)
+			bed.err = makeBed(istio, envoy, module)
 		}
 		t.Logf("mesh and Argo CD were up and synced after %s", time.Since(began).Round(100*time.Millisecond))
 	})
@@ -110,12 +111,12 @@ func start(t *testing.T) {
 	}
 }
 
-func makeBed(envoy, module string) (err error) {
+func makeBed(istio, envoy, module string) (err error) {
 	build := filepath.Join(made.Root, "build")
 	if bed.dir, err = os.MkdirTemp("", "wasm-rewrite-gitops-"); err != nil {
 		return err
 	}
-	if bed.Mesh, err = mesh.Start(bed.ctx, mesh.Config{Build: build, Envoy: envoy}); err != nil {
+	if bed.Mesh, err = mesh.Start(bed.ctx, mesh.Config{Build: build, Istio: filepath.Join(made.Root, istio), Envoy: envoy}); err != nil {
 		return err
 	}
 	// Clusters follow each other at the same address, and what is cached of one misleads about the next.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,21 +25,41 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/process"
 )
 
+// alerted is a release whose alerts are watched, with the values that it was installed with.
+type alerted struct {
+	*release
+	values []string
+}
+
 // The alerts of the chart in a real Prometheus, which scrapes real proxies: silent while all is well, loud while a module
-// cannot be fetched, silent again.
+// cannot be fetched, silent again. v1 has a WasmPlugin and v2, where the mesh's Istio has the kind, a TrafficExtension.
 func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	image := s.image()
-	r := s.release(s.name, onlyV1, image)
-	s.wantSeed("v1")
-	firing := s.prometheus(r, onlyV1, image)
+	watched := map[string]alerted{}
+	deliveries := map[string]string{"v1": "WasmPlugin"}
+	if hasTrafficExtensions(t) {
+		deliveries["v2"] = "TrafficExtension"
+	}
+	for version, delivery := range deliveries {
+		values := []string{image, fmt.Sprintf("delivery: %s\nworkloads: {%s: {selector: {version: %[2]s}, patterns: [{match: {path: {regex: \"banana/([0-9]*)\"}}, rewrite: {path: status/$1}}]}}", delivery, version)}
+		watched[version] = alerted{s.rules(values...), values}
+		s.settles(func() error { return s.asked(version, "/banana/418", teapot) })
+	}
+	firing := s.prometheus(slices.Collect(maps.Values(watched))...)
 	if got := firing(); len(got) > 0 {
 		t.Fatalf("while all is well: %q", got)
 	}
 
-	r.upgrade("image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}")
-	s.eventually("v1", "/banana/418", func(a answer) error { return a.wantStatus(http.StatusForbidden) })
-	wait := func(want ...string) {
+	// For ten minutes: the proxy recovered, the registry may not have.
+	always, fallbacks := []string{"WasmRewriteFetchFailed "}, []string(nil)
+	for version, r := range watched {
+		r.upgrade("image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}")
+		s.eventually(version, "/banana/418", func(a answer) error { return a.wantStatus(http.StatusForbidden) })
+		fallbacks = append(fallbacks, "WasmRewriteFallback "+version)
+	}
+	slices.Sort(fallbacks)
+	wait := func(want []string) {
 		t.Helper()
 		var got []string
 		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
@@ -49,31 +70,20 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 		t.Fatalf("alerts firing: %q, want %q", got, want)
 	}
 	began := time.Now()
-	wait("WasmRewriteFallback httpbin", "WasmRewriteFetchFailed ")
-	t.Logf("both alerts fire after %s", time.Since(began).Round(time.Second))
-	r.upgrade(image)
-	s.wantSeed("v1")
-	wait("WasmRewriteFetchFailed ") // for ten minutes: the proxy recovered, the registry may not have
+	wait(append(fallbacks, always...))
+	t.Logf("all alerts fire after %s", time.Since(began).Round(time.Second))
+	for version, r := range watched {
+		r.upgrade(image)
+		s.settles(func() error { return s.asked(version, "/banana/418", teapot) })
+	}
+	wait(always)
 }
 
-// prometheus runs a Prometheus with the rules that the chart makes for a release. It scrapes the Pods' agents through the
-// API server, with the labels of a PodMonitor. What it returns gives the alerts that fire, with their workloads.
-func (s *space) prometheus(r *release, values ...string) (firing func() []string) {
+// prometheus runs a Prometheus with the rules that the chart makes for releases. It scrapes the Pods' agents through the
+// API server, with the labels of a PodMonitor. What it returns gives the alerts that fire, each once, with their workloads.
+func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 	s.Helper()
 	folder := s.TempDir()
-	rules := filepath.Join(folder, "rules.yaml")
-	args := []string{"template", r.name, chart(), "--namespace", s.name, "--values", chart() + "/ci/seed-values.yaml", "--set", "metrics.prometheusRule.enabled=true", "--show-only", "templates/prometheusrule.yaml"}
-	for _, text := range values {
-		args = append(args, "--values", s.file(text))
-	}
-	out, err := exec.CommandContext(s.Context(), made.Helm(s.T), args...).Output()
-	if err != nil {
-		s.Fatalf("helm template: %v", err)
-	}
-	var object struct{ Spec map[string]any }
-	if err := yaml.Unmarshal(out, &object); err != nil {
-		s.Fatal(err)
-	}
 	write := func(file string, content any) {
 		text, err := yaml.Marshal(content)
 		if err == nil {
@@ -83,7 +93,24 @@ func (s *space) prometheus(r *release, values ...string) (firing func() []string
 			s.Fatal(err)
 		}
 	}
-	write(rules, object.Spec)
+	var files []any
+	for _, r := range releases {
+		args := []string{"template", r.name, chart(), "--namespace", s.name, "--set", "metrics.prometheusRule.enabled=true", "--show-only", "templates/prometheusrule.yaml"}
+		for _, text := range r.values {
+			args = append(args, "--values", s.file(text))
+		}
+		out, err := exec.CommandContext(s.Context(), made.Helm(s.T), args...).Output()
+		if err != nil {
+			s.Fatalf("helm template: %v", err)
+		}
+		var object struct{ Spec map[string]any }
+		if err := yaml.Unmarshal(out, &object); err != nil {
+			s.Fatal(err)
+		}
+		file := filepath.Join(folder, r.name+".yaml")
+		write(file, object.Spec)
+		files = append(files, file)
+	}
 
 	api, err := clientcmd.BuildConfigFromFlags("", bed.Kubeconfig)
 	if err != nil {
@@ -107,7 +134,7 @@ func (s *space) prometheus(r *release, values ...string) (firing func() []string
 		})
 	}
 	config := filepath.Join(folder, "prometheus.yaml")
-	write(config, map[string]any{"global": map[string]any{"evaluation_interval": "1s"}, "rule_files": []any{rules}, "scrape_configs": scrapes})
+	write(config, map[string]any{"global": map[string]any{"evaluation_interval": "1s"}, "rule_files": files, "scrape_configs": scrapes})
 	port, err := process.FreePort()
 	if err != nil {
 		s.Fatal(err)
@@ -143,7 +170,7 @@ func (s *space) prometheus(r *release, values ...string) (firing func() []string
 		return results
 	}
 	s.until(func() error {
-		if len(query("wasm_rewrite_"+strings.ReplaceAll(s.name+"_"+r.name, "-", "_")+"_httpbin_revision")) == 0 || len(query("up == 1")) < len(pods.Items) {
+		if shown := len(query(`{__name__=~"wasm_rewrite_.+_revision"}`)); shown < len(releases) || len(query("up == 1")) < len(pods.Items) {
 			return errors.New("Prometheus has not scraped every Pod")
 		}
 		return nil
@@ -154,6 +181,6 @@ func (s *space) prometheus(r *release, values ...string) (firing func() []string
 			alerts = append(alerts, labels["alertname"]+" "+labels["workload"])
 		}
 		slices.Sort(alerts)
-		return alerts
+		return slices.Compact(alerts)
 	}
 }

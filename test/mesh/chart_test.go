@@ -1,13 +1,10 @@
 package mesh_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -159,53 +156,6 @@ func TestEnvoyFiltersOfTwoNamespacesAreAccepted(t *testing.T) {
 	wantNames(t, r.list(envoyFilters))
 }
 
-// TrafficExtension is not run here: Istio has it from 1.30 on, and this mesh runs 1.29, whose webhook refuses every kind
-// that it does not know. What this shows is that a later Istio's CRD, with its schema and CEL rules, takes every field of
-// the chart.
-func TestTrafficExtensionsOfTwoNamespacesAreAccepted(t *testing.T) {
-	ownMesh(t)
-	s := emptySpace(t)
-	crd := s.file(trafficExtensionCRD(t))
-	s.run("apply", "--filename", crd)
-	t.Cleanup(func() { k8s.RunKubectlContext(t, context.Background(), s.kubectl, "delete", "--filename", crd) })
-	s.run("wait", "--for=condition=Established", "--timeout=30s", "--filename", crd)
-	object := func(spec string) string {
-		return fmt.Sprintf("{apiVersion: extensions.istio.io/v1alpha1, kind: TrafficExtension, metadata: {name: a}, spec: %s}", spec)
-	}
-	const valid = `{wasm: {url: "oci://example.com/a"}}`
-	s.until(func() error {
-		err := s.dryRun(object(valid))
-		if err == nil {
-			return errors.New("Istio 1.29 takes a TrafficExtension")
-		}
-		if !strings.Contains(err.Error(), "unrecognized type") {
-			return err
-		}
-		return nil
-	})
-	const webhook = "validatingwebhookconfiguration/istiod-default-validator"
-	s.run("patch", webhook, "--type=json", `--patch=[{"op": "add", "path": "/webhooks/0/matchConditions", "value": [{"name": "known", "expression": "request.kind.kind != 'TrafficExtension'"}]}]`)
-	t.Cleanup(func() {
-		k8s.RunKubectlContext(t, context.Background(), s.kubectl, "patch", webhook, "--type=json", `--patch=[{"op": "remove", "path": "/webhooks/0/matchConditions"}]`)
-	})
-	s.until(func() error { return s.dryRun(object(valid)) })
-
-	for spec, want := range map[string]string{
-		`{selector: {matchLabels: {app: a}}, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], wasm: {url: "oci://example.com/a"}}`: "only one of targetRefs or selector can be set",
-		`{phase: UNSPECIFIED_PHASE, wasm: {url: "oci://example.com/a"}}`:                                                                                    `spec.phase: Unsupported value: "UNSPECIFIED_PHASE"`,
-	} {
-		if err := s.dryRun(object(spec)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want it refused: %s", spec, err, want)
-		}
-	}
-	r := s.install(chart(),
-		helm.Options{KubectlOptions: kubectl(s.name), ValuesFiles: []string{filepath.Join(chart(), "ci/trafficextension-values.yaml")}},
-		"image: {pullSecret: registry}")
-	wantNames(t, r.objects(trafficExtensions), s.name+"/"+r.name+"-httpbin", "istio-system/"+r.name+"-ingress")
-	r.uninstall()
-	wantNames(t, r.list(trafficExtensions))
-}
-
 // Somebody who installs the chart before reading anything is told what to write, and it works as told.
 func TestNothingSetInstallsNothingAndSaysWhatToWrite(t *testing.T) {
 	s := emptySpace(t)
@@ -328,25 +278,4 @@ func wantNames(t *testing.T, objects map[string]*unstructured.Unstructured, want
 func revision(object *unstructured.Unstructured) string {
 	text, _, _ := unstructured.NestedString(object.Object, "spec", "pluginConfig", "revision")
 	return text
-}
-
-// trafficExtensionCRD is the definition of TrafficExtension in the module istio.io/api.
-func trafficExtensionCRD(t *testing.T) string {
-	t.Helper()
-	folder, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "istio.io/api").Output()
-	if err != nil {
-		t.Fatalf("go list istio.io/api: %v", err)
-	}
-	file := filepath.Join(strings.TrimSpace(string(folder)), "kubernetes/customresourcedefinitions.gen.yaml")
-	all, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for document := range strings.SplitSeq(string(all), "\n---\n") {
-		if strings.Contains(document, "\n  name: trafficextensions.extensions.istio.io\n") {
-			return document
-		}
-	}
-	t.Fatalf("%s defines no TrafficExtension", file)
-	return ""
 }

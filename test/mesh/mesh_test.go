@@ -84,6 +84,7 @@ func start(t *testing.T) {
 		began := time.Now()
 		bed.Mesh, bed.err = mesh.Start(bed.ctx, mesh.Config{
 			Build: filepath.Join(made.Root, "build"),
+			Istio: filepath.Join(made.Root, made.Variable(t, "MESH_ISTIO")),
 			Envoy: made.File(t, made.Variable(t, "MESH_ENVOY")),
 		})
 		if bed.err != nil {
@@ -106,6 +107,8 @@ type space struct {
 	*testing.T
 	name    string
 	kubectl *k8s.KubectlOptions
+	// gateway is the URL that is asked; empty is istio-ingressgateway's.
+	gateway string
 	// releases is how many were installed.
 	releases int
 	shown    bool
@@ -118,12 +121,18 @@ func (s *space) in(t *testing.T) *space {
 	return &inner
 }
 
-// emptySpace makes a namespace without workloads.
+// emptySpace makes a namespace without workloads, whose Pods get sidecars.
 func emptySpace(t *testing.T) *space {
+	t.Helper()
+	return namespace(t, map[string]string{"istio-injection": "enabled"})
+}
+
+// namespace makes a namespace with labels.
+func namespace(t *testing.T, labels map[string]string) *space {
 	t.Helper()
 	start(t)
 	created, err := bed.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "mesh-", Labels: map[string]string{"istio-injection": "enabled"}},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "mesh-", Labels: labels},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -145,22 +154,30 @@ func emptySpace(t *testing.T) *space {
 func newSpace(t *testing.T, annotations map[string]string, before func(*space)) *space {
 	t.Helper()
 	s := emptySpace(t)
-	s.run("apply", "--filename", "../../docs/preload.yaml")
+	if bed.Preload {
+		s.run("apply", "--filename", "../../docs/preload.yaml")
+	}
 	if before != nil {
 		before(s)
 	}
-	manifest, err := mesh.Workloads{Namespace: s.name, HTTPBin: bed.HTTPBin, Annotations: annotations}.Manifest()
+	s.deploy(annotations)
+	return s
+}
+
+// deploy makes the two httpbins in a namespace.
+func (s *space) deploy(annotations map[string]string) {
+	s.Helper()
+	manifest, err := mesh.Workloads{Namespace: s.name, HTTPBin: bed.HTTPBin, Preload: bed.Preload, Annotations: annotations}.Manifest()
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
-	k8s.KubectlApplyFromStringContext(t, t.Context(), s.kubectl, manifest)
+	k8s.KubectlApplyFromStringContext(s, s.Context(), s.kubectl, manifest)
 	for _, version := range []string{"v1", "v2"} {
-		if out, err := exec.CommandContext(t.Context(), "kubectl", s.args("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")...).CombinedOutput(); err != nil {
-			t.Fatalf("httpbin-%s: %v\n%s", version, err, out)
+		if out, err := exec.CommandContext(s.Context(), "kubectl", s.args("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")...).CombinedOutput(); err != nil {
+			s.Fatalf("httpbin-%s: %v\n%s", version, err, out)
 		}
 		s.eventually(version, "/status/200", func(a answer) error { return a.wantStatus(http.StatusOK) })
 	}
-	return s
 }
 
 // args are those of kubectl for the namespace.
@@ -188,11 +205,12 @@ func (s *space) show() {
 	s.shown = true
 	for _, command := range []string{
 		"get pods --output=wide",
-		"get wasmplugins,envoyfilters --output=yaml",
+		"get wasmplugins,trafficextensions,envoyfilters --output=yaml",
 		"get events --field-selector=type=Warning",
 		"logs --selector=app=httpbin --container=istio-proxy --tail=-1 --prefix",
 		// What a proxy that is no more said at its end.
 		"logs --selector=app=httpbin --container=istio-proxy --tail=-1 --prefix --previous --ignore-errors",
+		"logs --selector=gateway.networking.k8s.io/gateway-name --tail=-1 --prefix",
 		"logs --namespace=istio-ingress deployment/istio-ingressgateway",
 		"logs --namespace=istio-system deployment/istiod",
 	} {
@@ -296,7 +314,11 @@ func (a answer) wantStatus(status int) error {
 
 // get asks the gateway for a path of one of the namespace's workloads, with headers: name, value, name, value.
 func (s *space) get(version, path string, headers ...string) (answer, error) {
-	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, bed.Gateway+path, nil)
+	gateway := s.gateway
+	if gateway == "" {
+		gateway = bed.Gateway
+	}
+	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, gateway+path, nil)
 	if err != nil {
 		return answer{}, err
 	}

@@ -75,6 +75,15 @@ func TestMovingFromAWasmPluginToOneOfAnotherNameInFourStepsRewritesEveryRequestO
 	s.move(old, image, "workloads: {httpbin: {selector: {version: v1}, priority: 1}}")
 }
 
+func TestMovingFromAWasmPluginToATrafficExtensionInFourStepsRewritesEveryRequestOnce(t *testing.T) {
+	t.Parallel()
+	wantsTrafficExtensions(t)
+	s := newSpace(t, nil, nil)
+	image := s.image()
+	old := s.rules(image, "workloads: {httpbin: {selector: {version: v1}, "+prefixing+"}}")
+	s.move(old, image, byExtension, "workloads: {httpbin: {selector: {version: v1}, priority: 1}}")
+}
+
 // The short way: helm makes the new object and then removes the old one. Both may be in force for a moment, so it is for
 // rules that a second pass does not change, as the seed's.
 func TestMovingInOneUpgradeLosesNoRequest(t *testing.T) {
@@ -86,6 +95,19 @@ func TestMovingInOneUpgradeLosesNoRequest(t *testing.T) {
 		traffic := s.startLoad()
 		r.upgrade("delivery: WasmPlugin", s.image(), seedSite("elsewhere"))
 		s.settles(func() error { return s.site("elsewhere") })
+		traffic.finish(s, teapot)
+	})
+	t.Run("from WasmPlugin to TrafficExtension and back", func(t *testing.T) {
+		wantsTrafficExtensions(t)
+		s := newSpace(t, nil, nil)
+		r := s.release(s.name, onlyV1, s.image())
+		s.wantSeed("v1")
+		traffic := s.startLoad()
+		for _, delivery := range []string{"TrafficExtension", "WasmPlugin"} {
+			r.upgrade("delivery: "+delivery, seedSite(strings.ToLower(delivery)))
+			s.settles(func() error { return s.site(strings.ToLower(delivery)) })
+			s.inForce()
+		}
 		traffic.finish(s, teapot)
 	})
 	t.Run("from one name to another", func(t *testing.T) {

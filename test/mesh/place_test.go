@@ -107,7 +107,11 @@ spec:
 		return nil
 	})
 	plugin := func(name string) string {
-		return "extensions.istio.io/wasmplugin/" + s.name + "." + r.name + "-" + name
+		full := s.name + "." + r.name + "-" + name
+		if hasTrafficExtensions(t) {
+			return "extensions.istio.io/trafficextension/" + full + "~istio-translated-wasmplugin"
+		}
+		return "extensions.istio.io/wasmplugin/" + full
 	}
 	want := []string{
 		plugin("authn"), "envoy.filters.http.jwt_authn", plugin("authz"), "envoy.filters.http.rbac",

@@ -21,11 +21,12 @@ import (
 
 func main() {
 	build := flag.String("build", "build", "the `folder` of what `make mesh-tools` makes")
+	istio := flag.String("istio", "", "the `folder` of the mesh's Istio, below build")
 	envoy := flag.String("envoy", "", "the proxies' Envoy, a `file`")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := run(ctx, *build, *envoy); err != nil && ctx.Err() == nil {
+	if err := run(ctx, *build, *istio, *envoy); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -45,9 +46,9 @@ Push another build with: make publish REGISTRY=%[5]s
 kubectl and helm lie in %[7]s.
 `
 
-func run(ctx context.Context, build, envoy string) (err error) {
+func run(ctx context.Context, build, istio, envoy string) (err error) {
 	began := time.Now()
-	m, err := mesh.Start(ctx, mesh.Config{Build: build, Envoy: envoy, Log: os.Stderr})
+	m, err := mesh.Start(ctx, mesh.Config{Build: build, Istio: istio, Envoy: envoy, Log: os.Stderr})
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func run(ctx context.Context, build, envoy string) (err error) {
 		return err
 	}
 	cache := filepath.Join(m.Cluster.Dir, "kubecache")
-	manifest, err := mesh.Workloads{Namespace: "demo", HTTPBin: m.HTTPBin}.Manifest()
+	manifest, err := mesh.Workloads{Namespace: "demo", HTTPBin: m.HTTPBin, Preload: m.Preload}.Manifest()
 	if err != nil {
 		return err
 	}

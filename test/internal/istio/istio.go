@@ -3,6 +3,7 @@ package istio
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -23,20 +24,21 @@ const (
 type Config struct {
 	// Kubeconfig is the path of the cluster's kubeconfig.
 	Kubeconfig string
-	// Charts is the folder of Istio's charts.
-	Charts string
+	// Folder holds Istio as `make mesh-tools` makes it: its charts, and the CRDs of the Gateway API that it knows.
+	Folder string
 	// Bin is the folder that holds helm and kubectl.
 	Bin string
 	// Hub and Tag name the images: <Hub>/pilot:<Tag> and <Hub>/proxyv2:<Tag>.
 	Hub, Tag string
-	// Preload is the path of docs/preload.yaml, for the gateway.
+	// Preload is the path of docs/preload.yaml, for a gateway that needs it; or empty.
 	Preload string
 	// Dir is a folder for the values files.
 	Dir string
 }
 
-// The telemetry, ALPN and metadata filters exist only in Istio's own build of Envoy; everything else is as a user gets
-// it, but small.
+// The telemetry, ALPN and metadata filters exist only in Istio's own build of Envoy, as does what a waypoint needs for
+// other networks; everything else is as a user gets it, but small. Ambient mode is on, without ztunnel, which is no Go
+// program: waypoints are there, and gateways send to them.
 const istiodValues = `
 global:
   hub: %s
@@ -44,11 +46,15 @@ global:
   defaultPodDisruptionBudget: {enabled: false}
   proxy:
     resources: {requests: {cpu: 1m, memory: 1Mi}}
+  waypoint:
+    resources: {requests: {cpu: 1m, memory: 1Mi}}
 autoscaleEnabled: false
 resources: {requests: {cpu: 1m, memory: 1Mi}}
 env:
   PILOT_ENABLE_ALPN_FILTER: "false"
   PILOT_ENABLE_METADATA_EXCHANGE: "false"
+  PILOT_ENABLE_AMBIENT: "true"
+  AMBIENT_ENABLE_MULTI_NETWORK_WAYPOINT: "false"
 telemetry: {enabled: false}
 meshConfig:
   enablePrometheusMerge: false
@@ -68,28 +74,45 @@ const gatewayValues = `
 service: {type: NodePort}
 autoscaling: {enabled: false}
 resources: {requests: {cpu: 1m, memory: 1Mi}}
-podAnnotations: {sidecar.istio.io/bootstrapOverride: wasm-preload}
 `
+
+//go:embed waypoint.yaml
+var waypointPatches []byte
+
+const preloadValues = "podAnnotations: {sidecar.istio.io/bootstrapOverride: wasm-preload}\n"
 
 // Install installs the CRDs, istiod and a gateway, and returns once both serve.
 func Install(ctx context.Context, c Config) error {
-	istiod, gateway := filepath.Join(c.Dir, "istiod.yaml"), filepath.Join(c.Dir, "gateway.yaml")
+	istiod, gateway, waypoint := filepath.Join(c.Dir, "istiod.yaml"), filepath.Join(c.Dir, "gateway.yaml"), filepath.Join(c.Dir, "waypoint.yaml")
+	ofGateway := gatewayValues
+	if c.Preload != "" {
+		ofGateway += preloadValues
+	}
 	if err := errors.Join(
 		os.WriteFile(istiod, fmt.Appendf(nil, istiodValues, c.Hub, c.Tag, accessLogFormat), 0o644),
-		os.WriteFile(gateway, []byte(gatewayValues), 0o644),
+		os.WriteFile(gateway, []byte(ofGateway), 0o644),
+		os.WriteFile(waypoint, waypointPatches, 0o644),
 	); err != nil {
 		return err
 	}
-	for _, command := range [][]string{
-		{"helm", "install", "istio-base", filepath.Join(c.Charts, "base"), "--namespace", Namespace, "--create-namespace"},
-		{"helm", "install", "istiod", filepath.Join(c.Charts, "istio-control/istio-discovery"), "--namespace", Namespace, "--values", istiod},
+	charts := filepath.Join(c.Folder, "charts")
+	commands := [][]string{
+		{"helm", "install", "istio-base", filepath.Join(charts, "base"), "--namespace", Namespace, "--create-namespace"},
+		{"kubectl", "create", "--filename", filepath.Join(c.Folder, "gateway-api")},
+		{"helm", "install", "istiod", filepath.Join(charts, "istio-control/istio-discovery"), "--namespace", Namespace, "--values", istiod},
 		// The injector fills in the gateway's image: it has to be there first.
 		{"kubectl", "rollout", "status", "deployment/istiod", "--namespace", Namespace, "--timeout=60s"},
+		{"kubectl", "apply", "--filename", waypoint},
 		{"kubectl", "create", "namespace", GatewayNamespace},
-		{"kubectl", "apply", "--namespace", GatewayNamespace, "--filename", c.Preload},
-		{"helm", "install", Gateway, filepath.Join(c.Charts, "gateway"), "--namespace", GatewayNamespace, "--values", gateway},
-		{"kubectl", "rollout", "status", "deployment/" + Gateway, "--namespace", GatewayNamespace, "--timeout=60s"},
-	} {
+	}
+	if c.Preload != "" {
+		commands = append(commands, []string{"kubectl", "apply", "--namespace", GatewayNamespace, "--filename", c.Preload})
+	}
+	commands = append(commands,
+		[]string{"helm", "install", Gateway, filepath.Join(charts, "gateway"), "--namespace", GatewayNamespace, "--values", gateway},
+		[]string{"kubectl", "rollout", "status", "deployment/" + Gateway, "--namespace", GatewayNamespace, "--timeout=60s"},
+	)
+	for _, command := range commands {
 		if out, err := c.run(ctx, command...); err != nil {
 			return fmt.Errorf("%v: %w\n%s%s", command, err, out, c.state())
 		}

@@ -22,8 +22,8 @@ import (
 
 // Config says what a mesh is made of.
 type Config struct {
-	// Build is the project's build folder, with bin and istio in it (`make mesh-tools`).
-	Build string
+	// Build is the project's build folder, with bin in it; Istio is the folder of an Istio (`make mesh-tools`).
+	Build, Istio string
 	// Envoy is the proxies' Envoy.
 	Envoy string
 	// Log receives a line for each step. Default: nobody.
@@ -41,6 +41,10 @@ type Mesh struct {
 	Images string
 	// HTTPBin is the name of httpbin's image.
 	HTTPBin string
+	// Istio is the version of a mesh of Start's own; empty in a cluster of somebody else.
+	Istio string
+	// Preload says that proxies need docs/preload.yaml.
+	Preload bool
 	// HostIP is an address of this machine that proxies reach; empty in a cluster of somebody else.
 	HostIP string
 	// Cluster and Registry are what Start started; nil in a cluster of somebody else.
@@ -53,11 +57,14 @@ func Start(ctx context.Context, c Config) (*Mesh, error) {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
-	version, err := istio.Version(c.Build)
+	version, err := istio.Version(c.Istio)
 	if err != nil {
 		return nil, fmt.Errorf("a mesh needs Istio, and there is none: run `make mesh-tools`: %w", err)
 	}
-	m := &Mesh{}
+	m := &Mesh{Istio: version}
+	if m.Preload, err = istio.NeedsPreload(version); err != nil {
+		return nil, err
+	}
 	if err := m.start(ctx, c, version); err != nil {
 		return nil, errors.Join(err, m.Stop())
 	}
@@ -93,11 +100,14 @@ func (m *Mesh) start(ctx context.Context, c Config, version string) error {
 		return err
 	}
 	fmt.Fprintf(c.Log, "mesh: istiod and gateway, Istio %s\n", version)
-	if err := istio.Install(ctx, istio.Config{
-		Kubeconfig: m.Kubeconfig, Charts: filepath.Join(c.Build, "istio/charts"), Bin: bin,
+	config := istio.Config{
+		Kubeconfig: m.Kubeconfig, Folder: c.Istio, Bin: bin,
 		Hub: m.Registry.Address + "/istio", Tag: version, Dir: m.Cluster.Dir,
-		Preload: filepath.Join(c.Build, "../docs/preload.yaml"),
-	}); err != nil {
+	}
+	if m.Preload {
+		config.Preload = filepath.Join(c.Build, "../docs/preload.yaml")
+	}
+	if err := istio.Install(ctx, config); err != nil {
 		return err
 	}
 	port, err := gatewayPort(ctx, m.Client)
@@ -111,9 +121,9 @@ func (m *Mesh) start(ctx context.Context, c Config, version string) error {
 // push puts the images of Istio and of the workload into the registry.
 func (m *Mesh) push(c Config, bin, version string) error {
 	for name, make := range map[string]func() (v1.Image, error){
-		"istio/pilot:" + version: func() (v1.Image, error) { return istio.PilotImage(bin) },
+		"istio/pilot:" + version: func() (v1.Image, error) { return istio.PilotImage(c.Istio) },
 		"istio/proxyv2:" + version: func() (v1.Image, error) {
-			return istio.ProxyImage(bin, filepath.Join(c.Build, "istio/envoy_bootstrap.json"), c.Envoy)
+			return istio.ProxyImage(c.Istio, c.Envoy)
 		},
 		"httpbin:" + version: func() (v1.Image, error) {
 			files := image.Files{"/bin/go-httpbin": filepath.Join(bin, "httpbin")}
@@ -166,7 +176,7 @@ func Connect(kubeconfig, gateway, images, httpbin string) (*Mesh, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", kubeconfig, err)
 	}
-	return &Mesh{Kubeconfig: kubeconfig, Client: client, Gateway: gateway, Images: images, HTTPBin: httpbin}, nil
+	return &Mesh{Kubeconfig: kubeconfig, Client: client, Gateway: gateway, Images: images, HTTPBin: httpbin, Preload: true}, nil
 }
 
 // Stop ends the mesh and leaves nothing of it. A cluster of somebody else goes on.

@@ -7,12 +7,13 @@ import (
 )
 
 // Workloads are two versions of httpbin behind the gateway, each with a sidecar, in a namespace of their own. Requests
-// for host v1.<Namespace>.example go to one of them, v2.<Namespace>.example to the other. The sidecars start with V8, by
-// docs/preload.yaml, which has to be in the namespace first.
+// for host v1.<Namespace>.example go to one of them, v2.<Namespace>.example to the other.
 type Workloads struct {
 	Namespace string
 	// HTTPBin is httpbin's image.
 	HTTPBin string
+	// Preload makes the sidecars start with V8, by docs/preload.yaml, which has to be in the namespace first.
+	Preload bool
 	// Annotations are those of v1's Pods.
 	Annotations map[string]string
 }
@@ -32,6 +33,7 @@ func (w Workloads) Manifest() (string, error) {
 	err := workloadsTemplate.Execute(&manifest, map[string]any{
 		"Namespace": w.Namespace,
 		"HTTPBin":   w.HTTPBin,
+		"Preload":   w.Preload,
 		"Versions":  []version{{"v1", w.Annotations}, {"v2", nil}},
 	})
 	return manifest.String(), err

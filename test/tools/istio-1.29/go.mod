@@ -1,5 +1,5 @@
 // The Istio binaries under test: built by test/mesh.mk, never imported.
-module github.com/wasm-rewrite/wasm-rewrite/test/tools/istio
+module github.com/wasm-rewrite/wasm-rewrite/test/tools/istio-1.29
 
 go 1.26.0
 
