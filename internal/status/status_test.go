@@ -19,8 +19,9 @@ import (
 var update = flag.Bool("update", false, "write the verdicts into the recordings")
 
 // recording is what an object asked for and a proxy of a real mesh answered:
-// Istio 1.29, Envoy 1.37; or that Envoy alone, where the recording says so. Of listeners only the filter chain with the filter is
-// kept, of logs only the lines about Wasm.
+// Istio 1.29, Envoy 1.37; or, where the recording says so, Istio 1.31 or an Envoy
+// alone. Of listeners only the filter chain with the filter is kept, of logs only
+// the lines about Wasm.
 func recording(t *testing.T, archive *txtar.Archive) (*status.Object, *status.Proxy) {
 	t.Helper()
 	object, proxy := &unstructured.Unstructured{}, &status.Proxy{}

@@ -34,6 +34,7 @@ type alerted struct {
 // The alerts of the chart in a real Prometheus, which scrapes real proxies: silent while all is well, loud while a module
 // cannot be fetched, silent again. v1 has a WasmPlugin and v2, where the mesh's Istio has the kind, a TrafficExtension.
 func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
 	watched := map[string]alerted{}

@@ -32,6 +32,7 @@ var (
 
 // A release of three workloads in two namespaces, from its first object to its last.
 func TestReleaseFromInstallToUninstall(t *testing.T) {
+	t.Parallel()
 	s, other := emptySpace(t), emptySpace(t)
 	r := s.install(chart(), helm.Options{KubectlOptions: kubectl(s.name)}, fmt.Sprintf(`
 url: file:///var/local/wasm/plugin.wasm
@@ -120,6 +121,7 @@ func TestTheAPIServerChecksWasmPlugins(t *testing.T) {
 
 // The way of a chart to its users: one file, a registry, an installation from there.
 func TestTheChartFromARegistry(t *testing.T) {
+	t.Parallel()
 	s := emptySpace(t)
 	options := helm.Options{KubectlOptions: kubectl(s.name)}
 	var insecure []string
@@ -158,6 +160,7 @@ func TestEnvoyFiltersOfTwoNamespacesAreAccepted(t *testing.T) {
 
 // Somebody who installs the chart before reading anything is told what to write, and it works as told.
 func TestNothingSetInstallsNothingAndSaysWhatToWrite(t *testing.T) {
+	t.Parallel()
 	s := emptySpace(t)
 	r := s.install(chart(), helm.Options{KubectlOptions: kubectl(s.name)})
 	wantNames(t, r.list(wasmPlugins))

@@ -80,6 +80,7 @@ func (r *release) tryUpgrade(values ...string) (string, error) {
 // The gates on their way of a release: a good one passes them, with mTLS demanded, and a bad one is stopped by the one
 // that is there for it; what proxies run does not change before the first, and the next good release passes again.
 func TestGatesStopBadReleasesAlone(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.apply("{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: strict}, spec: {mtls: {mode: STRICT}}}")
 	r := s.release(s.name, s.image(), s.gates(), s.tested(served))
@@ -145,6 +146,7 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 
 // A first release that its gate stops leaves nothing of itself in a proxy.
 func TestABadFirstReleaseIsNeverApplied(t *testing.T) {
+	t.Parallel()
 	s := emptySpace(t)
 	args := []string{"install", "seed-" + s.name, chart(), "--kubeconfig", bed.Kubeconfig, "--namespace", s.name, "--values", chart() + "/ci/seed-values.yaml"}
 	for _, text := range []string{s.image(), s.gates(), s.tested("{path: /status/404, status: 200}")} {
@@ -164,6 +166,7 @@ func TestABadFirstReleaseIsNeverApplied(t *testing.T) {
 
 // What status asks of an API server, the other commands may ask too: they read the rules as they stand there.
 func TestRulesAreReadFromTheCluster(t *testing.T) {
+	t.Parallel()
 	s := emptySpace(t)
 	r := s.rules("url: file:///var/local/wasm/plugin.wasm", `workloads: {shop: {selector: {app: shop}, vars: {limit: 3000000, half: 0.5}, patterns: [{name: old, match: {path: {regex: "^/old/([0-9]+)$"}}, rewrite: {path: "/${var.limit}/${var.half}/$1"}}], tests: [{request: {path: /old/1}, expect: {path: /3000000/0.5/1}}]}}`)
 	cluster := "cluster:" + s.name

@@ -57,6 +57,7 @@ func (s *space) rewritten(version, site string) error {
 	return err
 }
 
+// It is alone, since a GatewayClass is of every waypoint.
 func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 	s := waypointSpace(t)
 	image := s.image()
@@ -95,6 +96,7 @@ func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 }
 
 func TestAWaypointCountsRefusesAndHeals(t *testing.T) {
+	t.Parallel()
 	s := waypointSpace(t)
 	image := s.image()
 	// The gate after a release lets none pass that the waypoint has not.
@@ -143,6 +145,7 @@ func (s *space) counted(counter string) error {
 // A gateway as Istio makes it from a Gateway of the Gateway API. Its filter comes before the route, which is chosen by the
 // new path.
 func TestAGatewayOfTheGatewayAPIRewritesFromInstallToUninstall(t *testing.T) {
+	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.apply(`
 apiVersion: gateway.networking.k8s.io/v1
