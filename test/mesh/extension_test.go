@@ -87,7 +87,7 @@ func TestRulesOfATrafficExtensionThatTheFilterRefusesLeaveRunningProxiesAsTheyAr
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image(), byExtension)
 	s.wantSeed("v1")
-	s.keepsUntilItRestarts(r, "headers.request.set.content-length", refusedRules)
+	s.keepsUntilItRestarts(r, refusedReason, refusedRules)
 }
 
 func TestATrafficExtensionWhoseModuleCannotBeFetchedIsAnswered403UntilTheRightDigestComes(t *testing.T) {

@@ -143,21 +143,23 @@ func (s *space) keepsUntilItRestarts(r *release, reason string, values ...string
 }
 
 // What only the compiler of the rules knows stands in no schema, so that the chart renders it.
-const refusedRules = `workloads: {httpbin: {headers: {request: {set: {content-length: "1"}}, response: {set: {site: never}}}}}`
+const (
+	refusedRules  = `workloads: {httpbin: {headers: {request: {set: {x-twice: "1", X-Twice: "2"}}, response: {set: {site: never}}}}}`
+	refusedReason = "is the same name as X-Twice"
+)
 
 func TestRulesThatTheFilterRefusesLeaveRunningProxiesAsTheyAreAndANewOneAnswers500(t *testing.T) {
 	t.Parallel()
-	const reason = "headers.request.set.content-length"
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
 	t.Run("lint stops them before", func(t *testing.T) {
 		code, out := s.in(t).tool("lint", "--chart", chart(), s.file(refusedRules))
-		if code != 1 || !strings.Contains(out, reason) {
-			t.Errorf("exit code %d, want 1 and %s\n%s", code, reason, out)
+		if code != 1 || !strings.Contains(out, refusedReason) {
+			t.Errorf("exit code %d, want 1 and %s\n%s", code, refusedReason, out)
 		}
 	})
-	s.keepsUntilItRestarts(r, reason, refusedRules)
+	s.keepsUntilItRestarts(r, refusedReason, refusedRules)
 }
 
 // Two plugins of one module share its VM and nothing else: a refused configuration is that of one.
@@ -177,7 +179,7 @@ func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testin
 		}
 	}
 	s.settles(both("youdianzhishi.com", "1"))
-	other.upgrade(`workloads: {other: {patterns: [{match: {methods: [get]}, rewrite: {path: /}}], headers: {response: {set: {x-other: "2"}}}}}`)
+	other.upgrade(`workloads: {other: {patterns: [{match: {path: {regex: "(?P<twice>a)(?P<twice>b)"}}, rewrite: {path: /}}], headers: {response: {set: {x-other: "2"}}}}}`)
 	ask := s.statusTool()
 	s.until(func() error {
 		if code, out := ask(other.name); code != 1 || !strings.Contains(out, "configuration refused") {

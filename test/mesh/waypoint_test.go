@@ -110,11 +110,11 @@ func TestAWaypointCountsRefusesAndHeals(t *testing.T) {
 	}
 	s.until(func() error { return s.counted("banana.rewritten") })
 
-	out, err := r.tryUpgrade(`workloads: {waypoint: {headers: {request: {set: {content-length: "1"}}, response: {set: {site: never}}}}}`, "verify: {after: {timeoutSeconds: 5}}")
+	out, err := r.tryUpgrade(`workloads: {waypoint: {headers: {request: {set: {x-twice: "1", X-Twice: "2"}}, response: {set: {site: never}}}}}`, "verify: {after: {timeoutSeconds: 5}}")
 	if err == nil || !strings.Contains(out, "Pod "+s.name+"/waypoint-") || !strings.Contains(out, "not in force on every proxy") {
 		t.Errorf("helm upgrade: %v, want it to fail and to name the waypoint's Pod\n%s", err, out)
 	}
-	if code, out := s.statusTool()(); code != 1 || !strings.Contains(out, "headers.request.set.content-length") {
+	if code, out := s.statusTool()(); code != 1 || !strings.Contains(out, refusedReason) {
 		t.Errorf("status: exit code %d, want 1 and the refusal\n%s", code, out)
 	}
 	s.settles(func() error { return s.rewritten("v1", "here") })
