@@ -193,7 +193,8 @@ func unquoted(line string) (column int, text string) {
 			if strings.ContainsAny(line[i:end], "{}[],?") {
 				return i + 1, line[i:end]
 			}
-			i = end - 1
+			// A stray bracket is a value that ends where it begins.
+			i = max(i, end-1)
 		}
 	}
 	return 0, ""

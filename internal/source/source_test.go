@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestErrors holds what is said of texts that are no YAML: the place is that
@@ -91,4 +92,21 @@ headers:
 	// patterns[1].match.host rules.yaml:7:3 false
 	// patterns[7] rules.yaml:4:1 false
 	// headers.response.set.a.b rules.yaml:11:11 true
+}
+
+// TestStrayBracketEnds holds that text that is no YAML is an error, whatever
+// brackets stand in it: the search for its cause ends.
+func TestStrayBracketEnds(t *testing.T) {
+	for _, text := range []string{"a: {b: )c}\n", "backend: {service:){name: x}}\n", "a: [)]\n  b\n", "a: {b: c)d: }}\n"} {
+		done := make(chan error, 1)
+		go func() {
+			_, err := Parse("file", []byte(text))
+			done <- err
+		}()
+		select {
+		case <-done:
+		case <-time.After(time.Minute):
+			t.Fatalf("%q is still looked through", text)
+		}
+	}
 }
