@@ -52,10 +52,10 @@ var combinations = map[string][]refusal{
 		replaceAlone,
 	},
 	"QueryEdits": {{schema{"type": "object", "additionalProperties": empty, "not": with("keep", schema{"type": "array"})}, "keep, drop or at least one edit"}},
-	"Redirect": {
-		{schema{"type": "object", "properties": schema{"path": isNull, "host": isNull, "scheme": isNull, "port": isNull, "query": schema{"enum": []any{"keep", nil}}}},
-			"an object with scheme, host, port or path: it leads back to the same place"},
-		replaceAlone,
+	"Redirect": {replaceAlone},
+	"Respond": {
+		{schema{"allOf": []any{with("status", schema{"enum": []any{204, 205, 304}}), with("body", schema{"type": "string", "minLength": 1})}},
+			"an object without body, as responses with this status have none"},
 	},
 }
 

@@ -83,7 +83,7 @@ func TestRefusal(t *testing.T) {
 	_, err = built(t).Start(context.Background(), []byte(`{"patterns":[{}],"later":1}`), &rewrite.Config{}, rules)
 	refused := (*RefusedError)(nil)
 	want := []string{
-		"patterns[0]: does nothing: want rewrite, redirect, respond or headers",
+		"patterns[0]: does nothing: want rewrite, redirect, respond or headers; or then: stop, which leaves its requests as they are and ends the search",
 		"later: is an unknown key: want one of vars, patterns, headers, originalPathHeader, patternHeader, onUnsafe, revision",
 	}
 	if !errors.As(err, &refused) || !slices.Equal(refused.Reasons, want) {

@@ -279,6 +279,8 @@ func why(p *rewrite.Pattern, c rewrite.Condition, request, response []message.He
 	case rewrite.OnQuery:
 		values, _ := url.ParseQuery(query)
 		return says(value(m.Query[at]), m.Query[at].Name, list(values[m.Query[at].Name]))
+	case rewrite.OnUnless:
+		return c.String() + " holds"
 	case rewrite.OnStatus:
 		var statuses []string
 		for _, s := range m.Response.Status {

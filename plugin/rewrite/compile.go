@@ -57,7 +57,8 @@ type pattern struct {
 	sample     *sample
 
 	match    conditions
-	captures int // named groups of host, headers and query
+	unless   []conditions // none of which may hold
+	captures int          // named groups of host, headers and query
 	needRoot bool
 
 	status          []StatusRange
@@ -79,6 +80,8 @@ type redirect struct {
 	scheme string
 	host   *template
 	port   int
+
+	fragment string // with its #
 }
 
 type respond struct {
@@ -208,6 +211,9 @@ func (r *Rules) plan() {
 		r.seeRefs(p.request.refs)
 		r.seeRefs(p.response.refs)
 		m := &p.match
+		for i := range p.unless {
+			r.blindRequest = r.blindRequest && p.unless[i].headers == nil
+		}
 		needsAll := m.host != nil || m.scheme != "" || m.methods != nil || m.headers != nil ||
 			p.newHost != nil || p.redirect != nil || !canBeBlind(p.request.ops)
 		r.wantsAll = r.wantsAll || m.path == nil && needsAll
@@ -278,6 +284,7 @@ func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 		c.add(at.key("name"), quoted(p.name), nameReason)
 	}
 	c.match(at.key("match"), &in.Match, p)
+	c.unless(at.key("unless"), in.Unless, p)
 	c.action(at, in, p)
 	headers := at.key("headers")
 	if p.onResponse {
@@ -322,8 +329,8 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 	switch {
 	case len(given) > 1:
 		c.add(at, "", "has "+strings.Join(given, " and ")+": want one of rewrite, redirect and respond")
-	case len(given) == 0 && in.Headers.Request.empty() && in.Headers.Response.empty():
-		c.missing(at, "does nothing: want rewrite, redirect, respond or headers")
+	case len(given) == 0 && in.Headers.Request.empty() && in.Headers.Response.empty() && in.Then != "stop":
+		c.missing(at, "does nothing: want rewrite, redirect, respond or headers; or then: stop, which leaves its requests as they are and ends the search")
 	}
 	sc := scope{groups: c.groups(), names: c.groupNames, refs: &p.refs}
 	if in.Rewrite != nil {
@@ -369,9 +376,6 @@ func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 
 func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
 	r := in.Redirect
-	if r.Path == nil && r.Host == nil && r.Scheme == "" && r.Port == 0 && r.Query != "drop" {
-		c.missing(at, "leads back to the same place: want scheme, host, port or path")
-	}
 	p.redirect = &redirect{status: r.Status, scheme: r.Scheme, port: r.Port}
 	if r.Status == 0 {
 		p.redirect.status = 302
@@ -381,6 +385,7 @@ func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
 	}
 	if r.Path != nil {
 		p.newPath = c.pathEdit(at, in, *r.Path, r.Replace, sc)
+		p.redirect.fragment = p.newPath.fragment
 	} else if r.Replace != "" {
 		c.add(at.key("replace"), quoted(r.Replace), "needs path beside it")
 	}
@@ -435,8 +440,18 @@ func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc sco
 		e.how = replaceAll
 	}
 	at = at.key("path")
+	if reason := flagReason(text); reason != "" {
+		c.add(at, quoted(text), reason)
+		return e
+	}
 	tokens := c.tokens(at, text)
-	path, query, hasQuery := splitTokens(tokens)
+	if tokens == nil && text != "" {
+		return e // why is said
+	}
+	if in.Redirect != nil {
+		tokens = c.fragment(at, text, tokens, e)
+	}
+	path, query, hasQuery := splitTokens(tokens, "?")
 
 	sc.encoding = encodePath
 	inPath := sc
@@ -456,13 +471,36 @@ func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc sco
 	return e
 }
 
-// splitTokens cuts a path's tokens at the first ? that is written.
-func splitTokens(tokens []token) (path, query []token, found bool) {
+// fragment takes the fragment of a Location off a path's tokens.
+func (c *compiler) fragment(at *place, text string, tokens []token, e *pathEdit) []token {
+	before, after, found := splitTokens(tokens, "#")
+	if !found {
+		return tokens
+	}
+	e.fragment = "#"
+	for _, t := range after {
+		if t.isRef {
+			c.add(at, quoted(text), "a reference after #: a fragment is literal text")
+			break
+		}
+		e.fragment += t.text
+	}
+	for i := 0; i < len(e.fragment); i++ {
+		if b := e.fragment[i]; b <= ' ' || b >= 0x7f || i > 0 && b == '#' {
+			c.add(at, quoted(text), "a fragment has no space, control byte, second # or byte from 0x80 on: write it as an escape, such as %20")
+			break
+		}
+	}
+	return before
+}
+
+// splitTokens cuts a path's tokens at the first ? or # that is written.
+func splitTokens(tokens []token, mark string) (path, query []token, found bool) {
 	for i, t := range tokens {
 		if t.isRef {
 			continue
 		}
-		before, after, found := strings.Cut(t.text, "?")
+		before, after, found := strings.Cut(t.text, mark)
 		if !found {
 			continue
 		}
@@ -476,7 +514,11 @@ func splitTokens(tokens []token) (path, query []token, found bool) {
 }
 
 func (c *compiler) host(at *place, text string, sc scope) *template {
-	t := c.template(at, text, sc)
+	tokens := c.tokens(at, text)
+	if tokens == nil && text != "" {
+		return &template{} // why is said
+	}
+	t := c.resolved(at, text, tokens, sc)
 	if reason := literalHostReason(&t); reason != "" {
 		c.add(at, quoted(text), reason)
 	}

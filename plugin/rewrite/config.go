@@ -40,13 +40,17 @@ type Var struct {
 }
 
 // Pattern is one rule: what it matches and what it does. It has at least one
-// of Rewrite, Redirect, Respond and Headers, and at most one of the first three.
+// of Rewrite, Redirect, Respond and Headers, or `then: stop`, which leaves its
+// requests as they are, and at most one of the first three.
 type Pattern struct {
 	// Name in metrics, logs and the pattern header: [a-z0-9-]{1,63}, unique.
 	// Default: pattern-N, N being the index from 0.
 	Name string `json:"name,omitempty"`
 	// Conditions that must all hold. Default: every request matches.
 	Match Match `json:"match,omitzero"`
+	// Exceptions: where all conditions of one of them hold, the pattern does not
+	// match. Default: none.
+	Unless []Unless `json:"unless,omitempty"`
 	// Changes path, host or query. Default: unchanged.
 	Rewrite *Rewrite `json:"rewrite,omitempty"`
 	// Answers with a Location instead of passing the request on.
@@ -82,6 +86,23 @@ type Match struct {
 	Query []ValueMatch `json:"query,omitempty"`
 	// Makes this a pattern on the response, which may have headers.response only.
 	Response *ResponseMatch `json:"response,omitempty"`
+}
+
+// Unless is an exception of a pattern: conditions on the request, every one of
+// which must hold. Nothing can refer to its groups.
+type Unless struct {
+	// As in match.
+	Path *PathMatch `json:"path,omitempty"`
+	// As in match.
+	Host *HostMatch `json:"host,omitempty"`
+	// As in match.
+	Scheme string `json:"scheme,omitempty"`
+	// As in match.
+	Methods []string `json:"methods,omitempty"`
+	// As in match.
+	Headers []ValueMatch `json:"headers,omitempty"`
+	// As in match.
+	Query []ValueMatch `json:"query,omitempty"`
 }
 
 // PathMatch is exactly one of Exact, Prefix, Suffix and Regex.

@@ -126,6 +126,10 @@ func (e *editor) pairs(kind opKind, key string, in map[string]string) {
 		ops = append(ops, op)
 	}
 	for _, op := range ops {
+		if op.name == op.to {
+			e.add(at.key(from[op.name]), quoted(in[from[op.name]]), "is the same name: leave it out, "+key+" would change nothing")
+			continue
+		}
 		if _, chain := from[op.to]; chain {
 			e.add(at.key(from[op.name]), quoted(in[from[op.name]]), "is read by "+key+" too: the outcome would depend on the order, use two patterns")
 		}

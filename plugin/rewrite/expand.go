@@ -57,9 +57,26 @@ func (s *Scratch) expandInto(t *template, vals []val, own found, enc encoding, e
 			x.long = true
 			return
 		}
+		if enc == encodePath && p.mod == modPath {
+			enc = encodeSlashes
+		}
+		at := len(s.arena)
 		s.arena = appendEncoded(s.arena, text, enc, p.raw)
+		p.mod.apply(s.arena[at:])
 	}
 	x.long = x.long || len(s.arena) > end
+}
+
+// apply changes the case of a text.
+func (m modifier) apply(text []byte) {
+	for i, c := range text {
+		switch m {
+		case modLower:
+			text[i] = lower(c)
+		case modUpper:
+			text[i] = upper(c)
+		}
+	}
 }
 
 // longest is the length of the longest value that a template is made from.
@@ -92,11 +109,13 @@ func appendEncoded(dst []byte, v string, enc encoding, raw bool) []byte {
 		switch {
 		case raw && c == '%':
 			keep = escapeAt(v, i) >= 0
-		case raw && enc == encodePath:
+		case raw && enc != encodeQuery:
 			// What the path holds stays what it is; the whole path is checked.
 			keep = true
 		case enc == encodePath:
 			keep = isPathByte(c)
+		case enc == encodeSlashes:
+			keep = isPathByte(c) || c == '/'
 		}
 		if keep {
 			dst = append(dst, c)

@@ -19,6 +19,7 @@ func (c *Config) keys(k *keys) {
 func (p *Pattern) keys(k *keys) {
 	k.text("name", &p.Name, patternNameType)
 	k.object("match", &p.Match, nil)
+	objects(k, "unless", &p.Unless, unlessType)
 	optional(k, "rewrite", &p.Rewrite)
 	optional(k, "redirect", &p.Redirect)
 	optional(k, "respond", &p.Respond)
@@ -37,6 +38,16 @@ func (m *Match) keys(k *keys) {
 	objects(k, "headers", &m.Headers, matchedHeadersType)
 	objects(k, "query", &m.Query, matchedParamsType)
 	optional(k, "response", &m.Response)
+}
+
+func (u *Unless) keys(k *keys) {
+	optional(k, "path", &u.Path)
+	optional(k, "host", &u.Host)
+	k.word("scheme", &u.Scheme, schemeType)
+	k.texts("methods", &u.Methods, methodsType)
+	objects(k, "headers", &u.Headers, matchedHeadersType)
+	objects(k, "query", &u.Query, matchedParamsType)
+	k.atLeastOne(exceptions)
 }
 
 func (m *PathMatch) keys(k *keys) {
@@ -176,6 +187,7 @@ var (
 	methodsType       = &Type{Form: List, Elem: &Type{Format: Method}, Empty: "an empty list matches nothing: name a method, or leave the key out"}
 	statusesType      = &Type{Form: List, Elem: &Type{Form: Status}, Empty: "an empty list matches nothing: name a status, or leave the key out"}
 
+	unlessType         = &Type{Form: List}
 	matchedHeadersType = &Type{Form: List, Names: &Type{Format: MatchedHeader, Required: true}}
 	matchedParamsType  = &Type{Form: List, Names: &Type{Format: ParamName, Required: true}}
 
@@ -208,6 +220,7 @@ var (
 	pathMatchers     = []string{"exact", "prefix", "suffix", "regex"}
 	valueMatchers    = []string{"exact", "prefix", "suffix", "contains", "regex", "present"}
 	responseMatchers = []string{"status", "headers"}
+	exceptions       = []string{"path", "host", "scheme", "methods", "headers", "query"}
 	rewriteParts     = []string{"path", "host", "query"}
 	sampledBy        = []string{"header", "cookie"}
 )

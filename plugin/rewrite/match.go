@@ -139,16 +139,44 @@ func (c *compiler) name(at *place, s string, find *finder, ref func(group int) r
 }
 
 func (c *compiler) match(at *place, m *Match, p *pattern) {
-	to := &p.match
+	c.conditions(at, m, &p.match, false)
+	if m.Response == nil {
+		return
+	}
+	p.onResponse = true
+	p.status = m.Response.Status
+	in := at.key("response")
+	if m.Response.Status == nil && m.Response.Headers == nil {
+		c.missing(in, "want status or headers")
+	}
+	p.responseHeaders = c.valueMatchers(in.key("headers"), m.Response.Headers, refResponseCapture, true, false)
+}
+
+// unless compiles the exceptions of a pattern.
+func (c *compiler) unless(at *place, list []Unless, p *pattern) {
+	p.unless = make([]conditions, len(list))
+	for i := range list {
+		u, at := &list[i], at.item(i)
+		m := Match{Path: u.Path, Host: u.Host, Scheme: u.Scheme, Methods: u.Methods, Headers: u.Headers, Query: u.Query}
+		if u.Path == nil && u.Host == nil && u.Scheme == "" && u.Methods == nil && u.Headers == nil && u.Query == nil {
+			c.missing(at, "excepts every request: want path, host, scheme, methods, headers or query")
+		}
+		c.conditions(at, &m, &p.unless[i], true)
+	}
+}
+
+// conditions compiles conditions on the request. Nothing can refer to the groups
+// of an exception.
+func (c *compiler) conditions(at *place, m *Match, to *conditions, exception bool) {
 	if m.Path != nil {
-		to.path = c.path(at.key("path"), m.Path)
+		to.path = c.path(at.key("path"), m.Path, exception)
 	}
 	if m.Host != nil {
 		in := m.Host
 		to.host = &matcher{fold: in.IgnoreCase}
 		ch, ok := c.choose(at.key("host"), []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix}, {"regex", opRegex, in.Regex}}, false)
 		if ok {
-			c.matcher(at.key("host").key(ch.key), ch, to.host, refCapture, false)
+			c.matcher(at.key("host").key(ch.key), ch, to.host, refCapture, exception)
 			// Hosts are compared in lower case whatever their case was.
 			to.host.text, to.host.fold = strings.ToLower(to.host.text), false
 		}
@@ -160,20 +188,11 @@ func (c *compiler) match(at *place, m *Match, p *pattern) {
 		}
 	}
 	to.methods = m.Methods
-	to.headers = c.valueMatchers(at.key("headers"), m.Headers, refCapture, true)
-	to.query = c.valueMatchers(at.key("query"), m.Query, refCapture, false)
-	if m.Response != nil {
-		p.onResponse = true
-		p.status = m.Response.Status
-		in := at.key("response")
-		if m.Response.Status == nil && m.Response.Headers == nil {
-			c.missing(in, "want status or headers")
-		}
-		p.responseHeaders = c.valueMatchers(in.key("headers"), m.Response.Headers, refResponseCapture, true)
-	}
+	to.headers = c.valueMatchers(at.key("headers"), m.Headers, refCapture, true, exception)
+	to.query = c.valueMatchers(at.key("query"), m.Query, refCapture, false, exception)
 }
 
-func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
+func (c *compiler) path(at *place, in *PathMatch, exception bool) *pathMatcher {
 	m := &pathMatcher{fold: in.IgnoreCase}
 	ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix}, {"regex", opRegex, in.Regex}}, false)
 	if !ok {
@@ -183,6 +202,10 @@ func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
 	m.op = ch.op
 	if ch.op == opRegex {
 		m.find = c.regex(at, *ch.text, in.IgnoreCase)
+		if exception {
+			c.name(at, *ch.text, m.find, nil)
+			return m
+		}
 		c.pathRegex = m.find
 		c.name(at, *ch.text, m.find, func(group int) ref { return ref{kind: refGroup, index: group} })
 		return m
@@ -202,8 +225,8 @@ func (c *compiler) path(at *place, in *PathMatch) *pathMatcher {
 	return m
 }
 
-// matcher compiles one chosen way to match a text. Under not a group has no
-// value, so nothing can refer to it.
+// matcher compiles one chosen way to match a text. Under not and in an exception
+// a group has no value, so nothing can refer to it.
 func (c *compiler) matcher(at *place, ch choice, m *matcher, kind refKind, not bool) {
 	m.op = ch.op
 	if ch.op != opRegex {
@@ -222,7 +245,7 @@ func (c *compiler) matcher(at *place, ch choice, m *matcher, kind refKind, not b
 	})
 }
 
-func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, headers bool) []valueMatcher {
+func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, headers, exception bool) []valueMatcher {
 	if list == nil {
 		return nil
 	}
@@ -239,7 +262,7 @@ func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, hea
 			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}, {key: "present"}}, in.Present != nil)
 		switch {
 		case ok:
-			c.matcher(at.key(ch.key), ch, &m.matcher, kind, in.Not)
+			c.matcher(at.key(ch.key), ch, &m.matcher, kind, in.Not || exception)
 		case in.Present != nil:
 			m.op = opPresent
 			m.want = *in.Present != in.Not
@@ -284,9 +307,9 @@ func insteadOfPseudo(name, before, after string) string {
 }
 
 // pathHolds tells whether the path fits. loc is where a regex found its leftmost match.
-func (s *Scratch) pathHolds(m *pathMatcher) (loc []int, ok bool) {
+func (s *Scratch) pathHolds(m *pathMatcher, buf []int) (loc []int, ok bool) {
 	path := s.path
-	if !s.spend(1 + min(len(m.text), len(path))>>4) {
+	if !strings.HasPrefix(path, "/") || !s.spend(1+min(len(m.text), len(path))>>4) {
 		return nil, false
 	}
 	switch m.op {
@@ -302,7 +325,7 @@ func (s *Scratch) pathHolds(m *pathMatcher) (loc []int, ok bool) {
 		n := len(path) - len(m.text)
 		return nil, n > 0 && (path[n:] == m.text || m.fold && equalFold(path[n:], m.text))
 	}
-	loc = m.find.find(&s.searcher, path, s.locBuf)
+	loc = m.find.find(&s.searcher, path, buf)
 	return loc, loc != nil
 }
 
@@ -369,13 +392,24 @@ func (s *Scratch) matches(p *pattern) bool {
 	if s.captures = s.captures[:0]; p.captures > 0 {
 		s.captures = append(s.captures, make([]val, p.captures)...)
 	}
-	return s.meets(&p.match) && !s.over()
+	if !s.meets(&p.match, s.locBuf) {
+		return false
+	}
+	loc := s.loc
+	for i := range p.unless {
+		if s.meets(&p.unless[i], s.ownBuf) {
+			return s.miss(OnUnless, i)
+		}
+	}
+	s.loc = loc
+	return !s.over()
 }
 
-// meets tells whether all of a list of conditions on the request hold.
-func (s *Scratch) meets(c *conditions) (ok bool) {
+// meets tells whether all conditions of a list hold. A match of the path regex is
+// put into buf.
+func (s *Scratch) meets(c *conditions, buf []int) (ok bool) {
 	if c.path != nil {
-		if s.loc, ok = s.pathHolds(c.path); !ok {
+		if s.loc, ok = s.pathHolds(c.path, buf); !ok {
 			return s.miss(OnPath, 0)
 		}
 	}
@@ -414,7 +448,7 @@ func (s *Scratch) miss(kind ConditionKind, index int) bool {
 
 func (s *Scratch) headerHolds(m *valueMatcher) bool {
 	s.load()
-	s.spend(1 + len(s.list.items)>>2)
+	s.spend(1 + len(s.list.items)>>1)
 	for i := range s.list.items {
 		if s.list.items[i].name == m.name && s.holds(&m.matcher, s.list.items[i].value) {
 			return m.want
@@ -425,7 +459,7 @@ func (s *Scratch) headerHolds(m *valueMatcher) bool {
 
 func (s *Scratch) paramHolds(m *valueMatcher) bool {
 	s.spend(len(s.query) >> 3)
-	for rest := s.query; rest != "" && s.spend(1); {
+	for rest := s.query; rest != "" && s.spend(perParam); {
 		var name, value string
 		name, value, rest = nextParam(rest)
 		if !decodesTo(name, m.name) {

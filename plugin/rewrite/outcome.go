@@ -111,16 +111,17 @@ const (
 	OnMethods
 	OnHeaders
 	OnQuery
+	OnUnless // an exception, which holds
 	OnStatus
 	OnResponseHeaders
 )
 
 // String is the condition's place in its pattern.
 func (c Condition) String() string {
-	key := [...]string{"", "match.path", "match.host", "match.scheme", "match.methods", "match.headers", "match.query",
+	key := [...]string{"", "match.path", "match.host", "match.scheme", "match.methods", "match.headers", "match.query", "unless",
 		"match.response.status", "match.response.headers"}[c.Kind]
 	switch c.Kind {
-	case OnHeaders, OnQuery, OnResponseHeaders:
+	case OnHeaders, OnQuery, OnUnless, OnResponseHeaders:
 		return key + "[" + strconv.Itoa(c.Index) + "]"
 	}
 	return key

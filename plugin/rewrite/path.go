@@ -18,6 +18,8 @@ type pathEdit struct {
 	how   replacing
 	path  template
 	query *template // what follows the first ? that is written
+
+	fragment string // of a redirect, with its #
 }
 
 // retarget gives the path and query that a pattern makes of the current ones.

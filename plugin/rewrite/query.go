@@ -30,6 +30,9 @@ func nextParam(query string) (name, value, rest string) {
 	return name, value, rest
 }
 
+// perParam is what a look at one parameter takes of the budget.
+const perParam = 8
+
 // plain tells whether a name or value of a query decodes to itself.
 func plain(v string) bool { return strings.IndexByte(v, '%') < 0 && strings.IndexByte(v, '+') < 0 }
 
@@ -68,7 +71,7 @@ func (s *Scratch) decode(v string) string {
 // param gives the first value of a query parameter, decoded.
 func (s *Scratch) param(name string) (string, bool) {
 	s.spend(len(s.query) >> 3)
-	for rest := s.query; rest != "" && s.spend(1); {
+	for rest := s.query; rest != "" && s.spend(perParam); {
 		var n, v string
 		n, v, rest = nextParam(rest)
 		if decodesTo(n, name) {
@@ -119,7 +122,7 @@ func (s *Scratch) splitQuery(query string) bool {
 		return true
 	}
 	count := strings.Count(query, "&") + 1
-	if !s.spend(count + len(query)>>3) {
+	if !s.spend(perParam*count + len(query)>>2) {
 		return false
 	}
 	if cap(s.params) < count {
@@ -158,7 +161,7 @@ func (q *params) value(s *Scratch, p *param) string {
 }
 
 // walk takes from the budget what a look at each parameter costs.
-func (q *params) walk(s *Scratch) bool { return s.spend(len(s.params) + len(q.query)>>4) }
+func (q *params) walk(s *Scratch) bool { return s.spend(perParam*len(s.params) + len(q.query)>>3) }
 
 // index gives the place of the first parameter of a name from a place on, or -1.
 func (q *params) index(s *Scratch, name string, from int) int {

@@ -15,8 +15,8 @@ const (
 
 	ownHeld  = 256      // bytes that a stream can always keep for its response
 	maxHeld  = 16 << 10 // bytes that a stream can keep at most
-	allHeld  = 8 << 20  // bytes that all open streams of a Scratch keep beyond their own
-	heldPart = 512      // no stream gets more than this part of what is left of allHeld
+	allHeld  = 4 << 20  // bytes that all open streams of a Scratch keep beyond their own
+	heldPart = 256      // no stream gets more than this part of what is left of allHeld
 
 	idleArena = 64 << 10 // bytes of arena that are kept between passes
 	idleItems = 1 << 10  // entries of a list that are kept between passes

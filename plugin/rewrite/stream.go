@@ -363,8 +363,8 @@ func (s *Scratch) location(r *redirect, vals []val, to target) (location, unsafe
 		return "", "the host is not valid"
 	}
 	name, port := splitPort(host)
-	if r.scheme != "" {
-		port = ""
+	if r.scheme != "" && r.host == nil {
+		port = "" // that of the received host
 	}
 	if r.port != 0 {
 		port = ":" + strconv.Itoa(r.port)
@@ -380,6 +380,7 @@ func (s *Scratch) location(r *redirect, vals []val, to target) (location, unsafe
 		s.write("?")
 		s.write(to.query)
 	}
+	s.write(r.fragment)
 	location = s.since(start)
 	if len(location) > maxValue || hasControl(location) || (scheme != "http" && scheme != "https") {
 		return "", "the Location is not valid"

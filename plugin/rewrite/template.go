@@ -32,6 +32,7 @@ type piece struct {
 	deflt bool   // text stands in where the group has no value
 	raw   bool   // part of the received path: its escapes are kept
 	whole bool   // ${query} as a whole piece of query text: stands as it is
+	mod   modifier
 }
 
 // builtins are the names that no group may have.
@@ -42,14 +43,45 @@ func isBuiltin(name string) bool {
 	return ok || name == "config"
 }
 
+// modifier is what is done to a value: ${name|lower}.
+type modifier uint8
+
+const (
+	modNone  modifier = iota
+	modLower          // ASCII letters in lower case
+	modUpper          // in upper case
+	modPath           // its slashes stay slashes in a path
+)
+
+var modifiers = map[string]modifier{"lower": modLower, "upper": modUpper, "path": modPath}
+
+// modified cuts the modifier off a reference's name.
+func modified(name string, enc encoding) (bare string, mod modifier, reason string) {
+	bare, word, found := strings.Cut(name, "|")
+	if !found {
+		return name, modNone, ""
+	}
+	mod, known := modifiers[word]
+	switch {
+	case !known:
+		return bare, mod, "there is no modifier |" + word + ": want |lower, |upper or |path"
+	case mod == modPath && enc != encodePath:
+		return bare, mod, "|path keeps the slashes of a value in a path: it has no use elsewhere"
+	case bare == "config":
+		return bare, mod, "${config} takes no modifier"
+	}
+	return bare, mod, ""
+}
+
 // encoding is how a reference's value is written where it goes.
 type encoding uint8
 
 const (
-	encodeNone  encoding = iota // headers and hosts: as it is, checked afterwards
-	encodePath                  // a path
-	encodeQuery                 // query text
-	encodeParam                 // the decoded value of one query parameter
+	encodeNone    encoding = iota // headers and hosts: as it is, checked afterwards
+	encodePath                    // a path
+	encodeSlashes                 // a path, and a value with slashes
+	encodeQuery                   // query text
+	encodeParam                   // the decoded value of one query parameter
 )
 
 // token is a piece of a template before its references are looked up.
@@ -60,23 +92,11 @@ type token struct {
 	deflt    bool
 }
 
-// dialects are references of other languages that would pass as literal text
-// or fail without a hint.
-var dialects = []struct{ text, instead string }{
-	{"%REQ(", "${header.NAME}"},
-	{"%RESP(", "${response.header.NAME}"},
-	{"$(headers.", "${header.NAME}"},
-	{"{http.request.", "${path}, ${query}, ${host}, ${method} or ${header.NAME}"},
-	{"$http_", "${header.NAME}"},
-}
-
 // tokenize splits a template's text and puts in the values of ${var.NAME},
 // which count as written. reasons are all faults found.
 func (c *compiler) tokenize(s string) (tokens []token, reasons []string) {
-	for _, d := range dialects {
-		if strings.Contains(s, d.text) {
-			return nil, []string{d.text + " is not of this language: write " + d.instead}
-		}
+	if reason := dialectReason(s); reason != "" {
+		return nil, []string{reason}
 	}
 	text := make([]byte, 0, len(s))
 	flush := func() {
@@ -113,11 +133,16 @@ func (c *compiler) tokenize(s string) (tokens []token, reasons []string) {
 			}
 			name, fallback, deflt := strings.Cut(inner, ":-")
 			if v, isVar := strings.CutPrefix(name, "var."); isVar {
+				v, mod, wrong := modified(v, encodePath)
 				value, reason := c.variable(v, fallback, deflt)
-				if reason != "" {
-					reasons = append(reasons, reason)
+				for _, r := range []string{wrong, reason} {
+					if r != "" {
+						reasons = append(reasons, r)
+					}
 				}
+				start := len(text)
 				text = append(text, value...)
+				mod.apply(text[start:])
 				continue
 			}
 			flush()
@@ -221,6 +246,12 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 			t.pieces = appendText(t.pieces, tok.text)
 			continue
 		}
+		name, mod, wrong := modified(tok.text, sc.encoding)
+		if wrong != "" {
+			reasons = append(reasons, wrong)
+			continue
+		}
+		tok.text = name
 		if tok.text == "config" {
 			t.config = true
 			reason, ok := c.insert(len(c.config.source))
@@ -234,7 +265,7 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 			continue
 		}
 		t.refs = true
-		p := piece{kind: pieceGroup, text: tok.fallback, deflt: tok.deflt, raw: sc.ownPath}
+		p := piece{kind: pieceGroup, text: tok.fallback, deflt: tok.deflt, raw: sc.ownPath, mod: mod}
 		if group, ok := sc.ownGroup(tok.text); ok {
 			p.index = group
 			t.pieces = append(t.pieces, p)
@@ -254,7 +285,7 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 			*sc.refs = append(*sc.refs, r)
 		}
 		t.pieces = append(t.pieces, piece{
-			kind: pieceRef, index: index,
+			kind: pieceRef, index: index, mod: mod,
 			raw:   r.kind == refGroup || r.kind == refPath,
 			whole: r.kind == refQuery && sc.encoding == encodeQuery && wholePiece(tokens, i),
 		})
@@ -354,6 +385,9 @@ func headerRef(kind refKind, header string) (ref, string) {
 }
 
 func (sc scope) unknown(name string) string {
+	if reason := variableReason(name); reason != "" {
+		return reason
+	}
 	if kind, rest, dotted := strings.Cut(name, "."); dotted {
 		if near := nearest(kind, []string{"header", "query", "var"}); near != "" && near != kind {
 			return "there is no ${" + name + "}: did you mean ${" + near + "." + rest + "}?"

@@ -54,7 +54,7 @@ func (e effect) reason() string {
 }
 
 func (s *Scratch) touch(l *fieldList, name string) *touched {
-	s.spend(1 + len(l.touched)>>2)
+	s.spend(1 + len(l.touched)>>1)
 	for i := range l.touched {
 		if l.touched[i].name == name {
 			return &l.touched[i]
@@ -72,7 +72,7 @@ func (s *Scratch) clear(l *fieldList, name string) {
 
 // index gives the place of the first value of a header, or -1.
 func (s *Scratch) index(l *fieldList, name string) int {
-	s.spend(1 + len(l.items)>>2)
+	s.spend(1 + len(l.items)>>1)
 	for i := range l.items {
 		if l.items[i].name == name {
 			return i
@@ -83,7 +83,7 @@ func (s *Scratch) index(l *fieldList, name string) int {
 
 // dropName removes the values of a header from place i on. The caller touches it.
 func (s *Scratch) dropName(l *fieldList, name string, i int) {
-	s.spend(1 + len(l.items)>>2)
+	s.spend(1 + len(l.items)>>1)
 	kept := l.items[:i]
 	for ; i < len(l.items); i++ {
 		if l.items[i].name != name {
@@ -416,7 +416,7 @@ func (s *Scratch) get(name string) (string, bool) {
 			s.failed = s.failed || !ok
 			return value, found
 		}
-		s.spend(1 + len(s.arrived)>>2)
+		s.spend(1 + len(s.arrived)>>1)
 		for i := range s.arrived {
 			if s.arrived[i].Name == name {
 				return s.arrived[i].Value, true

@@ -186,7 +186,7 @@ workloads:
     - match: {path: {prefix: /a}}
       redirect: {path: /$1, host: "$0"}
     - respond: {status: 200, headers: {x: $1}}
-    headers: {request: {set: {x: $1}}}
+    headers: {request: {set: {x: $1, z: "${host|title}"}}}
 `, []string{
 		`workload a, pattern pattern-0: patterns[0].rewrite.host: "${tennant}": ${tennant} is no reference and no named group of this pattern`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1/$2/${3}": patterns[0].match.path.regex has no group 2`,
@@ -200,6 +200,7 @@ workloads:
 		`workload a, pattern pattern-1: patterns[1].redirect.path: "/$1": group 1 needs match.path.regex`,
 		`workload a, pattern pattern-2: patterns[2].respond.headers.x: "$1": group 1 needs match.path.regex`,
 		`workload a: headers.request.set.x: "$1": group 1 needs match.path.regex`,
+		`workload a: headers.request.set.z: "${host|title}": there is no modifier |title; want |lower, |upper or |path`,
 	}},
 	{"references that are none", chart.Module + `
 workloads:

@@ -18,7 +18,7 @@ Why a ${var.NAME} cannot be put in, or nothing when it can. In: vars and the ref
 {{- define "wasm-rewrite.varReason" -}}
   {{- $vars := .vars -}}
   {{- $inner := .reference | trimPrefix "${var." | trimSuffix "}" -}}
-  {{- $name := $inner | splitList ":-" | first -}}
+  {{- $name := regexReplaceAll `\|(lower|upper|path)$` ($inner | splitList ":-" | first) "" -}}
   {{- $value := get $vars $name -}}
   {{- if or (kindIs "map" $value) (kindIs "slice" $value) -}}
     vars.{{ $name }} is a list or a map; only a string, a number or a boolean can be referred to
@@ -45,6 +45,7 @@ Checks the references in one text. In: at, path, text.
     {{- if contains ":-" $name -}}
       {{- $name = splitList ":-" $name | first -}}
     {{- end -}}
+    {{- $name = regexReplaceAll `\|(lower|upper|path)$` $name "" -}}
     {{- $digits := trimAll "0123456789" $name | eq "" -}}
     {{- if or (eq $token "$$") (eq $token `\\`) -}}
     {{- else if eq $token "$" -}}
@@ -69,6 +70,8 @@ Checks the references in one text. In: at, path, text.
     {{- else if and (hasPrefix "$" $token) (not (hasPrefix "${" $token)) -}}
       {{- $group := trimSuffix (substr (int (sub (len $token) 1)) -1 $token) $token -}}
       {{- $reason = printf "%s is ambiguous; write ${%s}%s" $token (trimPrefix "$" $group) (trimPrefix $group $token) -}}
+    {{- else if contains "|" $name -}}
+      {{- $reason = printf "there is no modifier |%s; want |lower, |upper or |path" (splitList "|" $name | last) -}}
     {{- else if hasPrefix "var." $name -}}
       {{- $reason = include "wasm-rewrite.varReason" (dict "vars" $at.vars "reference" $token) -}}
     {{- else if hasPrefix "response." $name -}}
