@@ -144,6 +144,7 @@ func apply(t *testing.T, said *rewrite.Config, stream *rewrite.Stream, request, 
 	t.Helper()
 	src := &source{list: request}
 	out := stream.Request(src)
+	checkBounds(t, stream)
 	checkEdits(t, src, out.Edits, true)
 	if len(out.Counts) == 0 && len(out.Acted) == 0 && empty(said.Headers.Request) && said.OriginalPathHeader == "" && said.PatternHeader == "" &&
 		(len(out.Edits) > 0 || out.Answer != nil) {
@@ -166,9 +167,24 @@ func apply(t *testing.T, said *rewrite.Config, stream *rewrite.Stream, request, 
 	}
 	src = &source{list: response}
 	out = stream.Response(src)
+	checkBounds(t, stream)
 	checkEdits(t, src, out.Edits, false)
 	if len(out.Counts) == 0 && len(out.Acted) == 0 && out.Answer != nil {
 		t.Error("an answer to a response")
+	}
+}
+
+// checkBounds checks what a pass took: it ends soon after its budget does.
+func checkBounds(t *testing.T, stream *rewrite.Stream) {
+	t.Helper()
+	if steps := stream.Steps(); steps < -rewrite.Budget/8 {
+		t.Errorf("%d steps beyond the budget", -steps)
+	}
+	if made := stream.Made(); made > rewrite.MaxMade {
+		t.Errorf("a pass made %d bytes of text", made)
+	}
+	if held := stream.Held(); held > rewrite.MaxHeld {
+		t.Errorf("the stream keeps %d bytes", held)
 	}
 }
 

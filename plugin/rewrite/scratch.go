@@ -8,7 +8,7 @@ const (
 	// take together: matching, replacing, decoding and editing take from it. A
 	// step is what one instruction of a regex takes, some 4 ns. The response pass gets what the request left,
 	// and at least an eighth.
-	Budget = 2 << 20
+	Budget = 1 << 20
 
 	maxArena = 1 << 20  // bytes of text that one pass makes
 	maxLong  = 24 << 10 // bytes of all values of a message that are longer than maxValue
