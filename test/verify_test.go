@@ -261,7 +261,7 @@ func TestGateBefore(t *testing.T) {
 		before(t, good+gatedRules, "DOCKER_CONFIG="+docker).want(t, 0, "1 passed, 0 failed")
 	})
 	t.Run("a key that the module does not know", func(t *testing.T) {
-		older := published(t, r, olderModule(t, "originalPathHeader"))
+		older := published(t, r, made.OlderModule(t, "originalPathHeader"))
 		before(t, older+gatedRules).want(t, 0, "1 passed, 0 failed")
 		before(t, older+gatedRules+"    originalPathHeader: x-original\n").
 			want(t, 1, "the filter refuses what this tool takes: originalPathHeader: is an unknown key", "refused, nothing was tested")
@@ -285,21 +285,6 @@ func TestGateBefore(t *testing.T) {
 	t.Run("a module in the proxies only", func(t *testing.T) {
 		before(t, chart.Module+gatedRules).want(t, 0, "/var/local/wasm/plugin.wasm: lies in the proxies only, so this tool's own engine stands in for it", "1 passed, 0 failed")
 	})
-}
-
-// olderModule is the filter as it was before it knew a key of its configuration: another name of the same length stands
-// in the key's place.
-func olderModule(t *testing.T, key string) string {
-	t.Helper()
-	module := []byte(chart.ReadFile(t, made.Module(t)))
-	if !bytes.Contains(module, []byte(key)) {
-		t.Fatalf("the module does not hold %q", key)
-	}
-	file := filepath.Join(t.TempDir(), "older.wasm")
-	if err := os.WriteFile(file, bytes.ReplaceAll(module, []byte(key), []byte(strings.ToUpper(key))), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // A proxy that shows a release's revision has its module too, not only its rules.

@@ -137,13 +137,17 @@ func (in *Input) add(name, phase, plugin string, config any, places *source.Map)
 	return nil
 }
 
-const wasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+// WasmType is the type of Envoy's filter that runs a WebAssembly module.
+const WasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
+
+// ObjectKinds are the kinds of the chart's deliveries.
+var ObjectKinds = []string{"WasmPlugin", "TrafficExtension", "EnvoyFilter", "EnvoyExtensionPolicy"}
 
 func (in *Input) envoyFilter(name string, o object, places *source.Map) error {
 	for i, patch := range o.list("spec", "configPatches") {
 		patch, _ := patch.(map[string]any)
 		typed, _ := object(patch).either([]string{"patch", "value", "typed_config"}, []string{"patch", "value", "typedConfig"}).(map[string]any)
-		if object(typed).text("@type") != wasmType {
+		if object(typed).text("@type") != WasmType {
 			continue
 		}
 		config, _ := object(typed).at("config").(map[string]any)

@@ -108,7 +108,7 @@ func objects(in *input.Input) (map[string]object, error) {
 		if err := json.Unmarshal(text, &u.Object); err != nil {
 			return nil, err
 		}
-		if !slices.Contains(kinds, u.GetKind()) {
+		if !slices.Contains(input.ObjectKinds, u.GetKind()) {
 			continue
 		}
 		name := fmt.Sprintf("%s %s/%s", u.GetKind(), u.GetNamespace(), u.GetName())
@@ -116,9 +116,6 @@ func objects(in *input.Input) (map[string]object, error) {
 	}
 	return all, nil
 }
-
-// kinds are those of the chart's deliveries.
-var kinds = []string{"WasmPlugin", "TrafficExtension", "EnvoyFilter", "EnvoyExtensionPolicy"}
 
 // fieldsOf are labels, annotations and spec of an object, without the configuration and without what others write there.
 func fieldsOf(u *unstructured.Unstructured) map[string]any {

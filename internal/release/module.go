@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -21,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
 )
 
@@ -37,12 +39,11 @@ type Module struct {
 func ModuleOf(objects []map[string]any) (Module, bool) {
 	for _, fields := range objects {
 		u := &unstructured.Unstructured{Object: fields}
-		switch u.GetKind() {
-		case "WasmPlugin", "TrafficExtension", "EnvoyFilter":
-		case "EnvoyExtensionPolicy":
-			return moduleOfPolicy(u)
-		default:
+		if !slices.Contains(input.ObjectKinds, u.GetKind()) {
 			continue
+		}
+		if u.GetKind() == "EnvoyExtensionPolicy" {
+			return moduleOfPolicy(u)
 		}
 		o := status.ParseObject(u)
 		scheme, rest, _ := strings.Cut(o.URL, "://")

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 )
 
 // State is what a proxy does with one object.
@@ -96,8 +98,6 @@ func (o *Object) String() string { return o.Kind + " " + o.Namespace + "/" + o.N
 
 var digest = regexp.MustCompile(`[0-9a-f]{64}`)
 
-const wasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
-
 // ParseObject reads a WasmPlugin, TrafficExtension or EnvoyFilter of the chart.
 func ParseObject(u *unstructured.Unstructured) *Object {
 	text := func(fields ...string) string {
@@ -121,7 +121,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 				continue
 			}
 			var f filter
-			if json.Unmarshal(data, &f) == nil && f.Config.Type == wasmType {
+			if json.Unmarshal(data, &f) == nil && f.Config.Type == input.WasmType {
 				o.Plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
 			}
 		}
@@ -300,7 +300,7 @@ func findFilter(listener json.RawMessage, plugin string) *filter {
 	find = func(v any) *filter {
 		switch v := v.(type) {
 		case map[string]any:
-			if config, ok := v["typed_config"].(map[string]any); ok && config["@type"] == wasmType {
+			if config, ok := v["typed_config"].(map[string]any); ok && config["@type"] == input.WasmType {
 				var f filter
 				if data, err := json.Marshal(v); err == nil && json.Unmarshal(data, &f) == nil && f.Config.Config.Name == plugin {
 					return &f
@@ -376,7 +376,7 @@ func Judge(o *Object, p *Proxy) Row {
 			refusal.fault = ofModule
 		}
 	}
-	if t.Config.Type != wasmType {
+	if t.Config.Type != input.WasmType {
 		row.Refusal = refusal.text
 		if len(t.Config.Rules) == 0 {
 			row.State, row.Reason = AllowAll, "the agent could not fetch the module and put its allow-all filter there: nothing is rewritten"

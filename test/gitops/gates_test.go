@@ -80,7 +80,7 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 	must(t, eventually(settled, func() error { return synced("dev") }))
 	release, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/release.yaml"))
 	must(t, err)
-	older, err := publish(olderModule(t, "originalPathHeader"))
+	older, err := publish(made.OlderModule(t, "originalPathHeader"))
 	must(t, err)
 	bad := rule("good-0", "bad")
 	for i, c := range []struct {
@@ -164,18 +164,4 @@ func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
 	promote(t, "dev", "staging", "WORKLOAD=checkout")
 	_, err := inTree("git", "checkout", "--", "environments/staging")
 	must(t, err)
-}
-
-// olderModule is the filter as it was before it knew a key of its configuration: another name of the same length stands
-// in the key's place.
-func olderModule(t *testing.T, key string) string {
-	t.Helper()
-	module, err := os.ReadFile(made.Module(t))
-	must(t, err)
-	if !bytes.Contains(module, []byte(key)) {
-		t.Fatalf("the module does not hold %q", key)
-	}
-	file := filepath.Join(t.TempDir(), "older.wasm")
-	must(t, os.WriteFile(file, bytes.ReplaceAll(module, []byte(key), []byte(strings.ToUpper(key))), 0o600))
-	return file
 }

@@ -366,23 +366,6 @@ func (e *Envoy) Stats(ctx context.Context, filter string) (map[string]int64, err
 	return stats, nil
 }
 
-// Eventually waits until a counter or gauge has at least the given value, at most 10 s.
-func (e *Envoy) Eventually(ctx context.Context, stat string, atLeast int64) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		stats, err := e.Stats(ctx, "")
-		if err == nil && stats[stat] >= atLeast {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("envoy: %s is %d, not %d, after 10 s", stat, stats[stat], atLeast)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
 func (e *Envoy) readPorts(ctx context.Context) error {
 	body, err := e.Admin(ctx, http.MethodGet, "/listeners?format=json")
 	if err != nil {

@@ -83,3 +83,22 @@ func invoke(target string) (string, error) {
 	}
 	return stdout.String(), nil
 }
+
+// OlderModule is the filter as it was before it knew a key of its configuration: another name of the same length is in the
+// key's place.
+func OlderModule(t *testing.T, key string) string {
+	t.Helper()
+	module, err := os.ReadFile(Module(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(module, []byte(key)) {
+		t.Fatalf("the module does not hold %q", key)
+	}
+
+	file := filepath.Join(t.TempDir(), "older.wasm")
+	if err := os.WriteFile(file, bytes.ReplaceAll(module, []byte(key), []byte(strings.ToUpper(key))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
