@@ -2,7 +2,7 @@
 # wherever it is named, and run a $(shell …) in it, so it is taken as it is written, once and for all, and recipes read it
 # from the environment, quoted: "$${WORKLOAD:-}". `given`, in front of a recipe, checks its form before anything is done.
 
-given_words := BASE CHART CLI ENV ENVOY ENVOY_VERSION FILTER FROM FUZZTIME ISTIO PLATFORMS PORT PROFILE REGISTRY RELEASE RESULTS SOAK TAG TO UNVERIFIED VERSION WORKLOAD
+given_words := BASE CHART CHROMIUM CLI ENV ENVOY ENVOY_VERSION FILTER FROM FUZZTIME ISTIO PLATFORMS PLAYGROUND_VERSION PORT PROFILE REGISTRY RELEASE RESULTS SOAK TAG TO UNVERIFIED VERSION WORKLOAD
 given_texts := COSIGN_KEY COSIGN_PUBLIC_KEY IDENTITY PASSWORD PULL_REQUEST REPO RULES TRY USER_NAME WORDS
 
 given_now := $(foreach name,$(given_words) $(given_texts),$(if $(filter-out undefined default file automatic,$(subst $() ,-,$(origin $(name)))),$(name)))
