@@ -226,6 +226,8 @@ workloads:
 			`workload a, pattern pattern-0: patterns[0].match.path.suffix: ".${var.gone}": there is no vars.gone`,
 			`workload a, pattern pattern-0: patterns[0].rewrite.path: "$1": group 1 needs match.path.regex`,
 		}},
+	{"a regex of unless", chart.Module + "workloads: {a: {patterns: [{match: {path: {regex: '^/(a)'}}, unless: [{path: {prefix: /x}}, {path: {regex: '^/a('}}], rewrite: {path: /$1}}]}}",
+		[]string{`workload a, pattern pattern-0: patterns[0].unless[1].path.regex: "^/a(": missing closing )`}},
 	{"a var is quoted inside a regex", chart.Module + "workloads: {a: {vars: {open: '(a'}, patterns: [{match: {path: {regex: '^/${var.open}(b)'}}, rewrite: {path: /$2}}]}}",
 		[]string{`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$2": patterns[0].match.path.regex has no group 2`}},
 	{"several workloads at once, defaults too", chart.Module + "defaults: {headers: {request: {set: {x: $}}}}\nworkloads: {a: {}, b: {patterns: [{match: {path: {regex: '('}}, respond: {status: 200}}]}}",

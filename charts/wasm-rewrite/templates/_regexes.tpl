@@ -36,10 +36,10 @@ The regex with the text of every ${var.NAME} quoted in it, as the filter compile
   {{- $text := .regex -}}
   {{- range $found := regexFindAll `\$\{var\.[^}]*\}` $text -1 | uniq -}}
     {{- $inner := $found | trimPrefix "${var." | trimSuffix "}" -}}
-    {{- $name := $inner | splitList ":-" | first -}}
-    {{- $value := get $vars $name | toString -}}
+    {{- $key := $inner | splitList ":-" | first -}}
+    {{- $value := get $vars ($key | splitList "|" | first) | toString -}}
     {{- if not $value -}}
-      {{- $value = trimPrefix (print $name ":-") $inner -}}
+      {{- $value = trimPrefix (print $key ":-") $inner -}}
     {{- end -}}
     {{- $text = replace $found (regexQuoteMeta $value) $text -}}
   {{- end -}}

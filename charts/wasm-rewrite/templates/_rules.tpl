@@ -40,6 +40,10 @@ Checks the rules of one merged workload. In: root, problems, name, workload.
     {{- end -}}
 
     {{- include "wasm-rewrite.checkMatch" (dict "at" $at "path" (print $path ".match") "match" ($pattern.match | default dict)) -}}
+    {{- range $j, $unless := $pattern.unless -}}
+      {{- $apart := omit $at "regexes" -}}
+      {{- include "wasm-rewrite.checkMatch" (dict "at" (set $apart "regexes" "") "path" (printf "%s.unless[%d]" $path $j) "match" $unless) -}}
+    {{- end -}}
     {{- include "wasm-rewrite.checkActions" (dict "at" $at "path" $path "pattern" $pattern) -}}
   {{- end -}}
 
