@@ -160,11 +160,12 @@ print-%:
 # The rule author's tool: make cli
 
 .PHONY: cli
-cli: build/bin/wasm-rewrite ## the rule author's tool: build/bin/wasm-rewrite
+cli: build/bin/wasm-rewrite ## the rule author's tool: build/bin/wasm-rewrite; kubectl wasm-rewrite with build/bin on PATH
 
 build/bin/wasm-rewrite: $(filter-out %_test.go,$(wildcard cmd/wasm-rewrite/*.go internal/*/*.go internal/*/*/*.go plugin/rewrite/*.go plugin/rewrite/regex/*.go)) go.mod
 	@plugin/toolchain/go.sh
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./cmd/wasm-rewrite
+	@ln -sf wasm-rewrite build/bin/kubectl-wasm_rewrite
 	@touch $@
 
 # Tests that take their time: make mutate, make fuzz FUZZTIME=10m

@@ -18,6 +18,7 @@ import (
 // Files of the chart that are made here.
 const (
 	schemaFile = "values.schema.json"
+	editorFile = "editor.schema.json"
 	readmeFile = "README.md"
 )
 
@@ -82,6 +83,9 @@ func (g generator) generate() (made map[string][]byte, err error) {
 	if made[schemaFile], err = g.schema(work, rules.schemas()); err != nil {
 		return nil, err
 	}
+	if made[editorFile], err = forEditors(made[schemaFile]); err != nil {
+		return nil, err
+	}
 	if made[readmeFile], err = g.readme(work, rules.table()); err != nil {
 		return nil, err
 	}
@@ -124,6 +128,9 @@ func (g generator) tool(name, dir string, args ...string) error {
 	}
 	return nil
 }
+
+// schemaID is where the schema of the newest version is.
+const schemaID = "https://raw.githubusercontent.com/wasm-rewrite/wasm-rewrite/main/charts/wasm-rewrite/" + schemaFile
 
 func (g generator) schema(work string, rules schema) ([]byte, error) {
 	err := g.tool("helm-schema", work, "--values", "values.yaml", "--output", schemaFile,
@@ -186,11 +193,44 @@ func (g generator) schema(work string, rules schema) ([]byte, error) {
 	nullable(defaults)
 	nullable(workloads)
 
+	// Under this name editors and schema stores find it.
+	root["$id"] = schemaID
+
+	return indented(root)
+}
+
+// forEditors makes the schema of one file of values: what the chart's own values
+// or another file has does not have to be in it.
+func forEditors(text []byte) ([]byte, error) {
+	var root schema
+	if err := json.Unmarshal(text, &root); err != nil {
+		return nil, err
+	}
+	delete(root, "required")
+	root["$id"] = strings.Replace(schemaID, schemaFile, editorFile, 1)
+	for name, property := range root["properties"].(schema) {
+		if name != "workloads" && name != "defaults" {
+			partial(property.(schema))
+		}
+	}
+	return indented(root)
+}
+
+// partial drops what has to be there, at every depth.
+func partial(s schema) {
+	delete(s, "required")
+	properties, _ := s["properties"].(schema)
+	for _, property := range properties {
+		partial(property.(schema))
+	}
+}
+
+func indented(s schema) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	err = encoder.Encode(define(root))
+	err := encoder.Encode(s)
 	return out.Bytes(), err
 }
 

@@ -9,14 +9,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/route"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 func newLint() *cobra.Command {
 	var inputs inputFlags
 	var output outputFlag
-	var ignore []string
+	var ignore, routes []string
 	var failOn, explain string
 	var about strings.Builder
 	checks := make([]lint.Check, 0, len(lint.Checks))
@@ -60,7 +62,11 @@ func newLint() *cobra.Command {
 			if rest != nil {
 				return err // all of it, what is no YAML too
 			}
-			r := newLintReport(read, unreadable, ignore)
+			table, err := readRoutes(routes, c.InOrStdin())
+			if err != nil {
+				return err
+			}
+			r := newLintReport(read, unreadable, ignore, table)
 			if err := r.write(c.OutOrStdout(), output.format); err != nil {
 				return err
 			}
@@ -74,11 +80,33 @@ func newLint() *cobra.Command {
 	output.add(c, "text", "json", "sarif")
 	c.Flags().StringSliceVar(&ignore, "ignore", nil, "checks to leave out")
 	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+terminal.List(failOns))
+	c.Flags().StringArrayVar(&routes, "routes", nil, "`FILE` with VirtualServices and HTTPRoutes, - for stdin: which route samples take before and after a rewrite at a gateway; may be repeated")
 	c.Flags().StringVar(&explain, "explain", "", "say what a `CHECK` is about, with an example, or all of them")
 	complete(c, "ignore", checks)
 	complete(c, "explain", checks)
 	complete(c, "fail-on", failOns)
 	return c
+}
+
+// readRoutes reads the routes of files; nil for no file.
+func readRoutes(files []string, stdin io.Reader) (*route.Table, error) {
+	var objects []map[string]any
+	for _, file := range files {
+		data, err := read.File(file, stdin)
+		if err != nil {
+			return nil, fmt.Errorf("--routes %s: cannot be read", file)
+		}
+		docs, err := input.Parse(file, data)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, docs.Objects()...)
+	}
+	table := route.Parse(objects)
+	if len(files) > 0 && table.Empty() {
+		return nil, fmt.Errorf("--routes %s: there is no VirtualService and no HTTPRoute with a rule in it", strings.Join(files, ", "))
+	}
+	return table, nil
 }
 
 // explainCheck prints a check's page, or that of all.
@@ -107,11 +135,11 @@ type lintReport struct {
 }
 
 // newLintReport looks through inputs.
-func newLintReport(read []*input.Input, unreadable []lint.Finding, ignore []string) lintReport {
+func newLintReport(read []*input.Input, unreadable []lint.Finding, ignore []string, table *route.Table) lintReport {
 	r := lintReport{Findings: append([]lint.Finding{}, unreadable...)}
 	for _, in := range read {
 		r.Workloads += len(in.Workloads)
-		for _, f := range lint.Lint(in) {
+		for _, f := range lint.Routed(in, table) {
 			if !slices.Contains(ignore, string(f.Check)) {
 				r.Findings = append(r.Findings, f)
 			}

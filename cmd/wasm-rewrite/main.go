@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -110,9 +111,21 @@ force, 2 a wrong command line, or input or a cluster that cannot be read.`,
 		SilenceUsage:  true,
 		Version:       buildVersion(),
 	}
+	if name := called(os.Args[0]); name != "" {
+		root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: name}
+	}
 	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
 	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), data(newImport()), data(newConfigMap()), newStatus(), newVerify(), newPromote(), newChanges(), newPending())
 	return root
+}
+
+// called is how people call the tool where they call it as a plugin of kubectl, by
+// the program's name; "" for its own name.
+func called(program string) string {
+	if strings.HasPrefix(filepath.Base(program), "kubectl-") {
+		return "kubectl wasm-rewrite"
+	}
+	return ""
 }
 
 func buildVersion() string {

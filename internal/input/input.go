@@ -61,6 +61,7 @@ type Workload struct {
 	Config    []byte // the configuration as JSON, as the filter receives it
 	Phase     string // AUTHN, AUTHZ, STATS, UNSPECIFIED_PHASE, or "" where it is not known
 	Plugin    string // the plugin's name in metrics, or ""
+	Routes    string // what chooses a route by the request after the filter: a gateway, a waypoint, a client's sidecar; "" for none, or where it is not known
 	Tests     []example.Test
 	Ignored   []Ignored      // what lint is to leave out
 	Places    *source.Map    // where the keys of the configuration and of the tests are written; nil where that is not known

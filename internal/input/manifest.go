@@ -71,18 +71,22 @@ func (in *Input) take(doc Document) (err error) {
 	}
 	switch kind {
 	case "WasmPlugin":
+		defer in.runAt(len(in.Workloads), o)
 		err = in.add(name, o.text("spec", "phase"), o.text("spec", "pluginName"), o.at("spec", "pluginConfig"), doc.Places.At("spec", "pluginConfig"))
 	case "TrafficExtension":
 		phase := o.text("spec", "phase")
 		if phase == "UNSPECIFIED" {
 			phase = "UNSPECIFIED_PHASE"
 		}
+		defer in.runAt(len(in.Workloads), o)
 		if o.at("spec", "wasm") != nil {
 			err = in.add(name, phase, o.text("spec", "wasm", "pluginName"), o.at("spec", "wasm", "pluginConfig"), doc.Places.At("spec", "wasm", "pluginConfig"))
 		}
 	case "EnvoyExtensionPolicy":
+		defer in.runAt(len(in.Workloads), o)
 		err = in.policy(name, o, doc.Places.At("spec", "wasm"))
 	case "EnvoyFilter":
+		defer in.runAt(len(in.Workloads), o)
 		err = in.envoyFilter(name, o, doc.Places.At("spec", "configPatches"))
 	}
 	if err != nil {
@@ -109,6 +113,53 @@ func (in *Input) policy(name string, o object, places *source.Map) error {
 		}
 	}
 	return nil
+}
+
+// runAt says of the workloads from first on where their object puts them.
+func (in *Input) runAt(first int, o object) {
+	for i := first; i < len(in.Workloads); i++ {
+		in.Workloads[i].Routes = o.routes()
+	}
+}
+
+// routes tells what chooses a route after the filter, for people, or nothing
+// for a sidecar, which has one.
+func (o object) routes() string {
+	if o.text("kind") == "EnvoyExtensionPolicy" {
+		return "a gateway"
+	}
+	for _, target := range o.list("spec", "targetRefs") {
+		target, _ := target.(map[string]any)
+		switch object(target).text("kind") {
+		case "Gateway", "GatewayClass":
+			return "a gateway"
+		case "Service", "ServiceEntry":
+			return "a waypoint"
+		}
+	}
+	for _, patch := range o.list("spec", "configPatches") {
+		patch, _ := patch.(map[string]any)
+		switch object(patch).text("match", "context") {
+		case "GATEWAY":
+			return "a gateway"
+		case "SIDECAR_OUTBOUND":
+			return "a client's sidecar"
+		}
+	}
+	for _, path := range [][]string{{"spec", "selector", "matchLabels"}, {"spec", "workloadSelector", "labels"}} {
+		labels, _ := o.at(path...).(map[string]any)
+		istio, _ := labels["istio"].(string)
+		if labels["gateway.networking.k8s.io/gateway-name"] != nil || strings.Contains(istio, "gateway") {
+			return "a gateway"
+		}
+	}
+	for _, traffic := range o.list("spec", "match") {
+		traffic, _ := traffic.(map[string]any)
+		if mode := object(traffic).text("mode"); mode == "CLIENT" || mode == "CLIENT_AND_SERVER" {
+			return "a client's sidecar"
+		}
+	}
+	return ""
 }
 
 // items takes the objects of a list.

@@ -38,6 +38,7 @@ const (
 	Star         Check = "literal-star"
 	YAMLValue    Check = "yaml-value"
 	Slow         Check = "slow-regex"
+	RouteChosen  Check = "route-chosen-again"
 )
 
 // Faulty are the checks of what keeps rules from being used at all.
@@ -280,5 +281,10 @@ var Checks = []About{
 		"Patterns are found by a text that all their paths have, so a thousand of them cost a request little. A regex that says nothing of that kind is tried on every request.",
 		"patterns:\n- {match: {path: {exact: /p0}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p1}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p2}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p3}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p4}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p5}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p6}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p7}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p8}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p9}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p10}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p11}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p12}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p13}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p14}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p15}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p16}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p17}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p18}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p19}}, rewrite: {path: /x}}\n- {match: {path: {regex: \"[0-9]+$\"}}, rewrite: {path: /x, replace: whole}}",
 		"patterns:\n- {match: {path: {exact: /p0}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p1}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p2}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p3}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p4}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p5}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p6}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p7}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p8}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p9}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p10}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p11}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p12}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p13}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p14}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p15}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p16}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p17}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p18}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p19}}, rewrite: {path: /x}}\n- {match: {path: {regex: \"^/shop/[0-9]+$\"}}, rewrite: {path: /x, replace: whole}}",
+	},
+	{
+		RouteChosen, SeverityWarning, "a rewrite where the route is chosen by what it writes; info where the routes are not known",
+		"At a gateway, a waypoint or a client's sidecar Envoy chooses the route again after a filter has changed a request header, so a request whose prefix was stripped is sent to the route of the new path. With --routes lint puts samples through the routes, before and after: VirtualServices and HTTPRoutes from a file, or from a cluster by \"kubectl get virtualservices,httproutes -A -o yaml | wasm-rewrite lint … --routes -\".",
+		"", "",
 	},
 }

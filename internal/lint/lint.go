@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/route"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
@@ -72,8 +73,11 @@ func (f Finding) Named() string {
 func Faults(in *input.Input) []Finding { return gather(in, faults) }
 
 // Lint looks through one input, and gives its faults too.
-func Lint(in *input.Input) []Finding {
-	return gather(in, func(w input.Workload) []Finding { return leaveOut(w.Ignored, workload(w)) })
+func Lint(in *input.Input) []Finding { return Routed(in, nil) }
+
+// Routed does so with the routes that gateways choose from.
+func Routed(in *input.Input, routes *route.Table) []Finding {
+	return gather(in, func(w input.Workload) []Finding { return leaveOut(w.Ignored, workload(w, routes)) })
 }
 
 // Unreadable gives what is no YAML as findings. It tells apart what else is
@@ -224,6 +228,7 @@ func within(path, of string) bool {
 // linter looks through one configuration.
 type linter struct {
 	workload input.Workload
+	routes   *route.Table
 	config   *rewrite.Config
 	rules    *rewrite.Rules
 	patterns []pattern
@@ -248,13 +253,13 @@ func refused(w input.Workload, err error) (findings []Finding) {
 	return findings
 }
 
-func workload(w input.Workload) []Finding {
+func workload(w input.Workload, routes *route.Table) []Finding {
 	config, rules, err := rewrite.Read(w.Config)
 	findings := refused(w, err)
 	if err != nil {
 		return findings
 	}
-	l := &linter{workload: w, config: config, rules: rules, findings: findings, work: budget{left: allOfIt}}
+	l := &linter{workload: w, routes: routes, config: config, rules: rules, findings: findings, work: budget{left: allOfIt}}
 	l.prepare()
 	for i := range l.patterns {
 		l.pattern(i)
@@ -317,6 +322,7 @@ func (l *linter) pattern(i int) {
 	l.unsafePaths(p)
 	l.looksRight(p)
 	l.cost(p)
+	l.chosenAgain(p)
 }
 
 // top looks at what stands outside the patterns.

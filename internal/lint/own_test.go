@@ -16,9 +16,10 @@ func TestOwnRulesAreClean(t *testing.T) {
 		"seed-values.yaml":        {lint.ConfigShown: "the seed's scenario shows its configuration to clients"},
 		"envoyfilter-values.yaml": {lint.ConfigShown: "the seed's scenario, delivered in another way"},
 		"gateway-values.yaml": {
-			lint.ClientHost: "a host for each tenant is what the values show",
-			lint.LateHeader: "the chart's tests want an entry in remove, and it is the one that the language's page has",
-			lint.Phase:      "the values show a phase",
+			lint.ClientHost:  "a host for each tenant is what the values show",
+			lint.LateHeader:  "the chart's tests want an entry in remove, and it is the one that the language's page has",
+			lint.Phase:       "the values show a phase",
+			lint.RouteChosen: "the values show a target that is a gateway",
 		},
 	}
 	needed := map[string]map[lint.Check]bool{}
