@@ -13,8 +13,9 @@ import (
 func TestOwnRulesAreClean(t *testing.T) {
 	const root = "../../"
 	reasons := map[string]map[lint.Check]string{
-		"seed-values.yaml":        {lint.ConfigShown: "the seed's scenario shows its configuration to clients"},
-		"envoyfilter-values.yaml": {lint.ConfigShown: "the seed's scenario, delivered in another way"},
+		"seed-values.yaml":                 {lint.ConfigShown: "the seed's scenario shows its configuration to clients"},
+		"envoyextensionpolicy-values.yaml": {lint.RouteChosen: "this delivery is for gateways"},
+		"envoyfilter-values.yaml":          {lint.ConfigShown: "the seed's scenario, delivered in another way"},
 		"gateway-values.yaml": {
 			lint.ClientHost:  "a host for each tenant is what the values show",
 			lint.LateHeader:  "the chart's tests want an entry in remove, and it is the one that the language's page has",
