@@ -247,7 +247,7 @@ func (c *condition) instead() string {
 // covers tells whether p matches every request that b matches. Where it is not
 // known, it does not.
 func (p *pattern) covers(b *pattern, work *budget) bool {
-	if p.Match.Scheme != "" && p.Match.Scheme != b.Match.Scheme {
+	if len(p.Unless) > 0 || p.Match.Scheme != "" && p.Match.Scheme != b.Match.Scheme {
 		return false
 	}
 	if p.Match.Methods != nil {
