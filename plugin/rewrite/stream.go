@@ -3,7 +3,6 @@ package rewrite
 import (
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -164,33 +163,6 @@ func (s *Scratch) giveUp() {
 	s.out = Outcome{}
 }
 
-// refuse answers a request that would take more than the budget. Whatever its
-// response was to get from it is lost.
-func (s *Scratch) refuse() {
-	s.out.Edits = s.out.Edits[:0]
-	s.steps = 0
-	s.count(TopLevel, OverBudget)
-	s.keeping = append(appendNumber(s.keeping[:0], TopLevel+1), 0)
-	for i := range s.rules.response.refs {
-		if !s.rules.response.refs[i].late() {
-			s.keeping = append(s.keeping, keptLost)
-		}
-	}
-	if !s.store() {
-		s.release(s.stream)
-	}
-	s.reject()
-}
-
-// reject answers 400. The request goes nowhere: nothing of it is worth a write
-// but what access logs show.
-func (s *Scratch) reject() {
-	s.answer = Answer{Status: 400}
-	s.out.Answer = &s.answer
-	s.out.Edits = s.out.Edits[:0]
-	s.own(s.rules.patternHeader, s.names())
-}
-
 // try tests one pattern on the request, and tells whether the search ends.
 func (s *Scratch) try(i int, p *pattern) (stop bool) {
 	switch {
@@ -263,19 +235,6 @@ func (s *Scratch) refused(i int, unsafe string) (stop bool) {
 	return true
 }
 
-// answers tells whether a pattern answers the request.
-func (p *pattern) answers() bool { return p.redirect != nil || p.respond != nil }
-
-func (s *Scratch) answerWith(i int, p *pattern, vals []val) {
-	if p.redirect != nil {
-		s.count(i, Redirected)
-		s.out.Answer = &s.answer
-		return
-	}
-	s.count(i, Responded)
-	s.respond(i, p, vals)
-}
-
 // inShadow says what a pattern would have done.
 func (s *Scratch) inShadow(i int, p *pattern, now target, unsafe string) {
 	s.count(i, Shadowed)
@@ -312,99 +271,6 @@ func (s *Scratch) editRequest(p *pattern) (unsafe string) {
 		s.undo()
 	}
 	return e.reason()
-}
-
-// produce gives what a pattern would make of path, query and host, and why
-// that may not leave the filter. A redirect's Location goes to s.answer.
-func (s *Scratch) produce(p *pattern, vals []val) (now target, host, unsafe string) {
-	now = s.target
-	if p.newPath != nil || p.newQuery.drop || p.newQuery.ops != nil {
-		var tooLong bool
-		if now, tooLong = s.retarget(p, vals); tooLong {
-			return s.target, "", "path and query are longer than 8 KiB"
-		}
-		s.spend((now.size() + s.received.size()) >> 3)
-		if unsafe = unsafeTarget(now, s.target, s.received); unsafe != "" {
-			return s.target, "", unsafe
-		}
-	}
-	if p.newHost != nil {
-		x := s.expand(p.newHost, vals, found{}, encodeNone, maxHost)
-		host = x.text
-		s.loadHost()
-		if host != s.host && (x.long || !validHost(host)) {
-			return now, "", "the host is not valid"
-		}
-	}
-	if p.redirect != nil {
-		location, unsafe := s.location(p.redirect, vals, now)
-		if unsafe != "" {
-			return now, "", unsafe
-		}
-		s.answers = append(s.answers[:0], Header{"location", location})
-		s.answer = Answer{Status: p.redirect.status, Headers: s.answers}
-	}
-	return now, host, ""
-}
-
-// location builds a Location.
-//
-//go:noinline
-func (s *Scratch) location(r *redirect, vals []val, to target) (location, unsafe string) {
-	s.loadHost()
-	scheme, host := r.scheme, s.host
-	if scheme == "" {
-		scheme, _ = s.get(":scheme")
-	}
-	if r.host != nil {
-		host = s.expand(r.host, vals, found{}, encodeNone, maxHost).text
-	}
-	if !validHost(host) {
-		return "", "the host is not valid"
-	}
-	name, port := splitPort(host)
-	if r.scheme != "" && r.host == nil {
-		port = "" // that of the received host
-	}
-	if r.port != 0 {
-		port = ":" + strconv.Itoa(r.port)
-	}
-	if port == ":80" && scheme == "http" || port == ":443" && scheme == "https" {
-		port = ""
-	}
-	start := len(s.arena)
-	for _, part := range [...]string{scheme, "://", name, port, to.path} {
-		s.write(part)
-	}
-	if to.hasQuery {
-		s.write("?")
-		s.write(to.query)
-	}
-	s.write(r.fragment)
-	location = s.since(start)
-	if len(location) > maxValue || hasControl(location) || (scheme != "http" && scheme != "https") {
-		return "", "the Location is not valid"
-	}
-	return location, ""
-}
-
-// respond fills the answer of a respond pattern.
-//
-//go:noinline
-func (s *Scratch) respond(i int, p *pattern, vals []val) {
-	l := &s.answered
-	l.items, l.touched = l.items[:0], l.touched[:0]
-	for h := range p.respond.headers {
-		if e := s.apply(l, &p.respond.headers[h], vals); e.unsafe() {
-			s.count(i, Unsafe)
-		}
-	}
-	s.answers = s.answers[:0]
-	for _, f := range l.items {
-		s.answers = append(s.answers, Header{f.name, f.value})
-	}
-	s.answer = Answer{Status: p.respond.status, Headers: s.answers, Body: p.respond.body}
-	s.out.Answer = &s.answer
 }
 
 // finish ends the request pass: the top level's operations, the filter's own
@@ -492,137 +358,6 @@ func (s *Scratch) cut(value string) string {
 		s.count(TopLevel, Unsafe)
 	}
 	return value[:end]
-}
-
-func (s *Scratch) response() {
-	r := s.rules
-	if len(s.stream.kept) == 0 && r.response.edits != nil {
-		s.out.Edits = append(s.out.Edits, r.response.edits...)
-		return
-	}
-	top := s.walk()
-	if len(r.response.ops) > 0 {
-		vals := []val(nil)
-		if top.values > 0 || !needsRequest(r.response.refs) {
-			vals = s.readKept(r.response.refs, top)
-		} else {
-			vals = s.readAbsent(r.response.refs)
-		}
-		s.editResponse(TopLevel, r.response.ops, vals)
-	}
-	if s.failed {
-		s.giveUp()
-		return
-	}
-	s.diff()
-}
-
-// walk runs the patterns that wait for the response, in configuration order: the
-// kept ones are two ordered lists one after the other, first of the patterns on
-// the response, then of those that acted on the request. It gives what the top
-// level keeps.
-func (s *Scratch) walk() (top kept) {
-	var awaits, acted kept
-	a, b := 0, 0
-	isAwait, isActed := s.nextAwait(&awaits, &a), false
-	for at := 0; ; {
-		k, next, ok := s.nextKept(at)
-		if !ok || k.flags&keptAwaits == 0 {
-			b = at
-			break
-		}
-		at = next
-	}
-	isActed = s.nextActed(&acted, &b)
-	stopped := false
-	for (isAwait || isActed) && !s.failed {
-		if isActed && acted.pattern == TopLevel {
-			top, isActed = acted, false
-			continue
-		}
-		if isAwait && (!isActed || awaits.pattern < acted.pattern) {
-			p := &s.rules.patterns[awaits.pattern]
-			if !stopped && s.onResponse(awaits, p) {
-				stopped = !p.next
-				s.editResponse(awaits.pattern, p.response.ops, s.readKept(p.response.refs, awaits))
-			}
-			isAwait = s.nextAwait(&awaits, &a)
-			continue
-		}
-		p := &s.rules.patterns[acted.pattern]
-		s.editResponse(acted.pattern, p.response.ops, s.readKept(p.response.refs, acted))
-		isActed = s.nextActed(&acted, &b)
-	}
-	return top
-}
-
-// nextAwait reads the next pattern on the response that waits.
-func (s *Scratch) nextAwait(k *kept, at *int) (ok bool) {
-	*k, *at, ok = s.nextKept(*at)
-	return ok && k.flags&keptAwaits != 0
-}
-
-// nextActed reads the next pattern that acted on the request, or the top level.
-func (s *Scratch) nextActed(k *kept, at *int) (ok bool) {
-	*k, *at, ok = s.nextKept(*at)
-	return ok
-}
-
-// onResponse tests a pattern on the response.
-//
-//go:noinline
-func (s *Scratch) onResponse(k kept, p *pattern) bool {
-	if s.captures = s.captures[:0]; p.captures > 0 {
-		s.captures = append(s.captures, make([]val, p.captures)...)
-	}
-	if !s.responseMatches(p) || s.over() {
-		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotMatched, Condition: s.because})
-		return false
-	}
-	switch {
-	case k.flags&keptSampled == 0:
-		s.count(k.pattern, SampledOut)
-		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotSampled})
-		return false
-	case p.mode == shadow:
-		s.count(k.pattern, Shadowed)
-		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: InShadow})
-		return false
-	}
-	s.count(k.pattern, Matched)
-	s.trace(Step{Pattern: k.pattern, Response: true, Verdict: Acted})
-	s.out.Acted = append(s.out.Acted, k.pattern)
-	return true
-}
-
-func (s *Scratch) responseMatches(p *pattern) bool {
-	if s.spend(1 + len(p.status)>>2); p.status != nil {
-		text, _ := s.get(":status")
-		status, _ := strconv.Atoi(text)
-		if !slices.ContainsFunc(p.status, func(r StatusRange) bool { return r.From <= status && status <= r.To }) {
-			return s.miss(OnStatus, 0)
-		}
-	}
-	for i := range p.responseHeaders {
-		if !s.headerHolds(&p.responseHeaders[i]) {
-			return s.miss(OnResponseHeaders, i)
-		}
-	}
-	return true
-}
-
-// editResponse runs header operations on the response. What may not be written
-// there removes its header: nothing can be answered any more.
-func (s *Scratch) editResponse(pattern int, ops []operation, vals []val) {
-	if !s.list.blind {
-		s.load()
-	}
-	for i := range ops {
-		if e := s.apply(&s.list, &ops[i], vals); e.unsafe() {
-			s.count(pattern, Unsafe)
-			s.forbid(&s.list, &ops[i])
-		}
-	}
 }
 
 // readTarget reads the path, with as few host calls as the rules allow.
