@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,10 +81,14 @@ func (g generator) generate() (made map[string][]byte, err error) {
 		return nil, err
 	}
 	made = map[string][]byte{}
-	if made[schemaFile], err = g.schema(work, rules.schemas()); err != nil {
+	whole, err := g.schema(work, rules.schemas())
+	if err != nil {
 		return nil, err
 	}
-	if made[editorFile], err = forEditors(made[schemaFile]); err != nil {
+	if made[schemaFile], err = indented(define(whole)); err != nil {
+		return nil, err
+	}
+	if made[editorFile], err = indented(define(forEditors(whole))); err != nil {
 		return nil, err
 	}
 	if made[readmeFile], err = g.readme(work, rules.table()); err != nil {
@@ -132,7 +137,7 @@ func (g generator) tool(name, dir string, args ...string) error {
 // schemaID is where the schema of the newest version is.
 const schemaID = "https://raw.githubusercontent.com/wasm-rewrite/wasm-rewrite/main/charts/wasm-rewrite/" + schemaFile
 
-func (g generator) schema(work string, rules schema) ([]byte, error) {
+func (g generator) schema(work string, rules schema) (schema, error) {
 	err := g.tool("helm-schema", work, "--values", "values.yaml", "--output", schemaFile,
 		"--draft", "7", "--no-additional-properties", "--use-helm-docs")
 	if err != nil {
@@ -196,33 +201,39 @@ func (g generator) schema(work string, rules schema) ([]byte, error) {
 	// Under this name editors and schema stores find it.
 	root["$id"] = schemaID
 
-	return indented(root)
+	return root, nil
 }
 
 // forEditors makes the schema of one file of values: what the chart's own values
 // or another file has does not have to be in it.
-func forEditors(text []byte) ([]byte, error) {
-	var root schema
-	if err := json.Unmarshal(text, &root); err != nil {
-		return nil, err
-	}
-	delete(root, "required")
-	root["$id"] = strings.Replace(schemaID, schemaFile, editorFile, 1)
-	for name, property := range root["properties"].(schema) {
+func forEditors(root schema) schema {
+	properties := maps.Clone(root["properties"].(schema))
+	for name, property := range properties {
 		if name != "workloads" && name != "defaults" {
-			partial(property.(schema))
+			properties[name] = partial(property.(schema))
 		}
 	}
-	return indented(root)
+
+	root = maps.Clone(root)
+	delete(root, "required")
+	root["$id"] = strings.Replace(schemaID, schemaFile, editorFile, 1)
+	root["properties"] = properties
+	return root
 }
 
-// partial drops what has to be there, at every depth.
-func partial(s schema) {
+// partial is a schema in which nothing has to be there, at any depth.
+func partial(s schema) schema {
+	s = maps.Clone(s)
 	delete(s, "required")
-	properties, _ := s["properties"].(schema)
-	for _, property := range properties {
-		partial(property.(schema))
+	properties, nested := s["properties"].(schema)
+	if nested {
+		properties = maps.Clone(properties)
+		for name, property := range properties {
+			properties[name] = partial(property.(schema))
+		}
+		s["properties"] = properties
 	}
+	return s
 }
 
 func indented(s schema) ([]byte, error) {

@@ -81,7 +81,8 @@ image: {{ printf "%s/%s@%s" ($image.registry | default $values.image.registry) (
 args: {{ concat (list "verify" .gate "/release/release.json") .args | toJson }}
 # The end of the log is what Argo CD shows of a Pod that failed.
 terminationMessagePolicy: FallbackToLogsOnError
-resources: {requests: {cpu: 10m, memory: 64Mi}}
+# The bound holds for rules that the engine refuses for their size, too.
+resources: {requests: {cpu: 10m, memory: 64Mi}, limits: {memory: 512Mi}}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
