@@ -28,6 +28,10 @@ func TestCases(t *testing.T) {
 		if c.YAML == nil {
 			values = string(c.Config)
 		}
+		if c.YAML == nil && strings.ContainsAny(values, "\n\r") {
+			left++ // what the page hands on is read as YAML and written anew: without the line breaks of a JSON text
+			continue
+		}
 		if _, err := input.Parse(c.Name, []byte(values)); err != nil || !plain(values) || c.YAML == nil && !json.Valid(c.Config) {
 			left++ // a text that is no YAML or holds no object never comes to the engine; what is no JSON may be YAML
 			continue
@@ -91,9 +95,7 @@ func (p *tab) shows(t *testing.T, name string, i int, x rewritetest.Exchange) {
 		seen.Upstream = &up
 	}
 	x.Request.Body = "" // the page sends none
-	if x.Upstream.Start == "" {
-		x.Upstream.Body = ""
-	}
+	x.Upstream.Body = ""
 	x.Response.Body, x.Client.Body = "", ""
 	if x.Answer == nil {
 		seen.Client.Body = ""
