@@ -517,7 +517,12 @@ func rawHead(raw string) string {
 // envoys returns the Envoys to compare with: the one ENVOY names, or those that
 // make envoy has put under build/envoy.
 func envoys(t *testing.T) []string {
-	if path := os.Getenv("ENVOY"); path != "" {
+	path := os.Getenv("ENVOY")
+	if path != "" {
+		// make names it as it is seen from the root of the repository.
+		if !filepath.IsAbs(path) {
+			path = filepath.Join("../..", path)
+		}
 		return []string{path}
 	}
 	found, err := filepath.Glob("../../build/envoy/*/envoy")
