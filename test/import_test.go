@@ -3,6 +3,7 @@ package test
 import (
 	"cmp"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -33,6 +34,9 @@ var ingressSeeds = []uint64{
 	5521891738099285602, 12488970728467087985, 8605511711083318150, 768651469347723393, 16863788952304193207, 13679173335150103181,
 }
 
+// importSeed picks the other objects; go test ./test -run Nginx -import-seed 7 tries other ones.
+var importSeed = flag.Uint64("import-seed", 1, "seed of the generated Ingresses of which no difference is known")
+
 // TestImportedIngressesDoAsNginx sends the same requests to a real nginx, with
 // the locations that ingress-nginx writes for generated Ingresses, and to a
 // gateway and sidecars of real Envoys, with their routes and the imported
@@ -45,8 +49,9 @@ func TestImportedIngressesDoAsNginx(t *testing.T) {
 	)
 	var all []*networking.Ingress
 	seeds := slices.Clone(ingressSeeds)
+	more := rand.New(rand.NewPCG(*importSeed, 3))
 	for len(seeds) < sets {
-		seeds = append(seeds, rand.Uint64())
+		seeds = append(seeds, more.Uint64())
 	}
 	bySet := map[string]uint64{}
 	for i, seed := range seeds {
@@ -270,11 +275,14 @@ func sameAnswer(us, them wire.Message, target, host string) (kind string, same b
 		if got != target {
 			kind = "rewritten"
 		}
-		// The rules send one slash where nginx sends two.
+		// The rules send one slash where nginx sends two, and refuse what would begin with more.
+		if strings.HasPrefix(got, "///") && us.Start == "400" {
+			return "refused by the rules", true
+		}
 		if strings.HasPrefix(got, "//") {
 			got = "/" + strings.TrimLeft(got, "/")
 		}
-		same = us.Start == "200" && us.Body == them.Body && firstOf(us, "x-got-path") == got
+		same = us.Start == "200" && us.Body == them.Body && plainQuery(firstOf(us, "x-got-path")) == plainQuery(got)
 		for _, name := range []string{"x-got-host", "x-got-prefix", "location", "set-cookie"} {
 			same = same && absolute(oneSlashed(name, us), host) == absolute(oneSlashed(name, them), host)
 		}
@@ -290,6 +298,16 @@ func sameAnswer(us, them wire.Message, target, host string) (kind string, same b
 		same = us.Start == them.Start
 	}
 	return kind, same
+}
+
+// plainQuery decodes the slashes of a query: what the rules put into a query is
+// encoded, what nginx puts there is not.
+func plainQuery(target string) string {
+	path, query, found := strings.Cut(target, "?")
+	if !found {
+		return target
+	}
+	return path + "?" + strings.ReplaceAll(query, "%2F", "/")
 }
 
 // oneSlashed gives a header of nginx's answer. The prefix that it forwards has
@@ -320,6 +338,7 @@ func plainAddress(text string) string {
 	}
 	// The rules send one slash where nginx sends two.
 	u.Path = "/" + strings.TrimLeft(u.Path, "/")
+	u.RawQuery = strings.ReplaceAll(u.RawQuery, "%2F", "/")
 	if port := u.Port(); port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https" {
 		u.Host = u.Hostname()
 	}

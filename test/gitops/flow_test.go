@@ -245,26 +245,30 @@ func TestAnEnvironmentIsAddedAndLeft(t *testing.T) {
 	edit(t, "environments/qa/place.yaml", "namespace: shop-dev", "namespace: shop-qa\n  promotedFrom: dev")
 	must(t, push("qa: not allowed yet"))
 	must(t, eventually(settled, func() error {
-		app, err := application("qa")
+		set, err := bed.objects.Resource(applicationSets).Namespace(argocd.Namespace).Get(bed.ctx, "wasm-rewrite", metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		conditions, _, _ := unstructured.NestedSlice(app.Object, "status", "conditions")
+		conditions, _, _ := unstructured.NestedSlice(set.Object, "status", "conditions")
 		if text := fmt.Sprint(conditions); !strings.Contains(text, "wasm-rewrite-qa") {
 			return fmt.Errorf("Argo CD does not refuse an environment without a project of its own: %s", text)
 		}
 		return nil
 	}))
-	if _, err := plugin("qa", "checkout"); err == nil {
-		t.Error("rules are there without a project that allows it")
+	if _, err := application("qa"); err == nil {
+		t.Error("there is an Application without a project that allows it")
 	}
+
 	must(t, addProject("qa"))
 	must(t, push("qa: allowed"))
 	must(t, eventually(settled, func() error {
 		_, err := project("qa")
 		return err
 	}))
-	must(t, refresh("qa", "normal"))
+	// Left alone, the ApplicationSet looks again three minutes after it refused.
+	_, err = bed.objects.Resource(applicationSets).Namespace(argocd.Namespace).Patch(bed.ctx, "wasm-rewrite", apitypes.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"argocd.argoproj.io/application-set-refresh": "true"}}}`), metav1.PatchOptions{})
+	must(t, err)
 	must(t, eventually(settled, func() error { _, err := plugin("qa", "checkout"); return err }))
 
 	must(t, os.RemoveAll(filepath.Join(bed.tree, "environments/qa")))
