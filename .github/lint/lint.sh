@@ -3,16 +3,16 @@
 set -euo pipefail
 
 # Paths have no blanks in them, and none is a flag.
-read -ra paths <<<"$PATHS"
-((${#paths[@]})) || { echo "::error::paths: want files or environment folders"; exit 2; }
+read -ra files <<<"$PATHS"
+((${#files[@]})) || { echo "::error::paths: want files or environment folders"; exit 2; }
 run=("$TOOL" lint --chart "$CHART")
 
 # What cannot be read at all ends here, with its reason.
-"${run[@]}" -o sarif --fail-on never -- "${paths[@]}" >"$SARIF"
+"${run[@]}" -o sarif --fail-on never -- "${files[@]}" >"$SARIF"
 echo "sarif=$SARIF" >>"$GITHUB_OUTPUT"
-"${run[@]}" -o json --fail-on never -- "${paths[@]}" | jq -r '
+"${run[@]}" -o json --fail-on never -- "${files[@]}" | jq -r '
   def data: gsub("%"; "%25") | gsub("\r"; "%0D") | gsub("\n"; "%0A");
   def property: data | gsub(":"; "%3A") | gsub(","; "%2C");
   .findings[] | select(.file) |
   "::\({error: "error", warning: "warning", info: "notice"}[.severity]) file=\(.file | property),line=\(.line),col=\(.column),title=\(.check | property)::\([.path, .value, .reason] | map(select(.)) | join(": ") | data)\(if .advice then "%0A" + (.advice | data) else "" end)"'
-"${run[@]}" --fail-on "$FAIL_ON" -- "${paths[@]}"
+"${run[@]}" --fail-on "$FAIL_ON" -- "${files[@]}"
