@@ -22,7 +22,6 @@ node=$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' wa
 printf 'FROM scratch\nCOPY httpbin /\nENTRYPOINT ["/httpbin"]\n' | docker build --tag httpbin:test --file - build/bin
 kind load docker-image httpbin:test --name wasm-rewrite
 
-<<<<<<< HEAD
 # Nothing is unpacked before it is checked: against the sum in kind.sums, which nobody can change with the release, or, for
 # a release that has none there yet, against the sum that is published beside it, which shows a damaged file alone.
 archive=istio-$istio-linux-amd64.tar.gz
@@ -33,11 +32,10 @@ if ! grep "  $archive\$" test/mesh/kind.sums >"$state/sum"; then
 fi
 (cd "$state" && sha256sum --check --strict --quiet sum)
 tar -xz -C "$state" -f "$state/$archive"
-=======
-curl --fail --silent --show-error --location \
-	"https://github.com/istio/istio/releases/download/$istio/istio-$istio-linux-amd64.tar.gz" | tar -xz -C "$state"
-kubectl apply --filename https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.4.0/standard-install.yaml
->>>>>>> 54861ae (docs: what runs in Istio 1.31, waypoints and TrafficExtension; mesh tests that wait run beside others)
+# The kinds of Gateway API come from its Go module, which go checks against the public sums.
+crds=$(go mod download -json sigs.k8s.io/gateway-api@v1.4.0 | sed -n 's|.*"Dir": "\(.*\)",$|\1|p')/config/crd/standard
+kubectl apply --filename "$crds"
+
 istioctl=$state/istio-$istio/bin/istioctl charts=$state/istio-$istio/manifests/charts
 "$istioctl" install --skip-confirmation --set profile="$profile" \
 	--set 'meshConfig.defaultConfig.proxyMetadata.WASM_INSECURE_REGISTRIES=*'
@@ -56,12 +54,6 @@ if [[ $profile != ambient ]]; then
 fi
 
 # A waypoint: the plugin names it by targetRefs.
-<<<<<<< HEAD
-# The kinds of Gateway API come from its Go module, which go checks against the public sums.
-crds=$(go mod download -json sigs.k8s.io/gateway-api@v1.4.0 | sed -n 's|.*"Dir": "\(.*\)",$|\1|p')/config/crd/standard
-kubectl apply --filename "$crds"
-=======
->>>>>>> 54861ae (docs: what runs in Istio 1.31, waypoints and TrafficExtension; mesh tests that wait run beside others)
 kubectl create namespace demo
 kubectl label namespace demo istio.io/dataplane-mode=ambient
 kubectl create deployment httpbin --namespace demo --image=httpbin:test
