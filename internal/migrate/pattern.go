@@ -26,8 +26,8 @@ type pattern struct {
 }
 
 // stays is what a pattern does that only keeps its requests from those after
-// it. No request has this header.
-var stays = plan.Fields{{Key: "headers", Value: plan.Fields{{Key: "request", Value: plan.Fields{{Key: "remove", Value: []any{"x-wasm-rewrite-stays"}}}}}}}
+// it.
+var stays = plan.Fields{{Key: "then", Value: "stop"}}
 
 // patterns gives the patterns of a workload, compiled one by one: what the
 // engine refuses is left out, said, and keeps its requests all the same.
