@@ -2,7 +2,6 @@ package test
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"os"
 	"slices"
@@ -133,8 +132,7 @@ func TestNoKeyOfAFileBecomesAnotherSource(t *testing.T) {
 	} {
 		text, err := patched(t, c.basename, map[string]any{c.workload: nil})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			name, _ := json.Marshal(c)
-			t.Errorf("%s is no error, %v:\n%s", name, err, text)
+			t.Errorf("%q of %q is no error, %v:\n%s", c.workload, c.basename, err, text)
 		}
 	}
 }

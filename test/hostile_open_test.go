@@ -37,8 +37,8 @@ func hostileKinds() []hostileKind {
 		}
 		return `{"headers": {"` + side + `": {"set": {` + strings.Join(list, ",") + `}}}}`
 	}
-	regex := func(text, replacement string) string {
-		return fmt.Sprintf(`{"patterns": [{"match": {"path": {"regex": %q}}, "rewrite": {"path": %q}}]}`, text, replacement)
+	regex := func(text string) string {
+		return fmt.Sprintf(`{"patterns": [{"match": {"path": {"regex": %q}}, "rewrite": {"path": "b"}}]}`, text)
 	}
 	var many []string
 	for i := range 1000 {
@@ -55,10 +55,10 @@ func hostileKinds() []hostileKind {
 		{"4,096 query matchers on escaped names", matchers(4096), escaped},
 		{"ten header values", values(10, "request"), parameters},
 		{"ten values kept for the response", values(10, "response"), parameters},
-		{"a run and an alternative", regex("a.*z|a", "b"), path("a")},
-		{"a run between literals", regex("legacy/.*/edit|legacy", "b"), path("legacy/")},
-		{"300 runs", regex("(?:a.*){300}z|a", "b"), path("a")},
-		{"nested repetitions", regex("((a?){2}){40}(a*)*z", "b"), path("a")},
+		{"a run and an alternative", regex("a.*z|a"), path("a")},
+		{"a run between literals", regex("legacy/.*/edit|legacy"), path("legacy/")},
+		{"300 runs", regex("(?:a.*){300}z|a"), path("a")},
+		{"nested repetitions", regex("((a?){2}){40}(a*)*z"), path("a")},
 		{"1,000 regexes that ignore case", `{"patterns": [` + strings.Join(many, ",") + `]}`, path("/view/7")},
 	}
 }

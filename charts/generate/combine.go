@@ -52,7 +52,7 @@ var combinations = map[string][]refusal{
 		replaceAlone,
 	},
 	"QueryEdits": {{schema{"type": "object", "additionalProperties": empty, "not": with("keep", schema{"type": "array"})}, "keep, drop or at least one edit"}},
-	"Redirect": {replaceAlone},
+	"Redirect":   {replaceAlone},
 	"Respond": {
 		{schema{"allOf": []any{with("status", schema{"enum": []any{204, 205, 304}}), with("body", schema{"type": "string", "minLength": 1})}},
 			"an object without body, as responses with this status have none"},

@@ -148,7 +148,7 @@ func (l *linter) deny(p *pattern) {
 	// Other spellings of the path.
 	var pass []string
 	if p.path != nil && p.path.known && p.path.key != "suffix" {
-		for _, r := range p.requestsOf(evading(p.path.example))[:] {
+		for _, r := range p.requestsOf(evading(p.path.example)) {
 			if path, _, _ := strings.Cut(r.target, "?"); !takes(r) && !slices.Contains(pass, path) {
 				pass = append(pass, path)
 			}

@@ -21,7 +21,6 @@ type pattern struct {
 	acts   bool
 	begins string // what every path that it takes begins with, in lower case
 	object string
-	fold   bool
 	entry  *entry
 }
 

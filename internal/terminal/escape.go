@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,7 +25,7 @@ func New(to io.Writer) *Writer { return &Writer{to: to} }
 // Write writes a text, which may end anywhere. It reports the bytes that it was given, not those that they became.
 func (w *Writer) Write(text []byte) (int, error) {
 	var out bytes.Buffer
-	rest := append(w.partial, text...)
+	rest := slices.Concat(w.partial, text)
 	w.partial = nil
 	for len(rest) > 0 {
 		if !utf8.FullRune(rest) {

@@ -14,7 +14,7 @@ func TestTextOfOthersIsNoCommand(t *testing.T) {
 		{"a carriage return", "fine\rFAIL", `fine\u000dFAIL`},
 		{"C1 in UTF-8", "\u009b31m \u0085 \u0090", `\u009b31m \u0085 \u0090`},
 		{"C1 as a byte, and other bytes that are no UTF-8", "\x9b31m \xff \xc3(", `\x9b31m \xff \xc3(`},
-		{"text that turns around", "user\u202e⁦ \u2028 \u2029", `user\u202e\u2066 \u2028 \u2029`},
+		{"text that turns around", "user\u202e\u2066 \u2028 \u2029", `user\u202e\u2066 \u2028 \u2029`},
 		{"a command of a workflow", "::error file=x::oops\n  ::set-output name=a::b\n", "\\u003a:error file=x::oops\n  \\u003a:set-output name=a::b\n"},
 		{"an old command of a workflow, anywhere", "name ##[add-path]/tmp ## [x]", `name \u0023#[add-path]/tmp ## [x]`},
 		{"colons elsewhere", "a::b: c\n", "a::b: c\n"},

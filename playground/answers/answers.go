@@ -67,7 +67,7 @@ func (d *Desk) Answer(ctx context.Context, call string, input []byte) ([]byte, e
 		"lint":   func(_ context.Context, q *Question) any { return lintText(q.Values) },
 		"tests":  func(ctx context.Context, q *Question) any { return d.tests(ctx, q) },
 		"change": func(_ context.Context, q *Question) any { return compare(q) },
-		"keep":   func(ctx context.Context, q *Question) any { return keep(q) },
+		"keep":   func(_ context.Context, q *Question) any { return keep(q) },
 	}[call]
 	if asked == nil {
 		return nil, fmt.Errorf("%s is no question", call)

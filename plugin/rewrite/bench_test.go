@@ -42,9 +42,9 @@ func BenchmarkLoad(b *testing.B) {
 	config := []byte(rewritetest.ManyPatterns(rewrite.MaxPatterns))
 	b.ReportAllocs()
 	var before, after syscall.Rusage
-	syscall.Getrusage(0, &before)
+	_ = syscall.Getrusage(0, &before)
 	defer func() {
-		syscall.Getrusage(0, &after)
+		_ = syscall.Getrusage(0, &after)
 		b.ReportMetric(float64(after.Utime.Nano()-before.Utime.Nano())/1e6/float64(b.N), "cpu-ms/op")
 	}()
 	for b.Loop() {

@@ -22,9 +22,6 @@ func hasControl(s string) bool {
 	return false
 }
 
-// validValue tells whether s may be written to a header.
-func validValue(s string) bool { return len(s) <= maxValue && !hasControl(s) }
-
 // traits are what servers read in different ways, so that a rewrite may only
 // hand it on, not make it.
 type traits struct {

@@ -297,15 +297,15 @@ func (k *keys) within(name string, of *Type) *keys {
 }
 
 // object is a struct that is always there.
-func (k *keys) object(name string, into keyed, of *Type) {
+func (k *keys) object(name string, into keyed) {
 	switch {
 	case k.is != nil:
-		k.find(name, describe(into, of))
+		k.find(name, describe(into, nil))
 	case k.visit != nil:
-		into.keys(k.within(name, of))
+		into.keys(k.within(name, nil))
 	default:
 		if v := k.find(name, noType); v != nil {
-			k.decoder.object(k.at.key(name), v, into, of)
+			k.decoder.object(k.at.key(name), v, into, nil)
 		}
 	}
 }
@@ -335,10 +335,10 @@ func optional[T any, P interface {
 		*into = new(T)
 	}
 	if k.is != nil {
-		k.object(name, P(new(T)), nil)
+		k.object(name, P(new(T)))
 		return
 	}
-	k.object(name, P(*into), nil)
+	k.object(name, P(*into))
 }
 
 // objects is a list of structs.

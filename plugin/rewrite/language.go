@@ -9,7 +9,7 @@ package rewrite
 func (c *Config) keys(k *keys) {
 	k.vars("vars", &c.Vars)
 	objects(k, "patterns", &c.Patterns, &Type{Form: List, Max: MaxPatterns})
-	k.object("headers", &c.Headers, nil)
+	k.object("headers", &c.Headers)
 	k.text("originalPathHeader", &c.OriginalPathHeader, ownHeaderType)
 	k.text("patternHeader", &c.PatternHeader, ownHeaderType)
 	k.word("onUnsafe", &c.OnUnsafe, onUnsafeType)
@@ -18,12 +18,12 @@ func (c *Config) keys(k *keys) {
 
 func (p *Pattern) keys(k *keys) {
 	k.text("name", &p.Name, patternNameType)
-	k.object("match", &p.Match, nil)
+	k.object("match", &p.Match)
 	objects(k, "unless", &p.Unless, unlessType)
 	optional(k, "rewrite", &p.Rewrite)
 	optional(k, "redirect", &p.Redirect)
 	optional(k, "respond", &p.Respond)
-	k.object("headers", &p.Headers, nil)
+	k.object("headers", &p.Headers)
 	k.word("then", &p.Then, thenType)
 	k.word("mode", &p.Mode, modeType)
 	optional(k, "sample", &p.Sample)
@@ -95,15 +95,15 @@ func (r *Rewrite) keys(k *keys) {
 	k.atLeastOne(rewriteParts)
 }
 
-func (e *QueryEdits) keys(k *keys) {
-	k.textMap("rename", &e.Rename, renameParamsType)
-	k.texts("remove", &e.Remove, paramGlobsType)
-	k.texts("keep", &e.Keep, paramGlobsType)
-	objects(k, "replace", &e.Replace, replaceParamsType)
-	k.textsMap("set", &e.Set, paramValueListsType)
-	k.textMap("overwrite", &e.Overwrite, paramValuesType)
-	k.textMap("default", &e.Default, paramValuesType)
-	k.textsMap("add", &e.Add, paramValueListsType)
+func (q *QueryEdits) keys(k *keys) {
+	k.textMap("rename", &q.Rename, renameParamsType)
+	k.texts("remove", &q.Remove, paramGlobsType)
+	k.texts("keep", &q.Keep, paramGlobsType)
+	objects(k, "replace", &q.Replace, replaceParamsType)
+	k.textsMap("set", &q.Set, paramValueListsType)
+	k.textMap("overwrite", &q.Overwrite, paramValuesType)
+	k.textMap("default", &q.Default, paramValuesType)
+	k.textsMap("add", &q.Add, paramValueListsType)
 }
 
 func (r *Redirect) keys(k *keys) {
@@ -123,19 +123,19 @@ func (r *Respond) keys(k *keys) {
 }
 
 func (h *Headers) keys(k *keys) {
-	k.object("request", &h.Request, nil)
-	k.object("response", &h.Response, nil)
+	k.object("request", &h.Request)
+	k.object("response", &h.Response)
 }
 
-func (e *HeaderEdits) keys(k *keys) {
-	k.textMap("copy", &e.Copy, renameHeadersType)
-	k.textMap("rename", &e.Rename, renameHeadersType)
-	k.texts("remove", &e.Remove, headerGlobsType)
-	objects(k, "replace", &e.Replace, replaceHeadersType)
-	k.textsMap("set", &e.Set, headerValueListsType)
-	k.textMap("overwrite", &e.Overwrite, headerValuesType)
-	k.textMap("default", &e.Default, headerValuesType)
-	k.textsMap("add", &e.Add, headerValueListsType)
+func (h *HeaderEdits) keys(k *keys) {
+	k.textMap("copy", &h.Copy, renameHeadersType)
+	k.textMap("rename", &h.Rename, renameHeadersType)
+	k.texts("remove", &h.Remove, headerGlobsType)
+	objects(k, "replace", &h.Replace, replaceHeadersType)
+	k.textsMap("set", &h.Set, headerValueListsType)
+	k.textMap("overwrite", &h.Overwrite, headerValuesType)
+	k.textMap("default", &h.Default, headerValuesType)
+	k.textsMap("add", &h.Add, headerValueListsType)
 }
 
 func (r *Replace) keys(k *keys) {

@@ -205,7 +205,7 @@ func (s *Scratch) readKept(refs []ref, k kept) []val {
 	first, at := len(s.vals), k.values
 	for i := range refs {
 		s.spend(1)
-		v := val{}
+		var v val
 		if refs[i].late() {
 			v = refs[i].orDefault(s.value(&refs[i]))
 		} else {

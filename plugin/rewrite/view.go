@@ -130,7 +130,7 @@ func (s *Scratch) apply(l *fieldList, op *operation, vals []val) effect {
 	if !s.spend(1) {
 		return effectOver
 	}
-	e := effectDone
+	var e effect
 	switch op.kind {
 	case opRemove:
 		e = s.remove(l, op)

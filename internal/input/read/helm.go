@@ -172,7 +172,7 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 		w.Name = strings.TrimPrefix(w.Name[strings.LastIndexByte(w.Name, '/')+1:], o.Release+"-")
 		w.Places = from.places.At("defaults").Over(from.places.At("workloads", w.Name))
 		whole, _ := workloads[w.Name].(map[string]any)
-		w.Ignored = append(everywhere[:len(everywhere):len(everywhere)], input.TakeIgnored(whole)...)
+		w.Ignored = slices.Concat(everywhere, input.TakeIgnored(whole))
 		if tests := whole["tests"]; tests != nil {
 			w.Tests, w.TestFault = example.Parse(tests)
 		}

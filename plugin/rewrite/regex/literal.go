@@ -14,7 +14,6 @@ type literal struct {
 type literals struct {
 	*parser
 	exact, fold run
-	anchored    bool
 }
 
 // run is the text that is being read, the text at the beginning, and the
