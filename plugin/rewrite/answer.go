@@ -60,7 +60,7 @@ func (s *Scratch) produce(p *pattern, vals []val) (now target, host, unsafe stri
 		x := s.expand(p.newHost, vals, found{}, encodeNone, maxHost)
 		host = x.text
 		s.loadHost()
-		if host != s.host && (x.long || !validHost(host)) {
+		if x.long || host != s.host && !validHost(host) {
 			return now, "", "the host is not valid"
 		}
 	}
@@ -85,7 +85,10 @@ func (s *Scratch) location(r *redirect, vals []val, to target) (location, unsafe
 		scheme, _ = s.get(":scheme")
 	}
 	if r.host != nil {
-		host = s.expand(r.host, vals, found{}, encodeNone, maxHost).text
+		x := s.expand(r.host, vals, found{}, encodeNone, maxHost)
+		if host = x.text; x.long {
+			return "", "the host is not valid" // and cut: its end, which is the rule's own, may be missing
+		}
 	}
 	if !validHost(host) {
 		return "", "the host is not valid"
