@@ -57,19 +57,20 @@ type Scratch struct {
 	acted      []byte // value of the pattern header
 	keeping    []byte // what the stream is going to keep
 
-	loaded   bool
-	arrived  []Header
-	list     fieldList
-	saved    fieldList // the list before a pattern that may be undone
-	answered fieldList // headers of a respond
-	target             // current path and query
-	received target    // as it arrived
-	hasHost  bool
-	host     string
-	hostWas  string
-	bareHost string // host in lower case without its port, once it was asked for
-	loc      []int  // of the path regex's leftmost match in the pattern at hand
-	captures []val  // named groups of the pattern at hand
+	loaded    bool
+	arrived   []Header
+	list      fieldList
+	saved     fieldList // the list before a pattern that may be undone
+	savedLong int       // and long
+	answered  fieldList // headers of a respond
+	target              // current path and query
+	received  target    // as it arrived
+	hasHost   bool
+	host      string
+	hostWas   string
+	bareHost  string // host in lower case without its port, once it was asked for
+	loc       []int  // of the path regex's leftmost match in the pattern at hand
+	captures  []val  // named groups of the pattern at hand
 }
 
 // NewScratch makes a Scratch. Its texts are made in arena where they fit; a

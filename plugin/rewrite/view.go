@@ -300,6 +300,7 @@ func (s *Scratch) mark() {
 	s.spend(1 + len(s.list.items)>>2)
 	s.saved.items = append(s.saved.items[:0], s.list.items...)
 	s.saved.touched = append(s.saved.touched[:0], s.list.touched...)
+	s.savedLong = s.long
 }
 
 // undo brings back the list as it was when it was marked.
@@ -307,6 +308,7 @@ func (s *Scratch) undo() {
 	s.spend(1 + len(s.saved.items)>>2)
 	s.list.items = append(s.list.items[:0], s.saved.items...)
 	s.list.touched = append(s.list.touched[:0], s.saved.touched...)
+	s.long = s.savedLong
 }
 
 // diff turns what the header operations changed into as few writes as say it.
