@@ -117,11 +117,33 @@ func (s *Scratch) remove(l *fieldList, op *operation) effect {
 
 // forbid removes the header that an operation may not write.
 func (s *Scratch) forbid(l *fieldList, op *operation) {
-	name := op.name
-	if op.kind == opCopy || op.kind == opRename {
-		name = op.to
+	switch {
+	case op.kind == opRemove && strings.Contains(op.name, "*"):
+		s.forbidGlob(l, op.name)
+	case op.kind == opCopy:
+		s.clear(l, op.to)
+	case op.kind == opRename:
+		s.clear(l, op.to)
+		s.clear(l, op.name)
+	default:
+		s.clear(l, op.name)
 	}
-	s.clear(l, name)
+}
+
+// forbidGlob removes what a glob names where there are no steps left to match it:
+// all names that begin and end as it does, which between two * may be too many.
+func (s *Scratch) forbidGlob(l *fieldList, glob string) {
+	before, after := glob[:strings.IndexByte(glob, '*')], glob[strings.LastIndexByte(glob, '*')+1:]
+	kept := l.items[:0]
+	for _, f := range l.items {
+		held := isUntouchable(f.name) || f.name == forwardedProto
+		if !held && len(f.name) >= len(before)+len(after) && strings.HasPrefix(f.name, before) && strings.HasSuffix(f.name, after) {
+			s.touch(l, f.name)
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	l.items = kept
 }
 
 // apply runs one operation. Where what it would write may not leave the filter
