@@ -98,6 +98,27 @@ func TestMissesAllocateNothing(t *testing.T) {
 	}
 }
 
+// Where the budget ends the work ends too, in the midst of a long query.
+func TestBudgetEndsKeep(t *testing.T) {
+	var names []string
+	for i := range 500 {
+		names = append(names, fmt.Sprintf(`"a%d"`, i))
+	}
+	stream := load(t, `{"patterns": [{"rewrite": {"query": {"keep": [`+strings.Join(names, ",")+`]}}}]}`).NewStream()
+	request := get("/?" + strings.Repeat("&", 58_000))
+	start := time.Now()
+	for range 20 {
+		stream.Reset()
+		if out := stream.Request(request); out.Answer == nil || out.Answer.Status != 400 {
+			t.Fatalf("outcome %+v, want the answer 400", out)
+		}
+	}
+	// Some 40 ms; 5 s where the rest of the query is walked.
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("20 requests took %v", took)
+	}
+}
+
 // A configuration of 1,000 mixed patterns takes effect quickly.
 func TestManyPatternsCompileQuickly(t *testing.T) {
 	var patterns []string

@@ -206,6 +206,9 @@ func (s *Scratch) editParams(q *params, op *operation, vals []val) bool {
 func (s *Scratch) filterParams(q *params, op *operation) {
 	kept := s.params[:0]
 	for _, p := range s.params {
+		if s.over() {
+			return // the request is refused
+		}
 		start := len(s.arena)
 		name := s.decode(q.name(s, &p))
 		if !s.removes(op, name) {
@@ -223,7 +226,7 @@ func (s *Scratch) removes(op *operation, name string) bool {
 		return s.globMatch(op.name, name)
 	}
 	for _, glob := range op.names {
-		if s.spend(1); s.globMatch(glob, name) {
+		if !s.spend(1) || s.globMatch(glob, name) {
 			return false
 		}
 	}
