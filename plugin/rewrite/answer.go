@@ -51,8 +51,7 @@ func (s *Scratch) produce(p *pattern, vals []val) (now target, host, unsafe stri
 		if now, tooLong = s.retarget(p, vals); tooLong {
 			return s.target, "", "path and query are longer than 8 KiB"
 		}
-		s.spend((now.size() + s.received.size()) >> 3)
-		if unsafe = unsafeTarget(now, s.target, s.received); unsafe != "" {
+		if unsafe = s.unsafeTarget(now); unsafe != "" {
 			return s.target, "", unsafe
 		}
 	}

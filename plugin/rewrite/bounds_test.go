@@ -119,6 +119,18 @@ func TestBudgetEndsKeep(t *testing.T) {
 	}
 }
 
+// What arrived is looked at once, however many patterns are held against it.
+func TestReceivedPathIsReadOnce(t *testing.T) {
+	patterns := strings.Repeat(`{"mode": "shadow", "rewrite": {"path": "/${header.x-dots}"}},`, 1000)
+	stream := load(t, `{"patterns": [`+strings.TrimSuffix(patterns, ",")+`]}`).NewStream()
+	request := get("/" + strings.Repeat("./", 29_000))
+	request.list = append(request.list, rewrite.Header{Name: "x-dots", Value: ".."})
+	stream.Request(request)
+	if used := rewrite.Budget - stream.Steps(); used > rewrite.Budget/4 {
+		t.Errorf("%d of %d steps", used, rewrite.Budget)
+	}
+}
+
 // A configuration of 1,000 mixed patterns takes effect quickly.
 func TestManyPatternsCompileQuickly(t *testing.T) {
 	var patterns []string

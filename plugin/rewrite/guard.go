@@ -85,9 +85,17 @@ func (t target) size() int {
 	return n
 }
 
-// unsafeTarget gives why a path and query may not be written where was stood
-// before and received arrived, or "".
-func unsafeTarget(now, was, received target) string {
+// knownTraits are the traits of what arrived, once they were asked for: it may be
+// long, and many patterns ask.
+type knownTraits struct {
+	traits
+	known bool
+}
+
+// unsafeTarget gives why a path and query may not be written in place of the
+// current ones, or "".
+func (s *Scratch) unsafeTarget(now target) string {
+	was := s.target
 	if now == was {
 		return ""
 	}
@@ -97,15 +105,16 @@ func unsafeTarget(now, was, received target) string {
 	if now.size() > maxTarget {
 		return "path and query are longer than 8 KiB"
 	}
-	if reason := newTraits(now.path, received.path, pathTraits); reason != "" {
+	if reason := s.newTraits(now.path, s.received.path, &s.pathArrived, pathTraits); reason != "" {
 		return reason
 	}
-	return newTraits(now.query, received.query, queryTraits)
+	return s.newTraits(now.query, s.received.query, &s.queryArrived, queryTraits)
 }
 
 // newTraits gives what a path or query may not have because the received one
 // has none of it, or "".
-func newTraits(now, received string, traitsOf func(string) traits) string {
+func (s *Scratch) newTraits(now, received string, r *knownTraits, traitsOf func(string) traits) string {
+	s.spend(len(now) >> 1)
 	t := traitsOf(now)
 	if t.space {
 		return "a space or control byte in path or query"
@@ -113,7 +122,10 @@ func newTraits(now, received string, traitsOf func(string) traits) string {
 	if t == (traits{}) {
 		return ""
 	}
-	r := traitsOf(received)
+	if !r.known {
+		s.spend(len(received) >> 1)
+		*r = knownTraits{traitsOf(received), true}
+	}
 	switch {
 	case t.high && !r.high:
 		return "a byte from 0x80 on that was not received"

@@ -71,6 +71,8 @@ type Scratch struct {
 	bareHost  string // host in lower case without its port, once it was asked for
 	loc       []int  // of the path regex's leftmost match in the pattern at hand
 	captures  []val  // named groups of the pattern at hand
+
+	pathArrived, queryArrived knownTraits
 }
 
 // NewScratch makes a Scratch. Its texts are made in arena where they fit; a
@@ -105,6 +107,7 @@ func (s *Scratch) rest() {
 	s.candidates, s.captures, s.answers = emptied(s.candidates), emptied(s.captures), emptied(s.answers)
 	s.hasHost, s.host, s.hostWas, s.bareHost = false, "", "", ""
 	s.target, s.received = target{}, target{}
+	s.pathArrived, s.queryArrived = knownTraits{}, knownTraits{}
 }
 
 // emptied gives a list back without entries, and without memory where it was long.

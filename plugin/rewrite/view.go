@@ -99,11 +99,11 @@ func (s *Scratch) remove(l *fieldList, op *operation) effect {
 		s.clear(l, op.name)
 		return effectDone
 	}
+	s.spend(len(l.items))
 	kept, was := l.items[:0], len(l.items)
 	for i := range l.items {
 		f := &l.items[i]
-		held := isUntouchable(f.name) || f.name == forwardedProto && op.name != forwardedProto
-		if s.globMatch(op.name, f.name) && !held {
+		if s.globMatch(op.name, f.name) && !isUntouchable(f.name) && (f.name != forwardedProto || op.name == forwardedProto) {
 			s.touch(l, f.name)
 		} else {
 			kept = append(kept, *f)
