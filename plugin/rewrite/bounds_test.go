@@ -131,6 +131,23 @@ func TestReceivedPathIsReadOnce(t *testing.T) {
 	}
 }
 
+// A host without a name is read once, as every other is.
+func TestHostIsReadOnce(t *testing.T) {
+	patterns := strings.Repeat(`{"match": {"host": {"exact": "a"}}, "rewrite": {"path": "/b"}},`, 4000)
+	stream := load(t, `{"patterns": [`+strings.TrimSuffix(patterns, ",")+`]}`).NewStream()
+	request := get("/")
+	request.list[0].Value = ":" + strings.Repeat("a", 58_000)
+	start := time.Now()
+	for range 40 {
+		stream.Reset()
+		stream.Request(request)
+	}
+	// Some 10 ms; 4 s where every pattern reads it.
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("40 requests took %v", took)
+	}
+}
+
 // A configuration of 1,000 mixed patterns takes effect quickly.
 func TestManyPatternsCompileQuickly(t *testing.T) {
 	var patterns []string

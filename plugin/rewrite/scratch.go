@@ -72,6 +72,7 @@ type Scratch struct {
 	loc       []int  // of the path regex's leftmost match in the pattern at hand
 	captures  []val  // named groups of the pattern at hand
 
+	hasBareHost               bool
 	pathArrived, queryArrived knownTraits
 }
 
@@ -105,7 +106,7 @@ func (s *Scratch) rest() {
 	s.arena, s.vals, s.acted, s.keeping = s.arena[:0], emptied(s.vals), emptied(s.acted), emptied(s.keeping)
 	s.texts, s.edited, s.params = emptied(s.texts), emptied(s.edited), emptied(s.params)
 	s.candidates, s.captures, s.answers = emptied(s.candidates), emptied(s.captures), emptied(s.answers)
-	s.hasHost, s.host, s.hostWas, s.bareHost = false, "", "", ""
+	s.hasHost, s.hasBareHost, s.host, s.hostWas, s.bareHost = false, false, "", "", ""
 	s.target, s.received = target{}, target{}
 	s.pathArrived, s.queryArrived = knownTraits{}, knownTraits{}
 }

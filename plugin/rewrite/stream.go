@@ -212,7 +212,7 @@ func (s *Scratch) try(i int, p *pattern) (stop bool) {
 		s.count(i, Rewritten)
 		s.target = now
 		if p.newHost != nil {
-			s.host, s.bareHost = host, ""
+			s.host, s.hasBareHost = host, false
 		}
 	}
 	return !p.next

@@ -464,9 +464,10 @@ func (s *Scratch) loadHost() {
 
 // hostname gives the current host in lower case without its port.
 func (s *Scratch) hostname() string {
-	if s.loadHost(); s.bareHost != "" {
+	if s.loadHost(); s.hasBareHost || !s.spend(len(s.host)>>4) {
 		return s.bareHost
 	}
+	s.hasBareHost = true
 	s.bareHost, _ = splitPort(s.host)
 	start := len(s.arena)
 	if strings.IndexFunc(s.bareHost, isUpperLetter) >= 0 && s.room(len(s.bareHost)) {
