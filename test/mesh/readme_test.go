@@ -46,11 +46,13 @@ func TestTheInstallOfTheReadmeWorksAsItStandsThere(t *testing.T) {
 	publish, install, _ := strings.Cut(string(commands[1]), "\n")
 	said := run(replacer.Replace(publish))
 	digest := regexp.MustCompile(`/wasm-rewrite@(sha256:[0-9a-f]{64})\n`).FindStringSubmatch(said)
-	if digest == nil {
-		t.Fatalf("%s prints no digest of the filter:\n%s", publish, said)
+	tool := regexp.MustCompile(`/wasm-rewrite-cli@(sha256:[0-9a-f]{64})\n`).FindStringSubmatch(said)
+	if digest == nil || tool == nil {
+		t.Fatalf("%s prints no digest of the filter or of the command line:\n%s", publish, said)
 	}
 	install, status, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(install, "\\\n", "")), "\n")
-	run(replacer.Replace(strings.ReplaceAll(install, "sha256:…", digest[1])))
+	install = strings.Replace(install, "verify.image.digest=sha256:…", "verify.image.digest="+tool[1], 1)
+	run(replacer.Replace(strings.Replace(install, "sha256:…", digest[1], 1)))
 	t.Cleanup(func() {
 		if out, err := exec.Command("helm", "uninstall", "my-rules", "--namespace", s.name, "--kubeconfig", bed.Kubeconfig).CombinedOutput(); err != nil {
 			t.Errorf("helm uninstall: %v\n%s", err, out)

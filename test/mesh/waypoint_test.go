@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/k8s"
@@ -58,6 +59,21 @@ func (s *space) rewritten(version, site string) error {
 	return err
 }
 
+// holds waits until a condition holds for a second and a half. A waypoint whose listeners change ends the connections to
+// it, so what held once may fail once more.
+func (s *space) holds(condition func() error) {
+	s.Helper()
+	s.until(func() error {
+		for range 15 {
+			if err := condition(); err != nil {
+				return err
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		return nil
+	})
+}
+
 // It is alone, since a GatewayClass is of every waypoint.
 func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 	s := waypointSpace(t)
@@ -76,7 +92,7 @@ func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 				wantsTrafficExtensions(t)
 			}
 			s := s.in(t)
-			s.settles(func() error {
+			s.holds(func() error {
 				return errors.Join(s.asked("v1", "/banana/418", notFound), s.asked("v2", "/banana/418", notFound))
 			})
 			namespace := s.name
@@ -84,9 +100,9 @@ func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 				namespace = "istio-system"
 			}
 			r := s.install(chart(), helm.Options{KubectlOptions: kubectl(namespace)}, image, to(target.place), "delivery: "+target.delivery)
-			s.settles(func() error { return s.rewritten("v1", "here") })
+			s.holds(func() error { return s.rewritten("v1", "here") })
 			// A connection that was idle through the change before ends with its next request.
-			s.settles(func() error {
+			s.holds(func() error {
 				return s.asked("v2", "/banana/418", map[bool]int{true: teapot, false: notFound}[target.v2])
 			})
 			code, out := s.tool("status", "--kubeconfig", bed.Kubeconfig, "-n", namespace, r.name)
