@@ -94,6 +94,8 @@ type knownTraits struct {
 
 // unsafeTarget gives why a path and query may not be written in place of the
 // current ones, or "".
+//
+//go:noinline
 func (s *Scratch) unsafeTarget(now target) string {
 	was := s.target
 	if now == was {
