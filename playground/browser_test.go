@@ -37,25 +37,32 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "there is no page: run make build-playground")
 		return 1
 	}
+
 	bed.server = httptest.NewServer(http.StripPrefix(where, http.FileServer(http.Dir("../build/playground"))))
 	defer bed.server.Close()
+
 	chromium := os.Getenv("CHROMIUM")
 	if chromium == "" {
 		chromium = "/usr/bin/chromium"
 	}
+
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.WindowSize(1400, 1000))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with it
 	}
+
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	defer cancel()
+
 	browser, cancel := chromedp.NewContext(allocator)
 	defer cancel()
 	if err := chromedp.Run(browser); err != nil {
 		fmt.Fprintln(os.Stderr, "the browser does not start:", err)
 		return 1
 	}
+
 	bed.browser = browser
+
 	return m.Run()
 }
 
@@ -96,12 +103,14 @@ func blank(t *testing.T) *tab {
 	t.Cleanup(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+
 		for _, fault := range p.faults {
 			if !p.meant(fault) {
 				t.Error("the page: " + fault)
 			}
 		}
 	})
+
 	return p
 }
 
@@ -187,6 +196,7 @@ func (p *tab) visit(state map[string]string) {
 // pack makes a link's fragment as the page does: JSON, deflated, in base64 for URLs.
 func pack(t *testing.T, state map[string]string) string {
 	t.Helper()
+
 	text, err := json.Marshal(state)
 	if err != nil {
 		t.Fatal(err)
@@ -202,6 +212,7 @@ func pack(t *testing.T, state map[string]string) string {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	return base64.RawURLEncoding.EncodeToString(packed.Bytes())
 }
 

@@ -21,7 +21,9 @@ func TestCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	page := open(t, "")
+
 	shown, left := 0, 0
 	for _, c := range cases {
 		values := string(c.YAML)
@@ -42,6 +44,7 @@ func TestCases(t *testing.T) {
 			page.refuses(t, c)
 			continue
 		}
+
 		for i, x := range c.Exchanges {
 			if !typable(x) {
 				left++
@@ -72,10 +75,12 @@ func random(c rewritetest.Case) bool {
 // refuses compares the errors that the page shows.
 func (p *tab) refuses(t *testing.T, c rewritetest.Case) {
 	t.Helper()
+
 	want := c.Errors
 	if len(want) > 20 {
 		want = want[:20]
 	}
+
 	got := strings.Split(p.text("#verdict"), "\n")
 	if len(got) > len(want) && len(c.Errors) > 20 {
 		got = got[:20]
@@ -96,6 +101,7 @@ func spaces(lines []string) (list []string) {
 // shows compares what the page shows of an exchange with what the table wants.
 func (p *tab) shows(t *testing.T, name string, i int, x rewritetest.Exchange) {
 	t.Helper()
+
 	got := eval[struct{ Upstream, Client, Agreement, Verdict string }](p, `(() => {
 		const box = (name) => document.querySelector('#outcome pre[aria-label="' + name + '"]')?.textContent ?? "";
 		return {upstream: box("The upstream gets"), client: box("The client gets"), agreement: document.querySelector("#agreement")?.innerText ?? "", verdict: document.querySelector("#verdict").innerText};
@@ -105,12 +111,14 @@ func (p *tab) shows(t *testing.T, name string, i int, x rewritetest.Exchange) {
 		up := message(got.Upstream)
 		seen.Upstream = &up
 	}
+
 	x.Request.Body = "" // the page sends none
 	x.Upstream.Body = ""
 	x.Response.Body, x.Client.Body = "", ""
 	if x.Answer == nil {
 		seen.Client.Body = ""
 	}
+
 	for _, difference := range x.Differences(seen) {
 		t.Errorf("%s, request %d: %s (the page says %q)", name, i+1, difference, got.Verdict)
 	}
@@ -122,16 +130,19 @@ func (p *tab) shows(t *testing.T, name string, i int, x rewritetest.Exchange) {
 // message reads what the page shows of a message.
 func message(text string) (m rewritetest.Message) {
 	head, body, _ := strings.Cut(text, "\n\n")
+
 	m.Body = body
 	for i, line := range strings.Split(strings.TrimSuffix(head, "\n"), "\n") {
 		if i == 0 {
 			m.Start, m.Target, _ = strings.Cut(line, " ")
 			continue
 		}
+
 		name, value, _ := strings.Cut(line, ": ")
 		name = map[string]string{"host": ":authority", "scheme": ":scheme"}[name] + map[bool]string{true: "", false: name}[name == "host" || name == "scheme"]
 		m.Headers = append(m.Headers, rewrite.Header{Name: name, Value: value})
 	}
+
 	return m
 }
 
@@ -165,7 +176,9 @@ func typable(x rewritetest.Exchange) bool {
 			}
 		}
 	}
+
 	authority := x.Request.Values(":authority")
+
 	scheme := x.Request.Values(":scheme")
 	switch {
 	case !plain(x.Request.Target), strings.ContainsAny(x.Request.Target, "# \t\n"), !strings.HasPrefix(x.Request.Target, "/"):
@@ -177,6 +190,7 @@ func typable(x rewritetest.Exchange) bool {
 	case len(scheme) > 0 && scheme[0] != "http" && scheme[0] != "https":
 		return false
 	}
+
 	return true
 }
 
@@ -184,6 +198,7 @@ func plain(text string) bool {
 	if !utf8.ValidString(text) {
 		return false
 	}
+
 	for _, r := range text {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' || r == utf8.RuneError {
 			return false
@@ -198,8 +213,10 @@ func TestRecipes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	page := open(t, "")
 	page.click("#tab-tests")
+
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name(), ".yaml")
 		eval[bool](page, `(document.querySelector("#tests-verdict").textContent = "", location.hash = `+quote("#"+name)+`, true)`)

@@ -33,10 +33,13 @@ func TestTheFirstLoadIsSmall(t *testing.T) {
 			loaded = append(loaded, e.Request.URL)
 		}
 	})
+
 	before := cpu(t)
 	page.do(chromedp.Navigate(address()))
 	page.settled()
+
 	took := cpu(t) - before
+
 	total := 0
 	for _, name := range []string{"index.html", "style.css", "icon.svg", "page.js", "worker.js", "engine.wasm.gz", "plugin.wasm", "schema.json", "recipes.json"} {
 		total += compressed(t, filepath.Join("../build/playground", name))
@@ -45,6 +48,7 @@ func TestTheFirstLoadIsSmall(t *testing.T) {
 	if total > 4_000_000 {
 		t.Errorf("the first load has %d bytes", total)
 	}
+
 	for _, one := range loaded {
 		if strings.Contains(one, "import.wasm") {
 			t.Error("the first load has the import in it")
@@ -57,6 +61,7 @@ func TestTheFirstLoadIsSmall(t *testing.T) {
 
 func compressed(t *testing.T, file string) int {
 	t.Helper()
+
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +74,7 @@ func compressed(t *testing.T, file string) int {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	return b.Len()
 }
 
@@ -76,21 +82,25 @@ func compressed(t *testing.T, file string) int {
 // other things too.
 func cpu(t *testing.T) (total time.Duration) {
 	t.Helper()
+
 	browser := chromedp.FromContext(bed.browser).Browser.Process()
 	if browser == nil {
 		t.Fatal("the browser has no process")
 	}
+
 	children := map[string][]string{}
 	times := map[string]time.Duration{}
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, file := range stats {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			continue // it has just ended
 		}
+
 		pid := strings.Split(file, "/")[2]
 		fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 		user, _ := strconv.Atoi(fields[11])
@@ -106,6 +116,7 @@ func cpu(t *testing.T) (total time.Duration) {
 		}
 	}
 	add(strconv.Itoa(browser.Pid))
+
 	return total
 }
 
@@ -129,7 +140,9 @@ func TestAKeystrokeIsQuick(t *testing.T) {
 func (p *tab) keystrokes(t *testing.T, n int) time.Duration {
 	t.Helper()
 	p.do(chromedp.Focus("#url", chromedp.ByQuery))
+
 	before := cpu(t)
+
 	for i := range n {
 		p.do(chromedp.SendKeys("#url", string(rune('a'+i%26)), chromedp.ByQuery))
 		p.settled()
@@ -140,6 +153,7 @@ func (p *tab) keystrokes(t *testing.T, n int) time.Duration {
 func many(n int) string {
 	var b strings.Builder
 	b.WriteString("workloads:\n  shop:\n    selector: {app: shop}\n    patterns:\n")
+
 	for i := range n {
 		fmt.Fprintf(&b, "    - name: p-%d\n      match: {path: {regex: \"^/section-%d/([a-z]+)$\"}}\n      rewrite: {path: /s/%d/$1}\n", i, i, i)
 	}
@@ -155,6 +169,7 @@ func TestEverybodyCanUseIt(t *testing.T) {
 	if err := os.MkdirAll("../build/playground-shots", 0o755); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, scheme := range []string{"light", "dark"} {
 		for device, width := range map[string]int64{"desk": 1400, "phone": 360} {
 			p := blank(t)
@@ -164,6 +179,7 @@ func TestEverybodyCanUseIt(t *testing.T) {
 			p.visit(map[string]string{"v": shop, "m": "GET", "u": "https://shop.example.com/banana/418", "h": "x-env: blue", "s": "418",
 				"o": strings.Replace(shop, "/new", "/newer", 1), "l": "GET https://shop.example.com/old/a"})
 			p.do(chromedp.Evaluate(string(axe), nil))
+
 			for _, tab := range []string{"tests", "change", "import", "try"} {
 				p.click("#tab-" + tab)
 				p.until(map[string]string{"tests": `document.querySelector("#tests li")`, "change": `document.querySelector("#change li")`, "import": "true", "try": "true"}[tab])
@@ -192,6 +208,7 @@ func (p *tab) shot(t *testing.T, name string) {
 
 func (p *tab) axe(t *testing.T, what string) {
 	t.Helper()
+
 	for _, violation := range eval[[]string](p, `axe.run().then((r) => r.violations.map((v) => v.id + ": " + v.help + ": " + v.nodes.map((n) => n.html).slice(0, 3).join(" | ")))`) {
 		t.Errorf("%s: %s", what, violation)
 	}

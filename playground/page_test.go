@@ -174,6 +174,7 @@ func TestALinkHoldsEverything(t *testing.T) {
 	// One that is none is said, and the page works on.
 	broken := open(t, "#no-link-at-all")
 	broken.until(`document.querySelector("#toast").textContent.startsWith("This link cannot be read")`)
+
 	bomb := open(t, "#"+pack(t, map[string]string{"v": strings.Repeat(" ", 8<<20)}))
 	bomb.until(`document.querySelector("#toast").textContent.includes("more than 4 MiB")`)
 }
@@ -185,6 +186,7 @@ func TestNothingPastedIsMarkup(t *testing.T) {
 	values := strings.ReplaceAll(shop, "name: right", "name: '"+evil+"'")
 	values = strings.Replace(values, "    tests:", "    - name: 'x"+evil+"'\n      match: {path: {regex: '"+evil+"('}}\n      zz"+"<b>: 1\n    tests:", 1)
 	page.visit(map[string]string{"v": values, "m": "GET", "u": "/" + evil, "h": "x-a: " + evil, "s": "200", "r": "x-b: " + evil, "o": values, "i": values + evil, "w": evil})
+
 	for _, tab := range []string{"tests", "change", "import", "try"} {
 		page.click("#tab-" + tab)
 		if tab == "import" {
@@ -234,6 +236,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 		page.do(chromedp.KeyEvent(kb.Tab))
 		seen[eval[string](page, focus)] = true
 	}
+
 	for _, id := range []string{"example", "share", "export", "rules", "tab-try", "method", "url", "headers", "status", "response-headers"} {
 		if !seen[id] {
 			t.Errorf("Tab does not come to #%s", id)
@@ -270,6 +273,7 @@ func TestKeysAreExplained(t *testing.T) {
 
 func digest(t *testing.T) string {
 	t.Helper()
+
 	wasm, err := os.ReadFile("../build/plugin.wasm")
 	if err != nil {
 		t.Fatal(err)

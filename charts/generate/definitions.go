@@ -34,6 +34,7 @@ func (d *definitions) count(v any) {
 		if v[named] != nil {
 			d.seen[content(v)]++
 		}
+
 		for _, one := range v {
 			d.count(one)
 		}
@@ -52,10 +53,12 @@ func content(s schema) string {
 			bare[key] = value
 		}
 	}
+
 	text, err := json.Marshal(bare)
 	if err != nil {
 		panic(err) // a schema is made of maps, lists and texts
 	}
+
 	return string(text)
 }
 
@@ -70,6 +73,7 @@ func (d *definitions) rewrite(v any) any {
 		}
 		return out
 	}
+
 	return v
 }
 
@@ -81,6 +85,7 @@ func (d *definitions) refer(s schema) schema {
 			bare[key] = d.rewrite(s[key])
 		}
 	}
+
 	name, _ := s[named].(string)
 	text := content(s)
 	if name != "" && d.seen[text] > 1 {
@@ -88,17 +93,20 @@ func (d *definitions) refer(s schema) schema {
 			d.names[text] = d.free(name)
 			d.made[d.names[text]] = bare
 		}
+
 		bare = schema{"$ref": "#/definitions/" + d.names[text]}
 	}
 	if s["description"] != nil {
 		bare["description"] = s["description"]
 	}
+
 	return bare
 }
 
 // free gives a name that no definition has.
 func (d *definitions) free(name string) string {
 	taken := func(name string) bool { return d.made[name] != nil }
+
 	free := name
 	for i := 2; taken(free); i++ {
 		free = name + strconv.Itoa(i)

@@ -151,6 +151,7 @@ func holdNames(s schema, t *rewrite.Type) {
 		if c.matches != "" {
 			regex = opposite[c.matches]
 		}
+
 		wrong[regex] = schema{"if": schema{"not": schema{"type": "null"}}, "then": schema{"const": c.want}}
 	}
 	if len(wrong) > 0 {

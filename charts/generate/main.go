@@ -28,6 +28,7 @@ func main() {
 	flag.StringVar(&g.chart, "chart", "charts/wasm-rewrite", "the chart's directory")
 	flag.StringVar(&g.config, "config", "plugin/rewrite/config.go", "the Go file of the rule language's struct")
 	flag.StringVar(&g.bin, "bin", "build/bin", "where helm-docs and helm-schema are (make build/bin/helm-docs build/bin/helm-schema)")
+
 	check := flag.Bool("check", false, "write nothing, fail where a file is not what would be made")
 	flag.Parse()
 	if err := run(g, *check); err != nil {
@@ -41,6 +42,7 @@ func run(g generator, check bool) error {
 	if err != nil {
 		return err
 	}
+
 	var faults []error
 	for name, content := range made {
 		file := filepath.Join(g.chart, name)
@@ -52,6 +54,7 @@ func run(g generator, check bool) error {
 			faults = append(faults, fmt.Errorf("%s is not what is made from values.yaml and %s: run make generate", file, g.config))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -69,6 +72,7 @@ func (g generator) generate() (made map[string][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	values, err = uncommented(values)
 	if err != nil {
 		return nil, err
@@ -76,10 +80,12 @@ func (g generator) generate() (made map[string][]byte, err error) {
 	if err := os.WriteFile(filepath.Join(work, "values.yaml"), values, 0o644); err != nil {
 		return nil, err
 	}
+
 	rules, err := readRules(g.config)
 	if err != nil {
 		return nil, err
 	}
+
 	made = map[string][]byte{}
 	whole, err := g.schema(work, rules.schemas())
 	if err != nil {
@@ -94,6 +100,7 @@ func (g generator) generate() (made map[string][]byte, err error) {
 	if made[readmeFile], err = g.readme(work, rules.table()); err != nil {
 		return nil, err
 	}
+
 	return made, nil
 }
 
@@ -107,14 +114,17 @@ func uncommented(values []byte) ([]byte, error) {
 	if !found || !found2 || strings.TrimSpace(between) != "" {
 		return nil, errors.New("values.yaml wants workloads: {} and behind it a commented example under # workloads: alone")
 	}
+
 	out := []string{before, "workloads:" + line}
 	for _, line := range strings.Split(strings.TrimSuffix(block, "\n"), "\n") {
 		text, ok := strings.CutPrefix(line, "# ")
 		if !ok {
 			return nil, fmt.Errorf("values.yaml: after # workloads: nothing but the example may come, not %q", line)
 		}
+
 		out = append(out, text)
 	}
+
 	return []byte(strings.Join(out, "\n") + "\n"), nil
 }
 
@@ -126,11 +136,13 @@ func (g generator) tool(name, dir string, args ...string) error {
 	if _, err := os.Stat(tool); err != nil {
 		return fmt.Errorf("%w: run make build/bin/%s", err, name)
 	}
+
 	cmd := exec.Command(tool, args...)
 	cmd.Dir = dir
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, output)
 	}
+
 	return nil
 }
 
@@ -143,6 +155,7 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	text, err := os.ReadFile(filepath.Join(work, schemaFile))
 	if err != nil {
 		return nil, err
@@ -151,14 +164,17 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 	if err := json.Unmarshal(text, &root); err != nil {
 		return nil, err
 	}
+
 	properties := root["properties"].(schema)
 	workloads := properties["workloads"].(schema)
 	workload := workloads["additionalProperties"].(schema)
+
 	keys := workload["properties"].(schema)
 	for key, rule := range rules {
 		if keys[key] == nil {
 			return nil, fmt.Errorf("the example of workloads in values.yaml does not document %s", key)
 		}
+
 		keys[key] = rule
 	}
 	// The example's labels are none of the schema's; Istio's own form is answered.
@@ -172,9 +188,11 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	keys["patterns"].(schema)["items"].(schema)["properties"].(schema)["lint"] = noted
 
 	defaults := properties["defaults"].(schema)
+
 	ofDefaults := defaults["properties"].(schema)
 	for key, value := range keys {
 		if !slices.Contains([]string{"selector", "targetRefs", "patterns", "tests"}, key) && ofDefaults[key] == nil {
@@ -185,15 +203,18 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 	for key := range rules {
 		properties[key] = schema{"const": "(a key of a workload: write workloads.<name>." + key + ")"}
 	}
+
 	for _, key := range []string{"selector", "targetRefs", "tests"} {
 		properties[key] = schema{"const": "(a key of a workload: write workloads.<name>." + key + ")"}
 	}
+
 	properties["workload"] = schema{"const": "(the key is workloads: a map of names to workloads)"}
 
 	// Twice the same value would be made nullable twice.
 	if defaults, err = clone(defaults); err != nil {
 		return nil, err
 	}
+
 	properties["defaults"] = defaults
 	nullable(defaults)
 	nullable(workloads)
@@ -218,6 +239,7 @@ func forEditors(root schema) schema {
 	delete(root, "required")
 	root["$id"] = strings.Replace(schemaID, schemaFile, editorFile, 1)
 	root["properties"] = properties
+
 	return root
 }
 
@@ -231,8 +253,10 @@ func partial(s schema) schema {
 		for name, property := range properties {
 			properties[name] = partial(property.(schema))
 		}
+
 		s["properties"] = properties
 	}
+
 	return s
 }
 
@@ -278,6 +302,7 @@ func nullable(s schema) {
 
 func orNull(s schema) {
 	nullable(s)
+
 	switch types := s["type"].(type) {
 	case string:
 		s["type"] = []any{types, "null"}
@@ -307,5 +332,6 @@ func (g generator) readme(work string, table []byte) ([]byte, error) {
 	if err := g.tool("helm-docs", work, "--sort-values-order", "file", "--output-file", readmeFile); err != nil {
 		return nil, err
 	}
+
 	return os.ReadFile(filepath.Join(work, readmeFile))
 }

@@ -22,12 +22,14 @@ func TestLimitsAreThoseOfParse(t *testing.T) {
 	tried := 0
 	limits(rewrite.Language(), "", "%s", func(path, text string, of *rewrite.Type) {
 		good, bad := values(rules{}.of(of, ""))
+
 		tried += len(good) + len(bad)
 		for _, value := range good {
 			if err := parse(t, text, value); err != nil {
 				t.Errorf("the schema allows %s: %v, Parse does not: %v", path, value, err)
 			}
 		}
+
 		for _, value := range bad {
 			if parse(t, text, value) == nil {
 				t.Errorf("the schema refuses %s: %v, Parse allows it", path, value)
@@ -53,6 +55,7 @@ func limits(of *rewrite.Type, path, text string, visit func(path, text string, o
 				others += fmt.Sprintf(",%q:%q", key.Name, "x")
 			}
 		}
+
 		for _, key := range of.Keys {
 			rest := strings.Replace(others, fmt.Sprintf(",%q:%q", key.Name, "x"), "", 1)
 			limits(key.Type, path+"."+key.Name, put("{%q:%%s%s}", key.Name, rest), visit)
@@ -84,6 +87,7 @@ func values(of schema) (good, bad []any) {
 	if of["minItems"] == 1 {
 		bad = append(bad, []any{})
 	}
+
 	switch of["type"] {
 	case "string":
 		bad = append(bad, 1, true, []any{"x"}, map[string]any{})
@@ -92,16 +96,19 @@ func values(of schema) (good, bad []any) {
 	case "integer", "number":
 		bad = append(bad, "1", true)
 	}
+
 	return good, bad
 }
 
 // parse gives Parse's error with a value put into a configuration.
 func parse(t *testing.T, text string, value any) error {
 	t.Helper()
+
 	encoded, err := json.Marshal(value)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, err = rewrite.Parse([]byte(strings.Replace(text, "%s", string(encoded), 1)))
 	return err
 }
@@ -111,6 +118,7 @@ func TestExampleInValuesMustFollowWorkloads(t *testing.T) {
 	if want := "a: 1\n# -- what\nworkloads: # @schema x\n  httpbin:\n    # -- on\n    enabled: true\n"; err != nil || string(got) != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
+
 	for _, values := range []string{"a: 1\n", "\nworkloads: {}\nb: 2\n# workloads:\n", "\nworkloads: {}\n# workloads:\n#   x:\nb: 2\n"} {
 		if _, err := uncommented([]byte(values)); err == nil {
 			t.Errorf("%q was accepted", values)

@@ -62,6 +62,7 @@ func nameOf(t *rewrite.Type, name string) string {
 	case rewrite.Map:
 		return nameOf(t.Elem, name) + "ByName"
 	}
+
 	return strings.ToLower(strings.Join(t.Words, "Or"))
 }
 
@@ -110,6 +111,7 @@ func (r rules) bare(t *rewrite.Type, name string) schema {
 		for i, n := range t.Numbers {
 			enum[i] = n
 		}
+
 		s["enum"] = enum
 	} else if t.Form == rewrite.Number || t.Form == rewrite.Share {
 		s["minimum"], s["maximum"] = t.Min, t.Max
@@ -117,6 +119,7 @@ func (r rules) bare(t *rewrite.Type, name string) schema {
 	if t.Empty != "" {
 		s["minItems"] = 1
 	}
+
 	return s
 }
 
@@ -129,6 +132,7 @@ func words(t *rewrite.Type) (enum []any) {
 
 func (r rules) object(t *rewrite.Type, name string) schema {
 	properties := schema{}
+
 	var required []any
 	for _, key := range t.Keys {
 		said := r.said(name, key.Name)
@@ -136,16 +140,19 @@ func (r rules) object(t *rewrite.Type, name string) schema {
 		if said.comment != "" {
 			property["description"] = said.comment
 		}
+
 		properties[key.Name] = property
 		if key.Type.Required || key.Type.Missing != "" {
 			required = append(required, key.Name)
 		}
 	}
+
 	object := schema{"type": "object", "properties": properties, "additionalProperties": false}
 	if required != nil {
 		object["required"] = required
 	}
 	combine(object, t, name)
+
 	return object
 }
 
@@ -177,10 +184,12 @@ func (t *table) rows(of *rewrite.Type, name, path string) {
 		if key.Name == "revision" {
 			continue
 		}
+
 		said, at, inner := t.said(name, key.Name), path+key.Name, key.Type
 		if inner.Form == rewrite.List && inner.Elem.Form == rewrite.Object {
 			at, inner = at+"[]", inner.Elem
 		}
+
 		meaning, before, described := said.comment, t.at[said.of], t.at[said.of] != ""
 		if inner.Keys != nil && described {
 			meaning = strings.TrimPrefix(strings.TrimSuffix(meaning, ".")+". The same keys as `"+before+"`.", ". ")
@@ -214,6 +223,7 @@ func typeName(t *rewrite.Type) string {
 		}
 		return "list"
 	}
+
 	return "string"
 }
 
@@ -224,6 +234,7 @@ func manuals(file string) (map[string]map[string]manual, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	structs := map[string]map[string]manual{}
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
@@ -245,6 +256,7 @@ func manuals(file string) (map[string]map[string]manual, error) {
 			}
 		}
 	}
+
 	return structs, nil
 }
 
@@ -254,13 +266,16 @@ func fields(of *ast.StructType) map[string]manual {
 		if field.Tag == nil {
 			continue
 		}
+
 		key, _, _ := strings.Cut(reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("json"), ",")
 		text := field.Doc.Text()
 		if text == "" {
 			text = field.Comment.Text()
 		}
+
 		keys[key] = manual{strings.Join(strings.Fields(text), " "), structOf(field.Type)}
 	}
+
 	return keys
 }
 
@@ -276,5 +291,6 @@ func structOf(of ast.Expr) string {
 	case *ast.MapType:
 		return structOf(of.Value)
 	}
+
 	return ""
 }

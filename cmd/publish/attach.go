@@ -36,10 +36,12 @@ func attach(image name.Digest, pushed artifact, sbom string, p provenance, login
 	if !json.Valid(bill) {
 		return fmt.Errorf("%s: not JSON; want an SPDX document", sbom)
 	}
+
 	statement, err := p.statement(image)
 	if err != nil {
 		return fmt.Errorf("provenance: %w", err)
 	}
+
 	subject := v1.Descriptor{}
 	if subject.Digest, err = pushed.Digest(); err != nil {
 		return err
@@ -50,6 +52,7 @@ func attach(image name.Digest, pushed artifact, sbom string, p provenance, login
 	if subject.MediaType, err = pushed.MediaType(); err != nil {
 		return err
 	}
+
 	for _, a := range []struct {
 		mediaType   string
 		content     []byte
@@ -62,6 +65,7 @@ func attach(image name.Digest, pushed artifact, sbom string, p provenance, login
 			return fmt.Errorf("%s: %w", a.mediaType, err)
 		}
 	}
+
 	return nil
 }
 
@@ -72,12 +76,15 @@ func refer(repository name.Repository, subject v1.Descriptor, mediaType types.Me
 		if err := remote.WriteLayer(repository, blob, login...); err != nil {
 			return err
 		}
+
 		descriptor, err := partial.Descriptor(blob)
 		if err != nil {
 			return err
 		}
+
 		blobs[i] = *descriptor
 	}
+
 	raw, err := json.Marshal(v1.Manifest{
 		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, ArtifactType: string(mediaType),
 		Config: blobs[0], Layers: blobs[1:], Subject: &subject, Annotations: annotations,
@@ -85,10 +92,12 @@ func refer(repository name.Repository, subject v1.Descriptor, mediaType types.Me
 	if err != nil {
 		return err
 	}
+
 	digest, _, err := v1.SHA256(bytes.NewReader(raw))
 	if err != nil {
 		return err
 	}
+
 	return remote.Put(repository.Digest(digest.String()), manifest(raw), login...)
 }
 
@@ -109,6 +118,7 @@ func (p provenance) statement(image name.Digest) ([]byte, error) {
 	if p.version != "" {
 		parameters["version"] = p.version
 	}
+
 	external, err := structpb.NewStruct(parameters)
 	if err != nil {
 		return nil, err
@@ -118,6 +128,7 @@ func (p provenance) statement(image name.Digest) ([]byte, error) {
 	if commit.MatchString(p.revision) {
 		from.Digest = map[string]string{"gitCommit": p.revision}
 	}
+
 	definition := &provenancev1.Provenance{
 		BuildDefinition: &provenancev1.BuildDefinition{
 			BuildType:            source + "/blob/main/Makefile",
@@ -129,14 +140,17 @@ func (p provenance) statement(image name.Digest) ([]byte, error) {
 	if p.invocation != "" {
 		definition.RunDetails.Metadata = &provenancev1.BuildMetadata{InvocationId: p.invocation}
 	}
+
 	predicateJSON, err := protojson.Marshal(definition)
 	if err != nil {
 		return nil, err
 	}
+
 	predicate := &structpb.Struct{}
 	if err := protojson.Unmarshal(predicateJSON, predicate); err != nil {
 		return nil, err
 	}
+
 	statement := &intoto.Statement{
 		Type:          intoto.StatementTypeUri,
 		Subject:       []*intoto.ResourceDescriptor{{Name: image.Context().Name(), Digest: map[string]string{"sha256": strings.TrimPrefix(image.DigestStr(), "sha256:")}}},
@@ -146,6 +160,7 @@ func (p provenance) statement(image name.Digest) ([]byte, error) {
 	if err := statement.Validate(); err != nil {
 		return nil, err
 	}
+
 	out, err := protojson.Marshal(statement)
 	if err != nil {
 		return nil, err
@@ -153,6 +168,7 @@ func (p provenance) statement(image name.Digest) ([]byte, error) {
 	// protojson puts spaces where it likes.
 	var compact bytes.Buffer
 	err = json.Compact(&compact, out)
+
 	return compact.Bytes(), err
 }
 

@@ -25,6 +25,7 @@ func TestAnImageHasABillOfMaterialsAndAProvenanceThatReferToIt(t *testing.T) {
 	if err := os.WriteFile(bill, []byte(`{"spdxVersion":"SPDX-2.3"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	digest := publish(t, "-module", module, "-sbom", bill, "-version", "1.2.3", "-revision", revision,
 		"-builder", "https://example.com/builder", "-invocation", "https://example.com/run/1", repository)
 
@@ -56,6 +57,7 @@ func TestAnImageHasABillOfMaterialsAndAProvenanceThatReferToIt(t *testing.T) {
 	if err := json.Unmarshal(documents[intotoType], &statement); err != nil {
 		t.Fatal(err)
 	}
+
 	for what, c := range map[string]struct{ got, want string }{
 		"type":      {statement.Type, "https://in-toto.io/Statement/v1"},
 		"predicate": {statement.PredicateType, "https://slsa.dev/provenance/v1"},
@@ -79,6 +81,7 @@ func TestAProvenanceOfAChangedWorkTreeNamesNoCommit(t *testing.T) {
 	if err := os.WriteFile(bill, []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	digest := publish(t, "-module", module, "-sbom", bill, "-revision", revision+"-dirty", repository)
 	if statement := referrers(t, repository, digest)[intotoType]; bytes.Contains(statement, []byte("gitCommit")) || !bytes.Contains(statement, []byte("-dirty")) {
 		t.Errorf("provenance: %s", statement)
@@ -93,12 +96,14 @@ func TestTheCommandLineIsOneImageForEachArchitecture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, architecture := range []string{"amd64", "arm64"} {
 		image, err := remote.Image(reference(t, repository, publish(t, "-program", amd64, "-program", arm64, repository)),
 			remote.WithPlatform(v1.Platform{OS: "linux", Architecture: architecture}))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		config, err := image.ConfigFile()
 		if err != nil {
 			t.Fatal(err)
@@ -107,6 +112,7 @@ func TestTheCommandLineIsOneImageForEachArchitecture(t *testing.T) {
 			t.Errorf("%s: %+v", architecture, config)
 		}
 	}
+
 	manifest, err := index.IndexManifest()
 	if err != nil {
 		t.Fatal(err)
@@ -152,16 +158,19 @@ func referrers(t *testing.T, repository, digest string) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	manifest, err := index.IndexManifest()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	documents := map[string][]byte{}
 	for _, descriptor := range manifest.Manifests {
 		document, err := remote.Image(reference(t, repository, descriptor.Digest.String()))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		about, err := document.Manifest()
 		if err != nil {
 			t.Fatal(err)
@@ -169,10 +178,12 @@ func referrers(t *testing.T, repository, digest string) map[string][]byte {
 		if about.Subject == nil || about.Subject.Digest.String() != digest || about.ArtifactType != descriptor.ArtifactType {
 			t.Errorf("%s: subject %v, artifactType %q", descriptor.ArtifactType, about.Subject, about.ArtifactType)
 		}
+
 		layers, err := document.Layers()
 		if err != nil || len(layers) != 1 {
 			t.Fatalf("%d layers, %v", len(layers), err)
 		}
+
 		content, err := layers[0].Compressed()
 		if err != nil {
 			t.Fatal(err)
@@ -181,11 +192,13 @@ func referrers(t *testing.T, repository, digest string) map[string][]byte {
 			t.Fatal(err)
 		}
 	}
+
 	return documents
 }
 
 func reference(t *testing.T, repository, digest string) name.Digest {
 	t.Helper()
+
 	reference, err := name.NewDigest(repository + "@" + digest)
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +209,7 @@ func reference(t *testing.T, repository, digest string) name.Digest {
 // program writes the header of a program for Linux, with segments.
 func program(t *testing.T, machine elf.Machine, segments ...elf.ProgType) string {
 	t.Helper()
+
 	header := elf.Header64{
 		Type: uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
 		Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: uint16(len(segments)), Shentsize: 64,
@@ -206,14 +220,17 @@ func program(t *testing.T, machine elf.Machine, segments ...elf.ProgType) string
 	if err := binary.Write(&content, binary.LittleEndian, header); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, segment := range segments {
 		if err := binary.Write(&content, binary.LittleEndian, elf.Prog64{Type: uint32(segment)}); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	file := filepath.Join(t.TempDir(), "wasm-rewrite")
 	if err := os.WriteFile(file, content.Bytes(), 0o700); err != nil {
 		t.Fatal(err)
 	}
+
 	return file
 }

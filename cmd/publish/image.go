@@ -30,12 +30,14 @@ func readFilter(file string, labels map[string]string) (v1.Image, error) {
 // readPrograms makes one image of one program, and an index of several.
 func readPrograms(files []string, labels map[string]string) (artifact, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+
 	seen := map[string]string{}
 	for _, file := range files {
 		program, err := os.ReadFile(file)
 		if err != nil {
 			return nil, fmt.Errorf("%w; `make cli` makes the command line", err)
 		}
+
 		architecture, err := staticProgram(program)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
@@ -43,6 +45,7 @@ func readPrograms(files []string, labels map[string]string) (artifact, error) {
 		if other, ok := seen[architecture]; ok {
 			return nil, fmt.Errorf("%s and %s are both for %s; want one program for each architecture", other, file, architecture)
 		}
+
 		seen[architecture] = file
 		platform := v1.Platform{OS: "linux", Architecture: architecture}
 		image, err := newImage(&tar.Header{Name: "wasm-rewrite", Mode: 0o755}, program, platform, v1.Config{
@@ -52,8 +55,10 @@ func readPrograms(files []string, labels map[string]string) (artifact, error) {
 		if err != nil || len(files) == 1 {
 			return image, err
 		}
+
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: image, Descriptor: v1.Descriptor{Platform: &platform}})
 	}
+
 	return mutate.Annotations(index, labels).(v1.ImageIndex), nil
 }
 
@@ -63,15 +68,18 @@ func staticProgram(program []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("not a program for Linux: %w", err)
 	}
+
 	for _, segment := range file.Progs {
 		if segment.Type == elf.PT_INTERP {
 			return "", errors.New("linked to shared libraries, which the image does not have; want it built with CGO_ENABLED=0")
 		}
 	}
+
 	architecture, ok := map[elf.Machine]string{elf.EM_X86_64: "amd64", elf.EM_AARCH64: "arm64"}[file.Machine]
 	if !ok {
 		return "", fmt.Errorf("for %s; want x86-64 or aarch64", file.Machine)
 	}
+
 	return architecture, nil
 }
 
@@ -90,6 +98,7 @@ func newImage(header *tar.Header, content []byte, platform v1.Platform, containe
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
+
 	z, err := gzip.NewWriterLevel(&layer, gzip.BestCompression)
 	if err != nil {
 		return nil, err
@@ -100,24 +109,29 @@ func newImage(header *tar.Header, content []byte, platform v1.Platform, containe
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
+
 	diffID, _, err := v1.SHA256(&archive)
 	if err != nil {
 		return nil, err
 	}
+
 	image := mutate.MediaType(mutate.ConfigMediaType(empty.Image, types.OCIConfigJSON), types.OCIManifestSchema1)
 	image, err = mutate.Append(image, mutate.Addendum{Layer: compressed{static.NewLayer(layer.Bytes(), types.OCILayer), diffID}})
 	if err != nil {
 		return nil, err
 	}
+
 	config, err := image.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
+
 	config = config.DeepCopy()
 	config.OS, config.Architecture, config.Config = platform.OS, platform.Architecture, container
 	if image, err = mutate.ConfigFile(image, config); err != nil {
 		return nil, err
 	}
+
 	return mutate.Annotations(image, container.Labels).(v1.Image), nil
 }
 

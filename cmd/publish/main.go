@@ -74,6 +74,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if *insecure {
 		options = append(options, name.Insecure)
 	}
+
 	repository, err := name.NewRepository(flags.Arg(0), append(options, name.StrictValidation)...)
 	if err != nil {
 		return fmt.Errorf("publish: %q: %w; want a registry and a repository, as ghcr.io/wasm-rewrite/wasm-rewrite", flags.Arg(0), err)
@@ -87,10 +88,12 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
+
 	digest, err := pushed.Digest()
 	if err != nil {
 		return err
 	}
+
 	reference := repository.Digest(digest.String())
 	references := []name.Reference{reference}
 	if *tag != "" {
@@ -98,8 +101,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("publish: tag %q: %w", *tag, err)
 		}
+
 		references = append(references, reference)
 	}
+
 	login := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
 	for _, reference := range references {
 		if index, ok := pushed.(v1.ImageIndex); ok {
@@ -117,7 +122,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			return fmt.Errorf("publish: %s: %w", reference, err)
 		}
 	}
+
 	_, err = fmt.Fprintln(stdout, digest)
+
 	return err
 }
 
@@ -134,5 +141,6 @@ func labels(title, description, version, revision string) map[string]string {
 	if revision != "" {
 		all["org.opencontainers.image.revision"] = revision
 	}
+
 	return all
 }

@@ -28,6 +28,7 @@ func TestTheImageIsOneManifestWhoseLastLayerHoldsTheModule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	descriptor, err := remote.Get(reference)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +39,7 @@ func TestTheImageIsOneManifestWhoseLastLayerHoldsTheModule(t *testing.T) {
 	if descriptor.MediaType != types.OCIManifestSchema1 {
 		t.Errorf("media type %s", descriptor.MediaType)
 	}
+
 	image, err := descriptor.Image()
 	if err != nil {
 		t.Fatal(err)
@@ -45,8 +47,10 @@ func TestTheImageIsOneManifestWhoseLastLayerHoldsTheModule(t *testing.T) {
 	if err := validate.Image(image); err != nil {
 		t.Error(err)
 	}
+
 	files := mutate.Extract(image)
 	defer files.Close()
+
 	content, err := io.ReadAll(files)
 	if err != nil {
 		t.Fatal(err)
@@ -54,10 +58,12 @@ func TestTheImageIsOneManifestWhoseLastLayerHoldsTheModule(t *testing.T) {
 	if !bytes.HasPrefix(content, []byte("plugin.wasm\x00")) || !bytes.Contains(content, []byte(emptyModule)) {
 		t.Errorf("the image does not hold plugin.wasm: %.80q", content)
 	}
+
 	manifest, err := image.Manifest()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for key, want := range map[string]string{
 		"org.opencontainers.image.version":  "1.2.3",
 		"org.opencontainers.image.revision": "abc",
@@ -80,6 +86,7 @@ func TestTheSameModuleGivesTheSameDigest(t *testing.T) {
 
 func TestWhatCannotBePublishedSaysWhy(t *testing.T) {
 	repository, module := registryAndModule(t, emptyModule)
+
 	_, text := registryAndModule(t, "#!/bin/sh")
 	for name, c := range map[string]struct {
 		args []string
@@ -103,6 +110,7 @@ func TestWhatCannotBePublishedSaysWhy(t *testing.T) {
 
 func registryAndModule(t *testing.T, content string) (repository, module string) {
 	t.Helper()
+
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	t.Cleanup(server.Close)
 	module = filepath.Join(t.TempDir(), "plugin.wasm")

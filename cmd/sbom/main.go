@@ -59,6 +59,7 @@ func run(args []string, stdout io.Writer) error {
 		if len(fields) != 3 {
 			return errors.New("want name,version,licence")
 		}
+
 		also = append(also, component{name: fields[0], version: fields[1], licence: fields[2]})
 		return nil
 	})
@@ -68,18 +69,22 @@ func run(args []string, stdout io.Writer) error {
 	if flags.NArg() == 0 {
 		return errors.New("no package; want one or more, as ./plugin")
 	}
+
 	components, err := components(flags.Args())
 	if err != nil {
 		return err
 	}
+
 	components = append(components, also...)
 	if *table {
 		return licences(stdout, components)
 	}
+
 	document := newDocument(*name, *version, time.Unix(*created, 0), components)
 	if err := spdxlib.ValidateDocument(document); err != nil {
 		return err
 	}
+
 	return spdxjson.Write(document, stdout, spdxjson.Indent("  "))
 }
 
@@ -106,6 +111,7 @@ func components(packages []string) ([]component, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go list %s: %w\n%s", strings.Join(packages, " "), err, &problems)
 	}
+
 	modules := map[string]module{}
 	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
 		var found struct{ Module *module }
@@ -118,27 +124,33 @@ func components(packages []string) ([]component, error) {
 			if m.Replace != nil {
 				m = m.Replace
 			}
+
 			modules[m.Path] = *m
 		}
 	}
+
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go env GOROOT: %w", err)
 	}
+
 	goVersion := strings.TrimPrefix(runtime.Version(), "go")
 	licence, err := licenceIn(strings.TrimSpace(string(root)))
 	if err != nil {
 		return nil, err
 	}
+
 	all := []component{{"std", goVersion, "pkg:golang/std@" + goVersion, licence}}
 	for _, m := range modules {
 		licence, err := licenceIn(m.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Path, err)
 		}
+
 		all = append(all, component{m.Path, m.Version, "pkg:golang/" + m.Path + "@" + m.Version, licence})
 	}
 	slices.SortFunc(all, func(a, b component) int { return strings.Compare(a.name, b.name) })
+
 	return all, nil
 }
 
@@ -152,16 +164,19 @@ func licenceIn(folder string) (string, error) {
 	} else if err != nil {
 		return "", err
 	}
+
 	var found []string
 	for _, entry := range entries {
 		// LICENSE.docs is about documentation, which is not linked in.
 		if entry.IsDir() || !licenceFile.MatchString(entry.Name()) || strings.HasSuffix(entry.Name(), ".docs") {
 			continue
 		}
+
 		text, err := os.ReadFile(filepath.Join(folder, entry.Name()))
 		if err != nil {
 			return "", err
 		}
+
 		for _, match := range licensecheck.Scan(text).Match {
 			if !match.IsURL && !slices.Contains(found, match.ID) {
 				found = append(found, match.ID)
@@ -169,14 +184,17 @@ func licenceIn(folder string) (string, error) {
 		}
 	}
 	slices.Sort(found)
+
 	return strings.Join(found, " AND "), nil
 }
 
 func licences(out io.Writer, components []component) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+
 	var refused []string
 	for _, c := range components {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", c.name, c.version, c.licence)
+
 		for licence := range strings.SplitSeq(c.licence, " AND ") {
 			if !slices.Contains(allowed, licence) {
 				refused = append(refused, fmt.Sprintf("%s %s: %q; want one of %s", c.name, c.version, licence, strings.Join(allowed, ", ")))
@@ -189,11 +207,13 @@ func licences(out io.Writer, components []component) error {
 	if refused != nil {
 		return fmt.Errorf("licences to look at:\n  %s", strings.Join(refused, "\n  "))
 	}
+
 	return nil
 }
 
 func newDocument(name, version string, created time.Time, components []component) *spdx.Document {
 	const root = "Package-root"
+
 	document := &spdx.Document{
 		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: "DOCUMENT",
 		DocumentName: name, DocumentNamespace: source + "/spdx/" + path.Join(name, version, created.UTC().Format("20060102T150405Z")),
@@ -208,6 +228,7 @@ func newDocument(name, version string, created time.Time, components []component
 		document.Packages = append(document.Packages, newPackage(id, c))
 		document.Relationships = append(document.Relationships, relate(root, id, "STATIC_LINK"))
 	}
+
 	return document
 }
 
@@ -223,6 +244,7 @@ func newPackage(id string, c component) *spdx.Package {
 	if c.url != "" {
 		p.PackageExternalReferences = []*spdx.PackageExternalReference{{Category: spdx.CategoryPackageManager, RefType: "purl", Locator: c.url}}
 	}
+
 	return p
 }
 

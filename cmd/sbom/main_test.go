@@ -17,10 +17,12 @@ func TestABillOfMaterialsListsWhatTheLinkerSaw(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "../publish").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := map[string]string{"wasm-rewrite": "1.2.3", "std": strings.TrimPrefix(info.GoVersion, "go"), "libc": "2.41"}
 	for _, module := range info.Deps {
 		want[module.Path] = module.Version
@@ -30,6 +32,7 @@ func TestABillOfMaterialsListsWhatTheLinkerSaw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got := map[string]string{}
 	for _, p := range bill.Packages {
 		got[p.PackageName] = p.PackageVersion
@@ -37,6 +40,7 @@ func TestABillOfMaterialsListsWhatTheLinkerSaw(t *testing.T) {
 			t.Errorf("%s: no licence", p.PackageName)
 		}
 	}
+
 	for name, version := range want {
 		if got[name] != version {
 			t.Errorf("%s: %q, want %q", name, got[name], version)
@@ -59,6 +63,7 @@ func TestTheSameCommitGivesTheSameBillOfMaterials(t *testing.T) {
 
 func TestALicenceThatIsUnknownOrAsksForMoreIsNamed(t *testing.T) {
 	var out bytes.Buffer
+
 	err := run([]string{"-licences", "-also", "gpl,1,GPL-3.0-only", "-also", "nobody,2,", "../publish"}, &out)
 	for _, want := range []string{`gpl 1: "GPL-3.0-only"`, `nobody 2: ""`} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -48,12 +48,14 @@ func Read(r io.Reader, scheme string) (*Log, error) {
 	at := map[string]int{}
 	s := bufio.NewScanner(r)
 	s.Buffer(make([]byte, 64<<10), maxLine)
+
 	n := 1
 	for ; s.Scan(); n++ {
 		line := strings.TrimSpace(s.Text())
 		if line == "" {
 			continue
 		}
+
 		request, ok := parse(line)
 		if !ok {
 			if log.Unread++; log.Unread == 1 {
@@ -74,12 +76,14 @@ func Read(r io.Reader, scheme string) (*Log, error) {
 		}
 		log.Requests[i].Times++
 	}
+
 	switch err := s.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
 		return nil, fmt.Errorf("line %d: has more than %d bytes; is it an access log?", n, maxLine)
 	case err != nil:
 		return nil, fmt.Errorf("line %d: %w", n, err)
 	}
+
 	return log, nil
 }
 
@@ -101,6 +105,7 @@ func parse(line string) (Request, bool) {
 		}
 		return finish(map[string]string{"method": m[1], "scheme": m[2], "host": m[3], "path": m[4]})
 	}
+
 	return Request{}, false
 }
 
@@ -145,6 +150,7 @@ func parseJSON(line string) (Request, bool) {
 			}
 		}
 	}
+
 	return finish(fields)
 }
 
@@ -154,6 +160,7 @@ func finish(fields map[string]string) (r Request, ok bool) {
 			delete(fields, name)
 		}
 	}
+
 	r = Request{Method: fields["method"], Scheme: fields["scheme"], Host: fields["host"], Target: fields["path"], Status: 200}
 	if r.Method == "" || !strings.HasPrefix(r.Target, "/") && r.Target != "*" {
 		return r, false
@@ -168,5 +175,6 @@ func finish(fields map[string]string) (r Request, ok bool) {
 	if agent := fields["user-agent"]; agent != "" {
 		r.Headers = append(r.Headers, message.Header{Name: "user-agent", Value: agent})
 	}
+
 	return r, true
 }

@@ -19,6 +19,7 @@ func TestALineThatNamesAThingTwiceIsReadTheSameEveryTime(t *testing.T) {
 				if err != nil || len(log.Requests) != 1 {
 					t.Fatalf("%v, %+v", err, log)
 				}
+
 				r := log.Requests[0]
 				if got := r.Method + " " + r.Scheme + "://" + r.Host + r.Target; got != c.want {
 					t.Fatalf("got %s, want %s", got, c.want)

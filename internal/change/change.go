@@ -22,6 +22,7 @@ func Values(path string, was, is any) (changes []string) {
 		all := map[string]any{}
 		maps.Copy(all, before)
 		maps.Copy(all, after)
+
 		for _, key := range slices.Sorted(maps.Keys(all)) {
 			changes = append(changes, Values(strings.TrimPrefix(path+"."+terminal.Line(key), "."), before[key], after[key])...)
 		}
@@ -30,6 +31,7 @@ func Values(path string, was, is any) (changes []string) {
 	if reflect.DeepEqual(was, is) {
 		return nil
 	}
+
 	return []string{fmt.Sprintf("%s %s → %s", path, valueText(was), valueText(is))}
 }
 
@@ -37,6 +39,7 @@ func valueText(v any) string {
 	if v == nil {
 		return "none"
 	}
+
 	text, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Sprint(v)
@@ -51,10 +54,12 @@ func Rules(was, is *input.Workload) (lines []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	after, err := parse(is)
 	if err != nil {
 		return nil, err
 	}
+
 	add := func(word, what string) { lines = append(lines, fmt.Sprintf("%-8s %s", word, what)) }
 
 	for _, name := range after.order {
@@ -66,6 +71,7 @@ func Rules(was, is *input.Workload) (lines []string, err error) {
 			add("changed", name+": "+strings.Join(Values("", old, after.patterns[name]), ", "))
 		}
 	}
+
 	for _, name := range before.order {
 		if _, ok := after.patterns[name]; !ok {
 			add("gone", name)
@@ -80,6 +86,7 @@ func Rules(was, is *input.Workload) (lines []string, err error) {
 	for _, change := range Values("", before.rest, after.rest) {
 		add("changed", change)
 	}
+
 	return lines, nil
 }
 
@@ -113,6 +120,7 @@ func parse(w *input.Workload) (rules, error) {
 				name = written
 			}
 		}
+
 		r.patterns[name] = pattern
 		r.order = append(r.order, name)
 	}
@@ -120,5 +128,6 @@ func parse(w *input.Workload) (rules, error) {
 	delete(whole, "patterns")
 	delete(whole, "revision")
 	maps.Copy(r.rest, whole)
+
 	return r, nil
 }

@@ -37,6 +37,7 @@ func TestRulesAreToldPatternByPattern(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := []string{
 		`changed  a: rewrite.path "/x" → "/y"`,
 		"new      d",

@@ -39,6 +39,7 @@ func Differences(was, is exchange.Seen) (list []Difference) {
 	if was.Client.Body != is.Client.Body {
 		add("body", was.Client.Body, is.Client.Body)
 	}
+
 	return list
 }
 
@@ -58,6 +59,7 @@ func headers(add func(what, a, b string), prefix string, a, b message.Message) {
 			names = append(names, h.Name)
 		}
 	}
+
 	for _, name := range names {
 		what := prefix + name
 		switch name {

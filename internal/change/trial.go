@@ -38,6 +38,7 @@ func (t *Trial) Run(ctx context.Context, was, is *environment.Environment) (pass
 		return false, err
 	}
 	defer func() { err = errors.Join(err, after.close(ctx)) }()
+
 	before, err := t.before(ctx, was, is, after)
 	if err != nil {
 		return false, err
@@ -56,6 +57,7 @@ func (t *Trial) Run(ctx context.Context, was, is *environment.Environment) (pass
 		return false, err
 	}
 	report.Text(t.Out)
+
 	return report.Fine(), nil
 }
 
@@ -80,6 +82,7 @@ func (t *Trial) fetch(ctx context.Context, e *environment.Environment, out io.Wr
 	if err != nil {
 		return nil, err
 	}
+
 	in, err := e.Render(chart, t.Dir)
 	if err != nil {
 		return nil, err
@@ -87,10 +90,12 @@ func (t *Trial) fetch(ctx context.Context, e *environment.Environment, out io.Wr
 	if lint.Refusals(in) != nil && t.Instead.Module == "" {
 		return &side{in, chart, nil}, nil
 	}
+
 	module, err := t.Instead.FetchModule(ctx, e, in.Objects, out)
 	if err != nil {
 		return nil, err
 	}
+
 	return &side{in, chart, module}, nil
 }
 
@@ -104,6 +109,7 @@ func (t *Trial) before(ctx context.Context, was, is *environment.Environment, af
 		}
 		fmt.Fprintf(t.Out, "what %s runs now cannot be had, so its rules are tried with the new release: %v\n", was.Name, err)
 	}
+
 	in, err := was.Render(after.chart, t.Dir)
 	return &side{in, after.chart, after.module}, err
 }
@@ -114,6 +120,7 @@ func (t *Trial) tellPins(was, is *environment.Environment) {
 	if sameRepository(was.Pins, is.Pins) {
 		before, after = was.Pins.Image.Digest, is.Pins.Image.Digest
 	}
+
 	for _, c := range []struct{ what, was, is string }{
 		{"chart", was.Pins.Global.Chart.Version, is.Pins.Global.Chart.Version},
 		{"module", before, after},
@@ -130,6 +137,7 @@ func sameRepository(a, b environment.Pins) bool {
 	if a.URL != "" || b.URL != "" || a.Image.Digest == "" || b.Image.Digest == "" {
 		return false
 	}
+
 	named := a.Image.Repository != "" && b.Image.Repository != ""
 	return !named || a.Image.Registry == b.Image.Registry && a.Image.Repository == b.Image.Repository
 }
@@ -140,23 +148,28 @@ func (t *Trial) tell(ctx context.Context, before, after *side) error {
 	if lint.Refusals(after.in) != nil {
 		return nil
 	}
+
 	was, is := workloads(before.in), workloads(after.in)
 	if lint.Refusals(before.in) != nil {
 		fmt.Fprintf(t.Out, "%s: the rules until now are refused, so the new ones are compared with none\n", before.in.Name)
+
 		was = map[string]*input.Workload{}
 	}
 
 	all := maps.Clone(was)
 	maps.Copy(all, is)
+
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if t.Only != "" && name != t.Only {
 			continue
 		}
+
 		w := workloadTrial{Trial: t, was: was[name], is: is[name], before: before.module, after: after.module}
 		if err := w.tell(ctx, name); err != nil {
 			return fmt.Errorf("%s: %w", terminal.Where(after.in.Name, name), err)
 		}
 	}
+
 	return nil
 }
 
@@ -192,9 +205,11 @@ func (t *workloadTrial) tell(ctx context.Context, name string) error {
 	if lines == nil {
 		lines = []string{"the same rules"}
 	}
+
 	for _, line := range lines {
 		fmt.Fprintf(t.Out, "  %s\n", line)
 	}
+
 	return t.examples(ctx)
 }
 
@@ -205,13 +220,16 @@ func (t *workloadTrial) tests() (tests []example.Test) {
 		if w == nil {
 			continue
 		}
+
 		for _, one := range w.Tests {
 			if !known[one.Name] {
 				tests = append(tests, one)
 			}
+
 			known[one.Name] = true
 		}
 	}
+
 	return tests
 }
 
@@ -227,6 +245,7 @@ func (t *workloadTrial) examples(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	now, err := seen(ctx, t.after, t.is, tests)
 	if errors.As(err, &refused) {
 		return nil // the report of the tests says why
@@ -242,10 +261,12 @@ func (t *workloadTrial) examples(ctx context.Context) error {
 			continue
 		}
 		fmt.Fprintf(t.Out, "  example %q, %s\n", one.Name, terminal.Line(one.Request.String()))
+
 		for _, c := range changes {
 			c.Write(t.Out, "    ")
 		}
 	}
+
 	return nil
 }
 
@@ -255,19 +276,24 @@ func seen(ctx context.Context, module *compiled.Module, w *input.Workload, tests
 	if w != nil {
 		text = w.Config
 	}
+
 	config, rules, err := exchange.Load(text)
 	if err != nil {
 		return nil, err
 	}
+
 	subject, err := suite.Start(ctx, module, text, config, rules)
 	if err != nil {
 		return nil, err
 	}
+
 	verdicts, err := example.Run(ctx, subject, tests)
+
 	var all []exchange.Seen
 	for _, v := range verdicts {
 		all = append(all, v.Seen)
 	}
+
 	return all, errors.Join(err, subject.Close(ctx))
 }
 
@@ -277,6 +303,7 @@ func Places(was, is *environment.Environment) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	after, err := is.PlaceValues()
 	if err != nil {
 		return nil, err

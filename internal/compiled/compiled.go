@@ -40,6 +40,7 @@ func (m *Module) Start(ctx context.Context, text []byte, config *rewrite.Config,
 	if err != nil {
 		return nil, err
 	}
+
 	plugin, err := vm.Start(ctx, "wasm-rewrite", text)
 	if refused := (*host.RefusedError)(nil); errors.As(err, &refused) {
 		err = refusal(refused)
@@ -47,6 +48,7 @@ func (m *Module) Start(ctx context.Context, text []byte, config *rewrite.Config,
 	if err != nil {
 		return nil, errors.Join(err, vm.Close(ctx))
 	}
+
 	return &module{config: config, rules: rules, vm: vm, plugin: plugin, before: vm.Metrics()}, nil
 }
 
@@ -74,6 +76,7 @@ func WithoutRandom(text []byte, config *rewrite.Config) ([]byte, error) {
 	if !slices.ContainsFunc(config.Patterns, random) {
 		return text, nil
 	}
+
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var whole struct {
@@ -83,12 +86,14 @@ func WithoutRandom(text []byte, config *rewrite.Config) ([]byte, error) {
 	if err := d.Decode(&whole.object); err != nil {
 		return nil, err
 	}
+
 	whole.patterns, _ = whole.object["patterns"].([]any)
 	for i, p := range whole.patterns {
 		if pattern, ok := p.(map[string]any); ok && random(config.Patterns[i]) {
 			delete(pattern, "sample")
 		}
 	}
+
 	return json.Marshal(whole.object)
 }
 
@@ -111,20 +116,26 @@ func (m *module) Exchange(ctx context.Context, request, response message.Message
 	if err := m.plugin.Tick(ctx); err != nil {
 		return exchange.Seen{}, err
 	}
+
 	seen := exchange.Seen{Upstream: r.Upstream, Client: r.Client, Counts: map[exchange.Count]int{}}
+
 	now := m.vm.Metrics()
 	for name, value := range now {
 		if value == m.before[name] {
 			continue
 		}
+
 		pattern, result, ok := splitCounter(name)
 		if !ok {
 			continue
 		}
+
 		seen.Counts[exchange.Count{Pattern: pattern, Result: result}] += int(value - m.before[name])
 	}
+
 	m.before = now
 	seen.Acted = m.acted(seen.Counts, request, response)
+
 	return seen, nil
 }
 
@@ -134,11 +145,13 @@ func splitCounter(name string) (pattern string, result rewrite.Result, ok bool) 
 	if len(parts) != 4 {
 		return "", 0, false
 	}
+
 	for result := range rewrite.Results {
 		if result.String() == parts[3] {
 			return parts[2], result, true
 		}
 	}
+
 	return "", 0, false
 }
 
@@ -153,6 +166,7 @@ func (m *module) acted(counts map[exchange.Count]int, request, response message.
 		if counted(rewrite.Matched) == 0 {
 			continue
 		}
+
 		did := counted(rewrite.Rewritten) + counted(rewrite.Redirected) + counted(rewrite.Responded)
 		if counted(rewrite.Unsafe) > 0 && did == 0 {
 			if known == nil {
@@ -168,5 +182,6 @@ func (m *module) acted(counts map[exchange.Count]int, request, response message.
 			onRequest = append(onRequest, name)
 		}
 	}
+
 	return append(onRequest, onResponse...)
 }

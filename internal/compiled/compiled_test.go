@@ -25,6 +25,7 @@ func TestVerdictsAreTheFilters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, c := range cases {
 		if c.Errors != nil || c.Native() {
 			continue
@@ -34,25 +35,30 @@ func TestVerdictsAreTheFilters(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			config, err := rewrite.Parse(c.Config)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			text, err := WithoutRandom(c.Config, config)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			subject, err := filter.Start(ctx, text, config, rules)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer subject.Close(ctx)
+
 			native := exchange.Native(rules)
 			for i, x := range c.Exchanges {
 				status, err := strconv.Atoi(x.Response.Start)
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				request := message.Message{Headers: list(x.Request.List()), Body: x.Request.Body}
 				response := exchange.Response(status, list(x.Response.Headers))
 				response.Body = x.Response.Body
@@ -60,6 +66,7 @@ func TestVerdictsAreTheFilters(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				got, err := native.Exchange(ctx, request, response)
 				if err != nil {
 					t.Fatal(err)
@@ -80,6 +87,7 @@ func TestRefusal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, err = built(t).Start(context.Background(), []byte(`{"patterns":[{}],"later":1}`), &rewrite.Config{}, rules)
 	refused := (*RefusedError)(nil)
 	want := []string{
@@ -94,6 +102,7 @@ func TestRefusal(t *testing.T) {
 // built makes ready the filter as it was built.
 func built(t *testing.T) *Module {
 	t.Helper()
+
 	wasm, err := os.ReadFile("../../build/plugin.wasm")
 	if errors.Is(err, fs.ErrNotExist) {
 		t.Fatal("there is no build/plugin.wasm: `make build` makes it")
@@ -101,6 +110,7 @@ func built(t *testing.T) *Module {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	m, err := Compile(context.Background(), wasm)
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +120,7 @@ func built(t *testing.T) *Module {
 			t.Error(err)
 		}
 	})
+
 	return m
 }
 
@@ -148,10 +159,12 @@ func TestAnswersToGRPCAreTheFilters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	config, err := rewrite.Parse([]byte(rules))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	subject, err := built(t).Start(t.Context(), []byte(rules), config, compiled)
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +185,7 @@ func TestAnswersToGRPCAreTheFilters(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got, err := exchange.Native(compiled).Exchange(t.Context(), request, exchange.Response(200, nil))
 			if err != nil {
 				t.Fatal(err)

@@ -12,6 +12,7 @@ func ReadFile(ctx context.Context, file string) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be read; `make build` makes build/plugin.wasm", file)
 	}
+
 	module, err := Compile(ctx, data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)

@@ -81,11 +81,14 @@ func Read(root, name string) (*Environment, error) {
 	if err := e.readRules(); err != nil {
 		return nil, err
 	}
+
 	e.common, err = os.ReadFile(e.Common())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+
 	e.Pins, err = e.pins()
+
 	return e, err
 }
 
@@ -110,6 +113,7 @@ func unknown(root, name string) error {
 	if found == nil {
 		return fmt.Errorf("%s: holds no environment, a folder with place.yaml; run this at the top of the repository, or name the folder with --environments", root)
 	}
+
 	for i, file := range found {
 		found[i] = filepath.Base(filepath.Dir(file))
 	}
@@ -124,13 +128,16 @@ func (e *Environment) readRules() error {
 	if err := noLinks(files...); err != nil {
 		return err
 	}
+
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
+
 		e.Rules[strings.TrimSuffix(filepath.Base(file), ".yaml")] = RuleFile{file, text}
 	}
+
 	return nil
 }
 
@@ -181,6 +188,7 @@ func (e *Environment) Faults() (faults []error) {
 			faults = append(faults, fmt.Errorf("%s: workloads.%s: is missing, and Argo CD reads %s only where it stands there; write the selector of %[2]s in %[4]s",
 				e.File("place.yaml"), workload, e.File("rules", workload+".yaml"), e.Name))
 		}
+
 		faults = append(faults, e.Rules[workload].faults(workload)...)
 	}
 
@@ -195,6 +203,7 @@ func (e *Environment) Faults() (faults []error) {
 				e.File("place.yaml"), workload, e.File("rules", workload+".yaml")))
 		}
 	}
+
 	return faults
 }
 
@@ -204,12 +213,14 @@ func (f RuleFile) faults(workload string) (faults []error) {
 	if err := unmarshal(f.Path, f.Text, &values); err != nil {
 		return []error{err}
 	}
+
 	workloads, _ := values["workloads"].(map[string]any)
 	for _, other := range append(slices.Sorted(maps.Keys(values)), slices.Sorted(maps.Keys(workloads))...) {
 		if other != "workloads" && other != workload {
 			faults = append(faults, fmt.Errorf("%s: %s: does not belong here: the file holds workloads.%s and nothing else", f.Path, other, workload))
 		}
 	}
+
 	return faults
 }
 
@@ -223,6 +234,7 @@ func (e *Environment) Write(root string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
+
 	folder, err := os.OpenRoot(to)
 	if err != nil {
 		return err
@@ -240,6 +252,7 @@ func (e *Environment) Write(root string) error {
 	if err != nil {
 		return err
 	}
+
 	for _, file := range there {
 		if _, ok := e.Rules[strings.TrimSuffix(path.Base(file), ".yaml")]; ok {
 			continue
@@ -254,5 +267,6 @@ func (e *Environment) Write(root string) error {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -50,6 +50,7 @@ workloads: {checkout: {patterns: [{name: basket, match: {path: {prefix: /cart}},
 
 func readEnvironment(t *testing.T, root, name string) *Environment {
 	t.Helper()
+
 	e, err := Read(root, name)
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +129,7 @@ func TestNamesAreThoseOfKubernetes(t *testing.T) {
 	e.Place.Workloads[key] = map[string]any{}
 	e.Rules["Cart"] = RuleFile{Path: e.File("rules", "Cart.yaml"), Text: []byte("workloads: {Cart: {}}")}
 	e.Place.Workloads["Cart"] = map[string]any{}
+
 	said := errors.Join(e.Faults()...).Error()
 	for _, want := range []string{
 		e.File("place.yaml") + `: workloads: "checkout.yaml\n  - $values/other": is no name of a workload: at most 63 of a-z, 0-9 and -, letters or digits at both ends`,
@@ -147,6 +149,7 @@ func TestOnlyWhatIsPromotedIsWritten(t *testing.T) {
 	if err := dev.Write(root); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, want := range map[string]string{
 		"rules/search.yaml": "new",
 		"release.yaml":      string(dev.Release),

@@ -56,6 +56,7 @@ func (e *Environment) pins() (pins Pins, err error) {
 		if err := unmarshal(file.name, file.text, &Pins{}); err != nil {
 			return pins, err
 		}
+
 		merged = chartutil.MergeTables(values, merged)
 	}
 
@@ -63,6 +64,7 @@ func (e *Environment) pins() (pins Pins, err error) {
 	if err != nil {
 		return pins, err
 	}
+
 	return pins, json.Unmarshal(text, &pins)
 }
 
@@ -79,6 +81,7 @@ func (p Pins) Module() string {
 	case p.Image.Tag != "":
 		return image + ":" + p.Image.Tag
 	}
+
 	return ""
 }
 
@@ -97,12 +100,14 @@ func (i Instead) FetchChart(ctx context.Context, e *Environment, dir string) (st
 		return "", fmt.Errorf("%s: global.chart: repository %q, version %q: want oci://… in %s and a version here",
 			e.File("release.yaml"), chart.Repository, chart.Version, e.Common())
 	}
+
 	text, err := pullChart(ctx, repository, chart.Version)
 	if err != nil {
 		return "", fmt.Errorf("%s: global.chart.version: %s of %s: %w", e.File("release.yaml"), chart.Version, chart.Repository, err)
 	}
 
 	file := filepath.Join(dir, "chart-"+chart.Version+".tgz")
+
 	return file, os.WriteFile(file, text, 0o600)
 }
 
@@ -121,10 +126,12 @@ func (i Instead) FetchModule(ctx context.Context, e *Environment, objects []map[
 	if !ok {
 		return nil, nil
 	}
+
 	at := e.Dir
 	if from.Image != "" {
 		at = e.File("release.yaml")
 	}
+
 	text, err := from.Fetch(ctx)
 	if errors.Is(err, release.ErrInProxiesOnly) {
 		fmt.Fprintf(out, "%s: %v, so this tool's own engine stands in for it\n", at, err)
@@ -133,10 +140,12 @@ func (i Instead) FetchModule(ctx context.Context, e *Environment, objects []map[
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}
+
 	module, err := compiled.Compile(ctx, text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: the module: %w", at, err)
 	}
+
 	return module, nil
 }
 
@@ -149,7 +158,9 @@ func pullChart(ctx context.Context, repository, version string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+
 	image, err := remote.Image(reference, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+
 	var said *transport.Error
 	switch {
 	case errors.As(err, &said) && (said.StatusCode == http.StatusUnauthorized || said.StatusCode == http.StatusForbidden):
@@ -164,11 +175,13 @@ func pullChart(ctx context.Context, repository, version string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+
 	for _, layer := range layers {
 		kind, err := layer.MediaType()
 		if err != nil || kind != ChartLayer {
 			continue
 		}
+
 		content, err := layer.Compressed()
 		if err != nil {
 			return nil, err
@@ -176,7 +189,9 @@ func pullChart(ctx context.Context, repository, version string) ([]byte, error) 
 		defer content.Close()
 		var text bytes.Buffer
 		_, err = text.ReadFrom(content)
+
 		return text.Bytes(), err
 	}
+
 	return nil, errors.New("what is there has no layer with a chart; see that the repository is that of the chart")
 }

@@ -70,6 +70,7 @@ type Errors []Error
 func Parse(v any) ([]Test, Errors) {
 	d := &decoder{}
 	var tests []Test
+
 	seen := map[string]int{}
 	for i, v := range d.list("tests", v) {
 		at := fmt.Sprintf("tests[%d]", i)
@@ -82,8 +83,10 @@ func Parse(v any) ([]Test, Errors) {
 		} else {
 			seen[t.Name] = i
 		}
+
 		tests = append(tests, t)
 	}
+
 	return tests, d.faults
 }
 
@@ -94,6 +97,7 @@ func (d *decoder) fault(at string, value any, reason string) {
 	if value != nil {
 		e.Value = show(value)
 	}
+
 	d.faults = append(d.faults, e)
 }
 
@@ -108,6 +112,7 @@ func show(v any) string {
 	if quoted {
 		text = fmt.Sprintf("%q", text)
 	}
+
 	return text
 }
 
@@ -117,11 +122,13 @@ func (d *decoder) object(at string, v any, keys map[string]func(at string, v any
 	if v == nil {
 		return
 	}
+
 	m, ok := v.(map[string]any)
 	if !ok {
 		d.fault(at, v, "want an object")
 		return
 	}
+
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		read, known := keys[key]
 		if !known {
@@ -177,9 +184,11 @@ func (d *decoder) headers(at string, v any) Headers {
 		d.fault(at, v, "want an object: name: value, or name: [value, value]")
 		return nil
 	}
+
 	h := Headers{}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		at := at + "." + name
+
 		low := strings.ToLower(name)
 		switch {
 		case low == "host" || strings.HasPrefix(low, ":"):
@@ -193,6 +202,7 @@ func (d *decoder) headers(at string, v any) Headers {
 			h[low] = append(h[low], d.text(at, m[name]))
 		}
 	}
+
 	return h
 }
 
@@ -230,6 +240,7 @@ func (d *decoder) test(at string, v any) Test {
 	if t.Live {
 		d.live(at, t, responds)
 	}
+
 	return t
 }
 

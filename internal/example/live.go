@@ -18,6 +18,7 @@ import (
 // answer.
 func (t *Test) Send(ctx context.Context, over http.RoundTripper) ([]Failure, error) {
 	r := t.Request
+
 	request := (&http.Request{
 		Method: r.Method, Host: r.Host, Header: http.Header{"User-Agent": {"wasm-rewrite"}},
 		URL: &url.URL{Scheme: r.Scheme, Host: r.Host, Opaque: r.Path}, // the path as it is written
@@ -25,15 +26,19 @@ func (t *Test) Send(ctx context.Context, over http.RoundTripper) ([]Failure, err
 	for name, values := range r.Headers {
 		request.Header[http.CanonicalHeaderKey(name)] = values
 	}
+
 	response, err := over.RoundTrip(request)
 	if err != nil {
 		return nil, err
 	}
 	response.Body.Close()
+
 	headers := Headers{}
 	for name, values := range response.Header {
 		headers[strings.ToLower(name)] = slices.Clone(values)
 	}
+
 	seen := Expect{Status: t.Expect.Status, Location: t.Expect.Location, ResponseHeaders: t.Expect.ResponseHeaders, AbsentResponseHeaders: t.Expect.AbsentResponseHeaders}
+
 	return seen.check(exchange.Seen{Client: Response{Status: response.StatusCode, Headers: headers}.message(), Upstream: &message.Message{}}), nil
 }

@@ -39,8 +39,10 @@ func Run(ctx context.Context, s exchange.Subject, tests []Test) ([]Verdict, erro
 		if err != nil {
 			return nil, fmt.Errorf("test %s: %w", t.Name, err)
 		}
+
 		verdicts = append(verdicts, Verdict{Test: t, Acted: seen.Acted, Failures: t.Expect.check(seen), Seen: seen})
 	}
+
 	return verdicts, nil
 }
 
@@ -76,6 +78,7 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 			fail("pattern", patterns(seen.Acted), patterns(e.Pattern))
 		}
 	}
+
 	answered := "none: the request was answered with " + exchange.Value(seen.Client, ":status") + " and went nowhere"
 	upstream := func(key, name string, want *string) {
 		switch {
@@ -98,6 +101,7 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 			fail("location", values(got), strconv.Quote(*e.Location))
 		}
 	}
+
 	headers := func(key string, m *message.Message, want Headers, absentKey string, absent []string) {
 		for _, name := range slices.Sorted(maps.Keys(want)) {
 			if m == nil {
@@ -106,6 +110,7 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 				fail(key+"."+name, values(got), values(want[name]))
 			}
 		}
+
 		for _, name := range absent {
 			if m == nil {
 				fail(absentKey, answered, "a request without "+name)
@@ -116,6 +121,7 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 	}
 	headers("requestHeaders", seen.Upstream, e.RequestHeaders, "absentRequestHeaders", e.AbsentRequestHeaders)
 	headers("responseHeaders", &seen.Client, e.ResponseHeaders, "absentResponseHeaders", e.AbsentResponseHeaders)
+
 	return failures
 }
 
@@ -133,10 +139,12 @@ func values(list []string) string {
 	case 1:
 		return strconv.Quote(list[0])
 	}
+
 	quoted := make([]string, len(list))
 	for i, v := range list {
 		quoted[i] = strconv.Quote(v)
 	}
+
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 

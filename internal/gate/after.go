@@ -45,6 +45,7 @@ func (a *After) Run(ctx context.Context) (fine bool, err error) {
 // proxies waits until all of them run the release.
 func (a *After) proxies(ctx context.Context) (fine bool, err error) {
 	objects := a.Release.Objects()
+
 	var rows []status.Row
 	for end := time.Now().Add(a.Wait); ; {
 		all := a.Cluster.Rows(ctx, objects)
@@ -58,6 +59,7 @@ func (a *After) proxies(ctx context.Context) (fine bool, err error) {
 		if !time.Now().Before(end) {
 			return false, a.tell(rows)
 		}
+
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
@@ -72,10 +74,12 @@ func (a *After) tell(rows []status.Row) (err error) {
 		if row.State == status.Unknown {
 			err = ErrUnasked
 		}
+
 		at := "workload " + row.Workload
 		if row.Pod != "" {
 			at += ", Pod " + row.Pod
 		}
+
 		said := row.Reason
 		if row.Advice != "" {
 			said += "; " + row.Advice
@@ -83,6 +87,7 @@ func (a *After) tell(rows []status.Row) (err error) {
 		fmt.Fprintf(a.Out, "%s: %s: %s\n", at, row.State, terminal.Line(said))
 	}
 	fmt.Fprintf(a.Out, "%s: not in force on every proxy after %s\n", a.Release, a.Wait)
+
 	return err
 }
 
@@ -100,11 +105,13 @@ func missing(rows []status.Row) (list []status.Row) {
 	for _, row := range rows {
 		served[row.Workload] = served[row.Workload] || row.State == status.InForce
 	}
+
 	for _, row := range rows {
 		if row.State != status.InForce && (row.State != status.NotRunning || !served[row.Workload]) {
 			list = append(list, row)
 		}
 	}
+
 	return list
 }
 
@@ -114,6 +121,7 @@ const tries = 5
 // live sends the live tests, and tells whether all passed.
 func (a *After) live(ctx context.Context) (fine bool) {
 	over := a.transport()
+
 	passed, failed := 0, 0
 	for _, w := range a.Release.Input().Workloads {
 		for i := range w.Tests {
@@ -124,6 +132,7 @@ func (a *After) live(ctx context.Context) (fine bool) {
 			if !t.Request.HostNamed && a.Host != "" {
 				t.Request.Host = a.Host
 			}
+
 			said := a.try(ctx, over, t)
 			if said == nil {
 				passed++
@@ -134,6 +143,7 @@ func (a *After) live(ctx context.Context) (fine bool) {
 		}
 	}
 	fmt.Fprintf(a.Out, "%s: live tests: %d passed, %d failed\n", a.Release, passed, failed)
+
 	return failed == 0
 }
 
@@ -175,5 +185,6 @@ func (a *After) try(ctx context.Context, over http.RoundTripper, t *example.Test
 			return nil
 		}
 	}
+
 	return said
 }

@@ -37,6 +37,7 @@ const service = `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": %q
 // gate runs the gate after a release and gives what it says and what it printed, without the ports of the run.
 func (b bench) gate(t *testing.T) (fine bool, said string, err error) {
 	t.Helper()
+
 	serve := func(handler http.HandlerFunc) (url, port string) {
 		server := httptest.NewServer(handler)
 		t.Cleanup(server.Close)
@@ -72,10 +73,12 @@ func (b bench) gate(t *testing.T) (fine bool, said string, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	stats, err := strconv.Atoi(statsPort)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cluster, err := status.Connect(&rest.Config{Host: api}, status.Options{StatsPort: stats, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -84,10 +87,12 @@ func (b bench) gate(t *testing.T) (fine bool, said string, err error) {
 	var out bytes.Buffer
 	a := After{Wait: 10 * time.Millisecond, Timeout: 10 * time.Second, Host: "dev.example.com", Address: "127.0.0.1:" + servicePort, Cluster: cluster, Release: r, Out: &out}
 	fine, err = a.Run(t.Context())
+
 	text := out.String()
 	for port, name := range map[string]string{apiPort: "API", statsPort: "STATS", servicePort: "SERVICE"} {
 		text = strings.ReplaceAll(text, ":"+port, ":"+name)
 	}
+
 	return fine, text, err
 }
 
@@ -102,6 +107,7 @@ func TestGateAfter(t *testing.T) {
 		{"name": "of no host", "live": true, "expect": {"responseHeaders": {"x-host": "dev.example.com"}}},
 		{"name": "not sent", "expect": {"path": "/"}}]`
 	release := gated(`{"app": "httpbin"}`, `[]`, live)
+
 	const fine = "wasm_rewrite_shop_demo_httpbin_revision{} 439041101\n"
 	for _, c := range []struct {
 		name string

@@ -16,6 +16,7 @@ import (
 // Before loads a release's rules with the module that it pins and runs their tests in it. It tells whether they pass.
 func Before(ctx context.Context, r *release.Release, out io.Writer) (fine bool, err error) {
 	var s suite.Suite
+
 	module, err := r.Module.Fetch(ctx)
 	switch {
 	case errors.Is(err, release.ErrInProxiesOnly):
@@ -34,5 +35,6 @@ func Before(ctx context.Context, r *release.Release, out io.Writer) (fine bool, 
 		return false, err
 	}
 	report.Text(out)
+
 	return report.Fine(), nil
 }

@@ -44,6 +44,7 @@ func NewResponseHeaders(list ...Header) *HeaderMap {
 
 func newHeaderMap(slots map[string]bool, alias map[string]string, list []Header) *HeaderMap {
 	m := &HeaderMap{slots: slots, alias: alias}
+
 	m.list = make([]Header, 0, len(list)+4)
 	for _, h := range list {
 		m.Add(h.Name, h.Value)
@@ -84,6 +85,7 @@ func (m *HeaderMap) Get(name string) (value string, found bool) {
 // Values returns all values of a header, in order; nil if there is none.
 func (m *HeaderMap) Values(name string) []string {
 	name = m.key(name)
+
 	var values []string
 	for _, h := range m.list {
 		if h.Name == name {
@@ -107,16 +109,19 @@ func (m *HeaderMap) Add(name, value string) {
 				if h.Value != "" {
 					h.Value += ","
 				}
+
 				h.Value += value
 				return
 			}
 		}
 	}
+
 	at := len(m.list)
 	if strings.HasPrefix(name, ":") {
 		at = m.pseudo
 		m.pseudo++
 	}
+
 	m.list = slices.Insert(m.list, at, Header{name, value})
 }
 

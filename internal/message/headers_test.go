@@ -40,6 +40,7 @@ func ExampleHeaderMap() {
 	m.Add("set-cookie", "b=2")
 	m.Add("vary", "accept")
 	m.Set("server", "shop")
+
 	for _, h := range m.All() {
 		fmt.Println(h.Name, h.Value)
 	}

@@ -51,6 +51,7 @@ func (r *LocalReply) Response(received *HeaderMap) Message {
 	if IsHead(received) {
 		return Message{Headers: h.All()}
 	}
+
 	return Message{Headers: h.All(), Body: r.Body}
 }
 
@@ -64,6 +65,7 @@ func isGRPC(h *HeaderMap) bool {
 	if _, ok := h.Get(":path"); !ok {
 		return false
 	}
+
 	v, _ := h.Get("content-type")
 	rest, ok := strings.CutPrefix(v, "application/grpc")
 	return ok && (rest == "" || rest[0] == '+')
@@ -73,6 +75,7 @@ func (r *LocalReply) grpcStatus() int {
 	if r.GRPCStatus != nil {
 		return *r.GRPCStatus
 	}
+
 	switch r.Status {
 	case 400:
 		return 13 // internal
@@ -85,6 +88,7 @@ func (r *LocalReply) grpcStatus() int {
 	case 429, 502, 503, 504:
 		return 14 // unavailable
 	}
+
 	return 2 // unknown
 }
 

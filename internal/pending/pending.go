@@ -39,6 +39,7 @@ func Tell(w io.Writer, running, planned *input.Input) (changed bool, err error) 
 	if err != nil {
 		return false, err
 	}
+
 	is, err := objects(planned)
 	if err != nil {
 		return false, err
@@ -46,6 +47,7 @@ func Tell(w io.Writer, running, planned *input.Input) (changed bool, err error) 
 
 	all := maps.Clone(was)
 	maps.Copy(all, is)
+
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		before, had := was[name]
 		after, has := is[name]
@@ -63,12 +65,15 @@ func Tell(w io.Writer, running, planned *input.Input) (changed bool, err error) 
 		case lines == nil:
 			continue
 		}
+
 		changed = true
 		fmt.Fprintln(w, title)
+
 		for _, line := range lines {
 			fmt.Fprintf(w, "  %s\n", terminal.Line(line))
 		}
 	}
+
 	return changed, nil
 }
 
@@ -84,6 +89,7 @@ func (o object) changes(is object, both bool) ([]string, error) {
 	if err != nil || !both {
 		return lines, err
 	}
+
 	for _, one := range change.Values("", o.fields, is.fields) {
 		lines = append(lines, "changed  "+one)
 	}
@@ -111,9 +117,11 @@ func objects(in *input.Input) (map[string]object, error) {
 		if !slices.Contains(input.ObjectKinds, u.GetKind()) {
 			continue
 		}
+
 		name := fmt.Sprintf("%s %s/%s", u.GetKind(), u.GetNamespace(), u.GetName())
 		all[name] = object{fieldsOf(u), workloads[name]}
 	}
+
 	return all, nil
 }
 
@@ -129,6 +137,7 @@ func fieldsOf(u *unstructured.Unstructured) map[string]any {
 	if wasm, ok := spec["wasm"].(map[string]any); ok {
 		delete(wasm, "pluginConfig")
 	}
+
 	return map[string]any{"labels": texts(u.GetLabels()), "annotations": texts(annotations), "spec": spec}
 }
 

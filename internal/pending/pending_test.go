@@ -22,14 +22,17 @@ func plugin(name, instance string, spec map[string]any) map[string]any {
 
 func planned(t *testing.T, objects ...map[string]any) *input.Input {
 	t.Helper()
+
 	var list []unstructured.Unstructured
 	for _, o := range objects {
 		list = append(list, unstructured.Unstructured{Object: o})
 	}
+
 	in, err := read.Cluster(list)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return in
 }
 
@@ -53,6 +56,7 @@ func TestWhatARolloutWouldChangeIsTold(t *testing.T) {
 			for _, o := range c.running {
 				list = append(list, unstructured.Unstructured{Object: o})
 			}
+
 			running, err := Running(list)
 			if err != nil {
 				t.Fatal(err)

@@ -34,6 +34,7 @@ func (a *Argo) Served(ctx context.Context, environment string, files []string) e
 	if err != nil {
 		return fmt.Errorf("%w; Argo CD has to say that %s runs what is copied, or --unverified", err, environment)
 	}
+
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return err
@@ -43,6 +44,7 @@ func (a *Argo) Served(ctx context.Context, environment string, files []string) e
 	if name == "" {
 		name = "wasm-rewrite-" + environment
 	}
+
 	one := application{
 		argo: a, environment: environment, name: name, host: config.Host,
 		client: client.Resource(schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}).Namespace(a.Namespace),
@@ -61,6 +63,7 @@ func (a *Argo) Served(ctx context.Context, environment string, files []string) e
 			"Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh %[4]s` has it look now",
 			environment, revision, strings.Join(otherwise, ", "), name)
 	}
+
 	return nil
 }
 
@@ -78,6 +81,7 @@ func (a *application) revision(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
+
 		revision, running, err := rolledOut(app)
 		if err == nil {
 			return revision, nil
@@ -97,6 +101,7 @@ func (a *application) revision(ctx context.Context) (string, error) {
 func (a *application) get(ctx context.Context) (*unstructured.Unstructured, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.argo.Timeout)
 	defer cancel()
+
 	app, err := a.client.Get(ctx, a.name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
@@ -109,6 +114,7 @@ func (a *application) get(ctx context.Context) (*unstructured.Unstructured, erro
 		return nil, fmt.Errorf("%s: Application %s/%s: %w; see that --context is of Argo CD's cluster, or --unverified to promote without asking Argo CD",
 			a.host, a.argo.Namespace, a.name, err)
 	}
+
 	return app, nil
 }
 
@@ -137,6 +143,7 @@ func rolledOut(app *unstructured.Unstructured) (revision string, running bool, e
 	if len(revisions) > 0 {
 		return revisions[len(revisions)-1], false, nil
 	}
+
 	return text("operationState", "syncResult", "revision"), false, nil
 }
 
@@ -166,7 +173,9 @@ func changedSince(ctx context.Context, revision string, files []string) (changed
 		if err != nil {
 			return nil, err
 		}
+
 		changed = append(changed, strings.Fields(string(out))...)
 	}
+
 	return changed, nil
 }

@@ -19,8 +19,10 @@ import (
 func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
+
 	git := func(args ...string) string {
 		t.Helper()
+
 		out, err := exec.Command("git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.com"}, args...)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
@@ -62,6 +64,7 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 		fmt.Fprintf(w, `{"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "wasm-rewrite-dev", "namespace": "argocd"}, "status": %s}`, status)
 	}))
 	t.Cleanup(server.Close)
+
 	app := func(sync, health, phase, message, revision string) string {
 		return fmt.Sprintf(`{"sync": {"status": %q}, "health": {"status": %q, "message": "why"}, "operationState": {"phase": %q, "message": %q, "syncResult": {"revisions": ["0.1.0", %q]}}}`, sync, health, phase, message, revision)
 	}
@@ -71,6 +74,7 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 	}
 	good := app("Synced", "Healthy", "Succeeded", "", one)
 	otherwise := "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/a.yaml is otherwise than here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"
+
 	all := []string{"environments/dev/release.yaml", "environments/dev/rules"}
 	for _, c := range []struct {
 		name, environment, status string
@@ -102,6 +106,7 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 		if c.environment == "" {
 			c.environment = "dev"
 		}
+
 		status = c.status
 		a := Argo{
 			Cluster: func() (*rest.Config, error) { return &rest.Config{Host: server.URL}, nil },

@@ -29,6 +29,7 @@ func (p *Promotion) Run(ctx context.Context, fromName, toName string) (fine bool
 	if err != nil {
 		return false, err
 	}
+
 	to, err := environment.Read(p.Root, toName)
 	if err != nil {
 		return false, err
@@ -56,6 +57,7 @@ func (p *Promotion) Run(ctx context.Context, fromName, toName string) (fine bool
 			return false, err
 		}
 	}
+
 	p.Trial.Only = p.Workload
 	passed, err := p.Trial.Run(ctx, to, next)
 	if err != nil {
@@ -70,6 +72,7 @@ func (p *Promotion) Run(ctx context.Context, fromName, toName string) (fine bool
 		return false, err
 	}
 	fmt.Fprintf(p.Trial.Out, "copied to %s; look at git diff, commit and push\n", to.Dir)
+
 	return true, nil
 }
 
@@ -103,6 +106,7 @@ func (p *Promotion) copied(from, to *environment.Environment) (*environment.Envi
 	default:
 		rules, release = from.Rules, from.Release
 	}
+
 	return to.With(rules, release)
 }
 

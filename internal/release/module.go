@@ -45,7 +45,9 @@ func ModuleOf(objects []map[string]any) (Module, bool) {
 		if u.GetKind() == "EnvoyExtensionPolicy" {
 			return moduleOfPolicy(u)
 		}
+
 		o := status.ParseObject(u)
+
 		scheme, rest, _ := strings.Cut(o.URL, "://")
 		switch {
 		case scheme == "oci":
@@ -58,6 +60,7 @@ func ModuleOf(objects []map[string]any) (Module, bool) {
 			return Module{File: o.Module}, true
 		}
 	}
+
 	return Module{}, false
 }
 
@@ -68,12 +71,14 @@ func moduleOfPolicy(u *unstructured.Unstructured) (Module, bool) {
 	if len(filters) == 0 {
 		return Module{}, false
 	}
+
 	filter, _ := filters[0].(map[string]any)
 	text := func(path ...string) string {
 		s, _, _ := unstructured.NestedString(filter, append([]string{"code"}, path...)...)
 		return s
 	}
 	m := Module{Image: text("image", "url"), URL: text("http", "url"), SHA256: text("http", "sha256")}
+
 	return m, m != Module{}
 }
 
@@ -92,10 +97,12 @@ func (m Module) Fetch(ctx context.Context) ([]byte, error) {
 	case m.URL != "":
 		return fetchURL(ctx, m.URL, m.SHA256)
 	}
+
 	module, err := os.ReadFile(m.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", m.File, ErrInProxiesOnly)
 	}
+
 	return module, err
 }
 
@@ -104,6 +111,7 @@ func fetchImage(ctx context.Context, image string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image: %s: %w", image, err)
 	}
+
 	module, err := pull(ctx, reference)
 	if err != nil {
 		return nil, fmt.Errorf("image: %s: %w", image, err)
@@ -113,6 +121,7 @@ func fetchImage(ctx context.Context, image string) ([]byte, error) {
 
 func pull(ctx context.Context, reference name.Reference) ([]byte, error) {
 	found, err := remote.Get(reference, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
+
 	var said *transport.Error
 	switch {
 	case errors.As(err, &said) && said.StatusCode == http.StatusNotFound:
@@ -124,14 +133,17 @@ func pull(ctx context.Context, reference name.Reference) ([]byte, error) {
 	case found.MediaType.IsIndex():
 		return nil, errors.New("is an index of several images; Istio wants the digest of one")
 	}
+
 	fetched, err := found.Image()
 	if err != nil {
 		return nil, err
 	}
+
 	layers, err := fetched.Layers()
 	if err != nil {
 		return nil, err
 	}
+
 	return moduleIn(layers)
 }
 
@@ -156,11 +168,13 @@ func moduleIn(layers []v1.Layer) ([]byte, error) {
 	if len(layers) == 0 {
 		return nil, errors.New("has no layer, so no plugin.wasm")
 	}
+
 	content, err := layers[len(layers)-1].Uncompressed()
 	if err != nil {
 		return nil, err
 	}
 	defer content.Close()
+
 	archive := tar.NewReader(content)
 	for {
 		header, err := archive.Next()
@@ -189,6 +203,7 @@ func fetchURL(ctx context.Context, url, want string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
+
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w; see that it is right and up", err)
@@ -197,6 +212,7 @@ func fetchURL(ctx context.Context, url, want string) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("url: %s: answers %s; correct it, or put the module there", url, response.Status)
 	}
+
 	module, err := read(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("url: %s: %w", url, err)
@@ -204,5 +220,6 @@ func fetchURL(ctx context.Context, url, want string) ([]byte, error) {
 	if got := fmt.Sprintf("%x", sha256.Sum256(module)); got != want {
 		return nil, fmt.Errorf("sha256: %s: what is behind url has %s; correct sha256 or url", want, got)
 	}
+
 	return module, nil
 }

@@ -44,6 +44,7 @@ func Parse(text []byte) (*Release, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	d.DisallowUnknownFields()
+
 	r := &Release{}
 	if err := d.Decode(r); err != nil {
 		return nil, fmt.Errorf("is not what the chart of this version writes: %w", err)
@@ -72,6 +73,7 @@ func (r *Release) Objects() (objects []*status.Object) {
 			Revision string `json:"revision"`
 		}
 		_ = json.Unmarshal(w.Config, &config) // the chart wrote it
+
 		o := &status.Object{
 			Kind: r.Delivery, Namespace: w.Namespace, Name: r.Name + "-" + w.Name, Release: r.Name, Workload: w.Name,
 			Selector: w.Selector, Revision: config.Revision, Plugin: w.Plugin,
@@ -79,7 +81,9 @@ func (r *Release) Objects() (objects []*status.Object) {
 		for _, t := range w.TargetRefs {
 			o.Targets = append(o.Targets, status.Target(t))
 		}
+
 		objects = append(objects, o)
 	}
+
 	return objects
 }

@@ -32,6 +32,7 @@ func archive(t *testing.T, name, content string) v1.Layer {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	return static.NewLayer(text.Bytes(), types.DockerUncompressedLayer)
 }
 
@@ -40,6 +41,7 @@ func archive(t *testing.T, name, content string) v1.Layer {
 func TestModulesInImages(t *testing.T) {
 	server := httptest.NewServer(registry.New())
 	t.Cleanup(server.Close)
+
 	for _, c := range []struct {
 		name   string
 		layers []v1.Layer
@@ -64,11 +66,13 @@ func TestModulesInImages(t *testing.T) {
 				if appendErr != nil {
 					t.Fatal(appendErr)
 				}
+
 				err = remote.Write(reference, image)
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			module, err := release.Module{Image: reference.Name()}.Fetch(t.Context())
 			switch {
 			case err == nil && string(module) != c.want:

@@ -64,6 +64,7 @@ func Match(before, after *input.Input) (*Pair, error) {
 
 	pairs := map[string]*Pair{}
 	var names []string
+
 	at := func(name string) *Pair {
 		if pairs[name] == nil {
 			pairs[name] = &Pair{name: name}
@@ -74,6 +75,7 @@ func Match(before, after *input.Input) (*Pair, error) {
 	for i := range before.Workloads {
 		at(before.Workloads[i].Name).old = &before.Workloads[i]
 	}
+
 	for i := range after.Workloads {
 		at(after.Workloads[i].Name).new = &after.Workloads[i]
 	}
@@ -84,8 +86,10 @@ func Match(before, after *input.Input) (*Pair, error) {
 	case 1:
 		return pairs[names[0]], nil
 	}
+
 	names = slices.DeleteFunc(names, func(name string) bool { return name == "" }) // plain rules
 	slices.Sort(names)
+
 	return nil, fmt.Errorf("%s and %s hold %s; a log is of one workload: name it with --workload", before.Name, after.Name, strings.Join(names, ", "))
 }
 
@@ -104,6 +108,7 @@ func (p *Pair) compare(requests []accesslog.Counted, examples int) (Workload, er
 	if err != nil {
 		return w, err
 	}
+
 	after, err := runner(p.new)
 	if err != nil {
 		return w, err
@@ -126,6 +131,7 @@ func (p *Pair) compare(requests []accesslog.Counted, examples int) (Workload, er
 			g = &Group{Old: append([]string{}, was.Acted...), New: append([]string{}, is.Acted...), Examples: []Example{}}
 			groups[key] = g
 		}
+
 		g.Times += r.Times
 		g.Distinct++
 		g.Examples = append(g.Examples, Example{exchange.Line(request), r.Times, changes})
@@ -140,6 +146,7 @@ func (p *Pair) compare(requests []accesslog.Counted, examples int) (Workload, er
 	slices.SortFunc(w.Groups, func(a, b Group) int {
 		return cmp.Or(b.Times-a.Times, slices.Compare(a.Old, b.Old), slices.Compare(a.New, b.New))
 	})
+
 	return w, nil
 }
 
@@ -149,11 +156,14 @@ func runner(w *input.Workload) (func(request, response message.Message) exchange
 	if w != nil {
 		text = w.Config
 	}
+
 	rules, err := rewrite.Load(text)
 	if err != nil {
 		return nil, err
 	}
+
 	stream := rules.NewStream()
+
 	return func(request, response message.Message) exchange.Seen {
 		return exchange.Run(stream, rules, request, response)
 	}, nil
@@ -174,8 +184,10 @@ func (r *Report) Text(w io.Writer) {
 
 func (g *Group) text(w io.Writer) {
 	fmt.Fprintf(w, "%s → %s: %s, %d different\n", acted(g.Old), acted(g.New), terminal.Count(g.Times, "request"), g.Distinct)
+
 	for _, e := range g.Examples {
 		fmt.Fprintf(w, "  %s (%d)\n", terminal.Line(e.Request), e.Times)
+
 		for _, c := range e.Changes {
 			c.Write(w, "    ")
 		}

@@ -85,14 +85,17 @@ func Load(dir string) ([]Case, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("no cases in %s", dir)
 	}
+
 	cases := make([]Case, 0, len(files))
 	for _, file := range files {
 		c, err := loadCase(file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
+
 		cases = append(cases, c)
 	}
+
 	return cases, nil
 }
 
@@ -101,17 +104,20 @@ func loadCase(file string) (c Case, err error) {
 	if err != nil {
 		return c, err
 	}
+
 	archive := txtar.Parse(data)
 	c.Name = strings.TrimSuffix(filepath.Base(file), ".txtar")
 	if strings.TrimSpace(string(archive.Comment)) == "" {
 		return c, fmt.Errorf("says in no comment what it shows")
 	}
+
 	configs := 0
 	for _, section := range archive.Files {
 		text := string(section.Data)
 		if !slices.Contains([]string{"config.yaml", "config.json", "error", "request"}, section.Name) && len(c.Exchanges) == 0 {
 			return c, fmt.Errorf("section %s comes before a request", section.Name)
 		}
+
 		switch section.Name {
 		case "config.yaml":
 			configs++
@@ -136,6 +142,7 @@ func loadCase(file string) (c Case, err error) {
 			return c, fmt.Errorf("section %s: %w", section.Name, err)
 		}
 	}
+
 	for _, x := range c.Exchanges {
 		for _, m := range []*Message{&x.Request, &x.Upstream, &x.Response, &x.Client} {
 			for _, h := range m.Headers {
@@ -148,6 +155,7 @@ func loadCase(file string) (c Case, err error) {
 	if configs != 1 || (c.Errors == nil) == (c.Exchanges == nil) {
 		return c, fmt.Errorf("wants one configuration, and either an error or requests")
 	}
+
 	return c, nil
 }
 
@@ -172,6 +180,7 @@ func (x *Exchange) section(name, text string) (err error) {
 	default:
 		return fmt.Errorf("is unknown")
 	}
+
 	return err
 }
 
@@ -185,15 +194,18 @@ func parseMessage(text string) (m Message, err error) {
 			return m, fmt.Errorf("%s: %w", lines[0], err)
 		}
 	}
+
 	for _, line := range lines[1:] {
 		if name, ok := strings.CutPrefix(line, "-"); ok {
 			m.Absent = append(m.Absent, name)
 			continue
 		}
+
 		at := strings.IndexByte(line[min(1, len(line)):], ':') + 1
 		if at <= 0 {
 			return m, fmt.Errorf("%q is no header", line)
 		}
+
 		name, value := line[:at], line[at+1:]
 		if quoted, ok := strings.CutPrefix(value, "="); ok {
 			if value, err = strconv.Unquote(strings.TrimSpace(quoted)); err != nil {
@@ -202,8 +214,10 @@ func parseMessage(text string) (m Message, err error) {
 		} else {
 			value = strings.TrimSpace(value)
 		}
+
 		m.Headers = append(m.Headers, rewrite.Header{Name: name, Value: value})
 	}
+
 	return m, nil
 }
 
@@ -227,12 +241,14 @@ func (m *Message) List() []rewrite.Header {
 	if m.Target != "" {
 		list = append(list, rewrite.Header{Name: ":path", Value: m.Target})
 	}
+
 	list = append(list, rewrite.Header{Name: ":method", Value: m.Start}, rewrite.Header{Name: ":scheme", Value: m.pseudo(":scheme", "http")})
 	for _, h := range m.Headers {
 		if !strings.HasPrefix(h.Name, ":") {
 			list = append(list, h)
 		}
 	}
+
 	return list
 }
 

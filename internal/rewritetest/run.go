@@ -45,12 +45,14 @@ func RunCases(t *testing.T, cases []Case, start func(t *testing.T, c Case) (Subj
 				}
 				return
 			}
+
 			for i, x := range c.Exchanges {
 				seen, err := subject.Exchange(x)
 				if err != nil {
 					t.Errorf("request %d, %s %s: %v", i+1, x.Request.Start, x.Request.Target, err)
 					continue
 				}
+
 				for _, difference := range x.Differences(seen) {
 					t.Errorf("request %d, %s %s: %s", i+1, x.Request.Start, x.Request.Target, difference)
 				}
@@ -65,11 +67,13 @@ func (x *Exchange) Differences(seen Observed) (d []string) {
 		if seen.Upstream != nil {
 			d = append(d, fmt.Sprintf("went upstream as %s %s, want the answer %s", seen.Upstream.Start, seen.Upstream.Target, x.Answer.Start))
 		}
+
 		d = append(d, x.Answer.differences("answer", &seen.Client, &Message{})...)
 	} else {
 		if seen.Upstream == nil {
 			return append(d, fmt.Sprintf("was answered with %s, want it to go upstream", seen.Client.Start))
 		}
+
 		request := Message{Start: x.Request.Start, Target: x.Request.Target, Headers: x.Request.List(), Body: x.Request.Body}
 		d = append(d, x.Upstream.differences("upstream", seen.Upstream, &request)...)
 		d = append(d, x.Client.differences("client", &seen.Client, &x.Response)...)
@@ -77,6 +81,7 @@ func (x *Exchange) Differences(seen Observed) (d []string) {
 	if x.Counts != nil && seen.Counts != nil && !slices.Equal(seen.Counts, x.Counts) {
 		d = append(d, fmt.Sprintf("counts %q, want %q", seen.Counts, x.Counts))
 	}
+
 	return d
 }
 
@@ -96,6 +101,7 @@ func (m *Message) differences(side string, seen, sent *Message) (d []string) {
 	if seen.Body != body {
 		d = append(d, fmt.Sprintf("%s: body %q, want %q", side, seen.Body, body))
 	}
+
 	for _, name := range names(m, sent) {
 		want := m.Values(name)
 		if !m.mentions(name) {
@@ -105,6 +111,7 @@ func (m *Message) differences(side string, seen, sent *Message) (d []string) {
 			d = append(d, fmt.Sprintf("%s: %s is %q, want %q", side, name, got, want))
 		}
 	}
+
 	return d
 }
 
@@ -115,6 +122,7 @@ func names(messages ...*Message) (list []string) {
 		for _, h := range m.Headers {
 			list = append(list, h.Name)
 		}
+
 		list = append(list, m.Absent...)
 	}
 	slices.Sort(list)
@@ -128,6 +136,7 @@ func Native(_ *testing.T, config []byte) (Subject, []string) {
 	if err != nil {
 		return nil, strings.Split(err.Error(), "\n")
 	}
+
 	stream := rules.NewStream()
 	stream.Random = rand.Uint32
 	return &native{rules, stream}, nil
@@ -140,6 +149,7 @@ type native struct {
 
 func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 	defer n.stream.Reset()
+
 	counts := map[string]int{}
 	request := headerMap(x.Request.List())
 	out := n.stream.Request(request)
@@ -147,6 +157,7 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 		return seen, err
 	}
 	request.write(out.Edits)
+
 	response := x.Response
 	if out.Answer != nil {
 		response = Message{Start: strconv.Itoa(out.Answer.Status), Headers: slices.Clone(out.Answer.Headers), Body: out.Answer.Body}
@@ -154,6 +165,7 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 		up := request.message(x.Request.Body)
 		seen.Upstream = &up
 	}
+
 	list := append(headerMap{{Name: ":status", Value: response.Start}}, response.Headers...)
 	out = n.stream.Response(list)
 	if err := n.count(counts, out.Counts); err != nil {
@@ -161,11 +173,13 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 	}
 	list.write(out.Edits)
 	seen.Client = list.message(response.Body)
+
 	seen.Counts = []string{}
 	for key, number := range counts {
 		seen.Counts = append(seen.Counts, fmt.Sprintf("%s %d", key, number))
 	}
 	slices.Sort(seen.Counts)
+
 	return seen, nil
 }
 
@@ -181,6 +195,7 @@ func (n *native) count(counts map[string]int, list []rewrite.Count) error {
 		}
 		counts[pattern+" "+c.Result.String()]++
 	}
+
 	return nil
 }
 
@@ -223,5 +238,6 @@ func (m headerMap) message(body string) Message {
 			out.Headers = append(out.Headers, h)
 		}
 	}
+
 	return out
 }

@@ -35,6 +35,7 @@ func WorstConfigs() []Worst {
 		return `{"request": {"remove": [` + strings.Join(list, ",") + `]}}`
 	}
 	long := strings.Repeat("v", 250<<10)
+
 	return []Worst{
 		{"a long var 10,000 times", `{"vars": {"a": "` + long + `"}, "headers": {"request": {"set": {"x": "` + strings.Repeat("${var.a}", 10_000) + `"}}}}`, "bytes: use fewer references to long values"},
 		{"a long var in 3,000 matchers", strings.TrimSuffix(patterns(3000, func(int) string {

@@ -42,6 +42,7 @@ func (m match) takes(text string) bool {
 	case "Regex":
 		return m.re != nil && m.re.MatchString(text)
 	}
+
 	return true
 }
 
@@ -69,7 +70,9 @@ func (t *Table) add(o map[string]any) {
 	for _, item := range list(o["items"]) {
 		t.add(object(item))
 	}
+
 	metadata, spec := object(o["metadata"]), object(o["spec"])
+
 	name := fmt.Sprintf("%v %s", o["kind"], strings.TrimPrefix(text(metadata["namespace"])+"/"+text(metadata["name"]), "/"))
 	switch o["kind"] {
 	case "VirtualService":
@@ -84,18 +87,22 @@ func (t *Table) virtualService(name string, spec map[string]any) {
 	if slices.Contains(hosts, "*") {
 		hosts = nil
 	}
+
 	for i, rule := range list(spec["http"]) {
 		at := fmt.Sprintf("%s, http[%d]", name, i)
 		matches := list(object(rule)["match"])
 		if len(matches) == 0 {
 			matches = []any{nil}
 		}
+
 		for _, m := range matches {
 			m := object(m)
+
 			r := route{name: at, hosts: hosts, path: istio(m["uri"]), method: istio(m["method"]), headers: map[string]match{}}
 			for header, value := range object(m["headers"]) {
 				r.headers[strings.ToLower(header)] = istio(value)
 			}
+
 			t.routes = append(t.routes, r)
 		}
 	}
@@ -121,6 +128,7 @@ func (t *Table) httpRoute(name string, spec map[string]any) {
 		if len(matches) == 0 {
 			matches = []any{nil}
 		}
+
 		for _, m := range matches {
 			m := object(m)
 			path := object(m["path"])
@@ -139,14 +147,17 @@ func (t *Table) httpRoute(name string, spec map[string]any) {
 			if method := text(m["method"]); method != "" {
 				r.method, r.rank = match{kind: "Exact", text: method}, r.rank+5
 			}
+
 			for _, h := range list(m["headers"]) {
 				h := object(h)
 				one := match{kind: "Exact", text: text(h["value"])}
 				if h["type"] == "RegularExpression" {
 					one = regex(text(h["value"]))
 				}
+
 				r.headers[strings.ToLower(text(h["name"]))] = one
 			}
+
 			r.rank += min(4, len(r.headers))
 			t.routes = append(t.routes, r)
 		}
@@ -156,6 +167,7 @@ func (t *Table) httpRoute(name string, spec map[string]any) {
 // For names the route that a request takes, or "". value gives a header, or "".
 func (t *Table) For(method, host, path string, value func(name string) string) string {
 	host = strings.ToLower(host)
+
 	best, bestHost := -1, -1
 	for i, r := range t.routes {
 		of := r.host(host)
@@ -165,6 +177,7 @@ func (t *Table) For(method, host, path string, value func(name string) string) s
 		case best >= 0 && (of < bestHost || of == bestHost && r.rank <= t.routes[best].rank):
 			continue
 		}
+
 		holds := true
 		for name, m := range r.headers {
 			holds = holds && m.takes(value(name))
@@ -176,6 +189,7 @@ func (t *Table) For(method, host, path string, value func(name string) string) s
 	if best < 0 {
 		return ""
 	}
+
 	return t.routes[best].name
 }
 
@@ -185,6 +199,7 @@ func (r route) host(host string) int {
 	if len(r.hosts) == 0 {
 		return 0
 	}
+
 	best := -1
 	for _, h := range r.hosts {
 		h = strings.ToLower(h)
@@ -195,6 +210,7 @@ func (r route) host(host string) int {
 			best = max(best, len(end))
 		}
 	}
+
 	return best
 }
 

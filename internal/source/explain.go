@@ -17,6 +17,7 @@ func explain(err error, text []byte) *Error {
 	if surprised == nil {
 		surprised = err
 	}
+
 	lines := strings.Split(string(text), "\n")
 	reason, begun := lineOf(err)
 	_, at := lineOf(surprised)
@@ -43,6 +44,7 @@ func explain(err error, text []byte) *Error {
 		if begun >= at {
 			e.Line = lastQuote(lines)
 		}
+
 		e.Column = 1 + max(0, strings.IndexAny(written(), `"'`))
 		e.Reason = "a quote that is never closed"
 	case strings.HasPrefix(reason, "did not find expected ',' or"), strings.HasPrefix(reason, "did not find expected node content"):
@@ -62,10 +64,12 @@ func explain(err error, text []byte) *Error {
 				break
 			}
 		}
+
 		e.Reason = "a text that begins with * has to be in quotes"
 	default:
 		e.Reason = "no YAML: " + reason
 	}
+
 	return e
 }
 
@@ -85,6 +89,7 @@ func lineOf(err error) (reason string, line int) {
 	if strings.HasPrefix(reason, "did not find") {
 		line++
 	}
+
 	return reason, max(1, line)
 }
 
@@ -147,6 +152,7 @@ func flow(e *Error, lines []string, begun int) {
 		if column == 0 {
 			continue
 		}
+
 		e.Line, e.Column = number, column
 		e.Reason = "within { } a text that has one of { } [ ] , ? in it has to be in quotes: " + quoted(text)
 		return
@@ -160,6 +166,7 @@ func flow(e *Error, lines []string, begun int) {
 			return
 		}
 	}
+
 	e.Column = 1 + len(indent(line(lines, e.Line)))
 	e.Reason = "within { } and [ ] entries are parted by commas, and each bracket is closed"
 }
@@ -197,6 +204,7 @@ func unquoted(line string) (column int, text string) {
 			i = max(i, end-1)
 		}
 	}
+
 	return 0, ""
 }
 
@@ -219,6 +227,7 @@ func value(line string, i int) int {
 			}
 		}
 	}
+
 	return i
 }
 
@@ -253,5 +262,6 @@ func open(line string) int {
 	if len(left) == 0 {
 		return 0
 	}
+
 	return left[len(left)-1]
 }

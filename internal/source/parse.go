@@ -30,6 +30,7 @@ func (e *Error) Shown() string {
 	if e.Line == 0 || e.Written == "" {
 		return ""
 	}
+
 	var text, mark strings.Builder
 	for i, c := range e.Written {
 		switch {
@@ -45,11 +46,13 @@ func (e *Error) Shown() string {
 			mark.WriteByte(' ')
 		}
 	}
+
 	number := strconv.Itoa(e.Line)
 	shown := "  " + number + " | " + text.String()
 	if e.Column > 0 && e.Column <= maxShown {
 		shown += "\n  " + strings.Repeat(" ", len(number)) + " | " + mark.String() + "^"
 	}
+
 	return shown
 }
 
@@ -75,6 +78,7 @@ func (e Errors) Error() string {
 // error is of type Errors.
 func Parse(file string, data []byte) (docs []Document, err error) {
 	var errs Errors
+
 	lines := strings.Split(string(data), "\n")
 	for _, part := range split(data) {
 		r := reader{file: file, above: part.above, made: map[*yaml.Node]*Map{}}
@@ -92,15 +96,18 @@ func Parse(file string, data []byte) (docs []Document, err error) {
 			errs = append(errs, e)
 			continue
 		}
+
 		doc := Document{Text: part.text}
 		if len(root.Content) > 0 {
 			doc.Places = r.value(root.Content[0], r.at(root.Content[0]))
 		}
+
 		docs = append(docs, doc)
 	}
 	if len(errs) > 0 {
 		return nil, errs
 	}
+
 	return docs, nil
 }
 
@@ -125,12 +132,15 @@ func split(data []byte) (parts []part) {
 		if i := bytes.IndexByte(data[at:], '\n'); i >= 0 {
 			end = at + i + 1
 		}
+
 		line := data[at:end]
 		if bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || strings.ContainsRune(" \t\r\n", rune(line[3]))) {
 			parts = append(parts, part{data[start:at], above})
 			start, above = at+3, number
 		}
+
 		at = end
 	}
+
 	return append(parts, part{data[start:], above})
 }

@@ -59,6 +59,7 @@ func (m *Map) At(keys ...string) *Map {
 		if m == nil {
 			return nil
 		}
+
 		m = m.keys[key]
 	}
 	return m
@@ -77,6 +78,7 @@ func (m *Map) Keys() (keys []string) {
 	if m == nil {
 		return nil
 	}
+
 	for key := range m.keys {
 		keys = append(keys, key)
 	}
@@ -91,6 +93,7 @@ func (m *Map) Find(path string) (found *Map, exact bool) {
 		if next == nil {
 			return m, false
 		}
+
 		m, path = next, strings.TrimPrefix(rest, ".")
 	}
 	return m, true
@@ -110,6 +113,7 @@ func (m *Map) step(path string) (next *Map, rest string) {
 		}
 		return m.items[i], rest
 	}
+
 	for end := len(path); end > 0; end-- {
 		if end < len(path) && path[end] != '.' && path[end] != '[' {
 			continue
@@ -118,6 +122,7 @@ func (m *Map) step(path string) (next *Map, rest string) {
 			return next, path[end:]
 		}
 	}
+
 	return nil, ""
 }
 
@@ -132,13 +137,16 @@ func (m *Map) Over(other *Map) *Map {
 	case m.keys == nil || other.keys == nil:
 		return other
 	}
+
 	merged := &Map{place: other.place, keys: make(map[string]*Map, len(m.keys)+len(other.keys))}
 	for key, value := range m.keys {
 		merged.keys[key] = value
 	}
+
 	for key, value := range other.keys {
 		merged.keys[key] = merged.keys[key].Over(value)
 	}
+
 	return merged
 }
 
@@ -147,6 +155,7 @@ func (m *Map) Without(keys ...string) *Map {
 	if m == nil || m.keys[keys[0]] == nil {
 		return m
 	}
+
 	less := &Map{place: m.place, keys: make(map[string]*Map, len(m.keys))}
 	for key, value := range m.keys {
 		less.keys[key] = value
@@ -156,6 +165,7 @@ func (m *Map) Without(keys ...string) *Map {
 	} else {
 		delete(less.keys, keys[0])
 	}
+
 	return less
 }
 
@@ -179,6 +189,7 @@ func (r *reader) value(n *yaml.Node, place Place) *Map {
 		}
 		return &Map{place: place}
 	}
+
 	m := &Map{place: place}
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -193,14 +204,17 @@ func (r *reader) value(n *yaml.Node, place Place) *Map {
 	if n.Anchor != "" {
 		r.made[n] = m
 	}
+
 	return m
 }
 
 func (r *reader) mapping(m *Map, n *yaml.Node) {
 	m.keys = make(map[string]*Map, len(n.Content)/2)
+
 	var merged []*Map
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
+
 		made := r.value(value, r.at(key))
 		switch first := m.keys[key.Value]; {
 		case key.Tag == "!!merge":

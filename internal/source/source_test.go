@@ -40,9 +40,11 @@ func TestErrors(t *testing.T) {
 		var said []string
 		var errs Errors
 		errors.As(err, &errs)
+
 		for _, e := range errs {
 			said = append(said, strings.TrimPrefix(e.Error(), "f:"))
 		}
+
 		got := strings.Join(said, "\n")
 		if got != c.want {
 			t.Errorf("%q\ngot  %s\nwant %s", c.text, got, c.want)
@@ -79,6 +81,7 @@ headers:
 		fmt.Println(err)
 		return
 	}
+
 	for _, path := range []string{"patterns", "patterns[0]", "patterns[0].match.path", "patterns[0].match.path.exact", "patterns[1].match.path.exact", "patterns[1].match.host", "patterns[7]", "headers.response.set.a.b"} {
 		found, exact := docs[0].Places.Find(path)
 		fmt.Println(path, found.Place(), exact)
@@ -103,6 +106,7 @@ func TestStrayBracketEnds(t *testing.T) {
 			_, err := Parse("file", []byte(text))
 			done <- err
 		}()
+
 		select {
 		case <-done:
 		case <-time.After(time.Minute):

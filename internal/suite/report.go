@@ -17,6 +17,7 @@ func (r *Report) Text(out io.Writer) {
 		for _, f := range w.Refusals {
 			f.Write(out)
 		}
+
 		for _, one := range w.Tests {
 			if !one.Passed {
 				one.text(out, name)
@@ -34,6 +35,7 @@ func (r *Report) Text(out io.Writer) {
 // text writes a test that failed.
 func (t *Test) text(out io.Writer, workload string) {
 	fmt.Fprintf(out, "FAIL %s: %s\n  %s\n", workload, terminal.Line(t.Name), terminal.Line(t.Request))
+
 	for _, f := range t.Failures {
 		fmt.Fprintf(out, "  %s: got %s, want %s\n", terminal.Line(f.Key), terminal.Line(f.Got), terminal.Line(f.Want))
 	}
@@ -108,12 +110,15 @@ func (r *Report) JUnit(out io.Writer) error {
 	if _, err := io.WriteString(out, xml.Header); err != nil {
 		return err
 	}
+
 	e := xml.NewEncoder(out)
 	e.Indent("", "  ")
 	if err := e.Encode(all); err != nil {
 		return err
 	}
+
 	_, err := fmt.Fprintln(out)
+
 	return err
 }
 
@@ -125,6 +130,7 @@ func (run *Workload) junit() junitSuite {
 			s.Failures++
 			c.Failure = one.junit()
 		}
+
 		s.Cases = append(s.Cases, c)
 	}
 
@@ -136,6 +142,7 @@ func (run *Workload) junit() junitSuite {
 		s.Errors++
 		s.Cases = append(s.Cases, junitCase{Class: s.Name, Name: strings.TrimSpace("rules " + f.Path), Error: &junitMessage{Message: f.Reason, Text: text.String()}})
 	}
+
 	return s
 }
 

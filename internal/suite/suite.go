@@ -73,6 +73,7 @@ func (s *Suite) Run(ctx context.Context, inputs ...*input.Input) (*Report, error
 			r.Workloads = append(r.Workloads, Workload{Input: in.Name, Refusals: refused, Tests: []Test{}})
 			continue
 		}
+
 		for _, w := range in.Workloads {
 			run, err := s.workload(ctx, in, w)
 			if err != nil {
@@ -81,6 +82,7 @@ func (s *Suite) Run(ctx context.Context, inputs ...*input.Input) (*Report, error
 			r.add(run)
 		}
 	}
+
 	return r, nil
 }
 
@@ -92,6 +94,7 @@ func (r *Report) add(run Workload) {
 			r.Failed++
 		}
 	}
+
 	r.Workloads = append(r.Workloads, run)
 }
 
@@ -121,6 +124,7 @@ func (s *Suite) workload(ctx context.Context, in *input.Input, w input.Workload)
 	}
 
 	run.take(verdicts, config, rules)
+
 	return run, nil
 }
 
@@ -129,6 +133,7 @@ func Start(ctx context.Context, module *compiled.Module, text []byte, config *re
 	if module == nil {
 		return exchange.Native(rules), nil
 	}
+
 	text, err := compiled.WithoutRandom(text, config)
 	if err != nil {
 		return nil, err
@@ -144,9 +149,11 @@ func (run *Workload) take(verdicts []example.Verdict, config *rewrite.Config, ru
 		for _, f := range v.Failures {
 			one.Failures = append(one.Failures, Failure(f))
 		}
+
 		for _, name := range v.Acted {
 			acted[name] = true
 		}
+
 		run.Tests = append(run.Tests, one)
 	}
 

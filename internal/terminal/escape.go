@@ -26,12 +26,14 @@ func New(to io.Writer) *Writer { return &Writer{to: to} }
 func (w *Writer) Write(text []byte) (int, error) {
 	var out bytes.Buffer
 	rest := slices.Concat(w.partial, text)
+
 	w.partial = nil
 	for len(rest) > 0 {
 		if !utf8.FullRune(rest) {
 			w.partial = bytes.Clone(rest)
 			break
 		}
+
 		r, size := utf8.DecodeRune(rest)
 		w.rune(&out, r, rest, size)
 		rest = rest[size:]
@@ -39,6 +41,7 @@ func (w *Writer) Write(text []byte) (int, error) {
 	if _, err := w.to.Write(out.Bytes()); err != nil {
 		return 0, err
 	}
+
 	return len(text), nil
 }
 
@@ -46,10 +49,12 @@ func (w *Writer) Write(text []byte) (int, error) {
 func (w *Writer) Flush() error {
 	left := w.partial
 	w.partial = nil
+
 	var out bytes.Buffer
 	for _, b := range left {
 		fmt.Fprintf(&out, `\x%02x`, b)
 	}
+
 	_, err := w.to.Write(out.Bytes())
 	return err
 }
@@ -73,6 +78,7 @@ func (w *Writer) rune(out *bytes.Buffer, r rune, rest []byte, size int) {
 	default:
 		out.WriteRune(r)
 	}
+
 	w.begun = true
 }
 

@@ -26,12 +26,14 @@ func TestTextOfOthersIsNoCommand(t *testing.T) {
 			if n, err := w.Write([]byte(c.text)); n != len(c.text) || err != nil {
 				t.Errorf("wrote %d of %d bytes: %v", n, len(c.text), err)
 			}
+
 			one := New(&bytewise)
 			for i := range len(c.text) {
 				if _, err := one.Write([]byte{c.text[i]}); err != nil {
 					t.Fatal(err)
 				}
 			}
+
 			for _, flush := range []*Writer{w, one} {
 				if err := flush.Flush(); err != nil {
 					t.Fatal(err)
@@ -55,6 +57,7 @@ func TestJSONStaysWhatItMeans(t *testing.T) {
 	if err := JSON(New(&out), want); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, r := range out.String() {
 		if unsafe(r) && r != '\n' {
 			t.Errorf("%q has %q", out.String(), r)

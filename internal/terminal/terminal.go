@@ -21,6 +21,7 @@ func List[S ~string](words []S) string {
 		}
 		b.WriteString(string(w))
 	}
+
 	return b.String()
 }
 

@@ -48,6 +48,7 @@ func (d *Desk) Module(ctx context.Context, wasm []byte) error {
 	if err != nil {
 		return err
 	}
+
 	sum := sha256.Sum256(wasm)
 	d.module, d.digest = module, hex.EncodeToString(sum[:])
 	return nil
@@ -62,6 +63,7 @@ func (d *Desk) Answer(ctx context.Context, call string, input []byte) ([]byte, e
 	if err := json.Unmarshal(input, &q); err != nil {
 		return nil, err
 	}
+
 	asked := map[string]func(context.Context, *Question) any{
 		"try":    func(ctx context.Context, q *Question) any { return d.try(ctx, q) },
 		"lint":   func(_ context.Context, q *Question) any { return lintText(q.Values) },
@@ -72,6 +74,7 @@ func (d *Desk) Answer(ctx context.Context, call string, input []byte) ([]byte, e
 	if asked == nil {
 		return nil, fmt.Errorf("%s is no question", call)
 	}
+
 	return json.Marshal(asked(ctx, &q))
 }
 
@@ -98,11 +101,14 @@ func (d *Desk) start(ctx context.Context, config []byte, start func() (exchange.
 			return nil, err
 		}
 	}
+
 	subject, err := start()
 	if err != nil {
 		return nil, err
 	}
+
 	d.running = &running{string(config), subject}
+
 	return subject, nil
 }
 

@@ -36,23 +36,28 @@ func TestValuesAreReadAsTheChartReadsThem(t *testing.T) {
 	if err := os.WriteFile(file, []byte(layered), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	files := []string{file}
 	for _, pattern := range []string{"../../docs/recipes/*.yaml", "../../charts/wasm-rewrite/ci/*.yaml"} {
 		more, err := filepath.Glob(pattern)
 		if err != nil || len(more) == 0 {
 			t.Fatal(pattern, err)
 		}
+
 		files = append(files, more...)
 	}
+
 	for _, file := range files {
 		want, err := inputs.Input(file, inputs.Options{Chart: "../../charts/wasm-rewrite"})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		got, err := read(string(text))
 		if err != nil {
 			t.Fatal(err)
@@ -61,6 +66,7 @@ func TestValuesAreReadAsTheChartReadsThem(t *testing.T) {
 			t.Errorf("%s: %d workloads, the chart makes %d", file, len(got.Workloads), len(want.Workloads))
 			continue
 		}
+
 		for i, w := range want.Workloads {
 			g := got.Workloads[i]
 			if g.Name != w.Name || g.Phase != w.Phase && w.Phase != "" || !reflect.DeepEqual(g.Tests, w.Tests) || !reflect.DeepEqual(g.Ignored, w.Ignored) {
@@ -101,11 +107,14 @@ patterns:
 	if a.Steps.Used <= 0 || a.Steps.Used >= a.Steps.Budget/100 {
 		t.Errorf("a short request takes %d steps of %d", a.Steps.Used, a.Steps.Budget)
 	}
+
 	s := a.Explanation.Request[0]
+
 	want := map[string]string{}
 	for _, c := range s.Captures {
 		want["x-"+strings.Trim(c.Name, "${}")] = c.Value
 	}
+
 	got := map[string]string{}
 	for _, c := range s.Changes {
 		got[c.Name] = c.Value

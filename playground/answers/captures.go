@@ -50,16 +50,19 @@ func (c *current) captures(config *rewrite.Config, p *rewrite.Pattern) (list []c
 	path = &marked{Text: text, Spans: []span{}}
 	if m := p.Match.Path; m != nil && m.Regex != nil {
 		groups, at := match(config, *m.Regex, m.IgnoreCase, text)
+
 		last := 0
 		for i, name := range groups {
 			from, to := at[2*i+2], at[2*i+3]
 			if from < 0 {
 				continue
 			}
+
 			label := "$" + strconv.Itoa(i+1)
 			if name != "" {
 				label = "${" + name + "}"
 			}
+
 			list = append(list, capture{label, text[from:to]})
 			if from >= last && to > from { // groups within groups are listed, not marked
 				path.Spans = append(path.Spans, span{units(text[:from]), units(text[:to]), label})
@@ -72,6 +75,7 @@ func (c *current) captures(config *rewrite.Config, p *rewrite.Pattern) (list []c
 		if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
 			host = host[:i]
 		}
+
 		groups, at := match(config, *m.Regex, m.IgnoreCase, host)
 		for i, name := range groups {
 			if from := at[2*i+2]; from >= 0 && name != "" {
@@ -79,6 +83,7 @@ func (c *current) captures(config *rewrite.Config, p *rewrite.Pattern) (list []c
 			}
 		}
 	}
+
 	return list, path
 }
 
@@ -97,6 +102,7 @@ func match(config *rewrite.Config, expr string, ignoreCase bool, text string) (g
 	if ignoreCase {
 		expr = "(?i)" + expr
 	}
+
 	re, err := regexp.Compile(expr)
 	if err != nil {
 		return nil, nil
@@ -104,6 +110,7 @@ func match(config *rewrite.Config, expr string, ignoreCase bool, text string) (g
 	if at = re.FindStringSubmatchIndex(text); at == nil {
 		return nil, nil
 	}
+
 	return re.SubexpNames()[1:], at
 }
 

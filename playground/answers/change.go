@@ -33,6 +33,7 @@ func (c *compared) fill(q *Question) error {
 	if err != nil {
 		return err
 	}
+
 	after, err := side("the new rules", q.New)
 	if err != nil {
 		return err
@@ -44,16 +45,19 @@ func (c *compared) fill(q *Question) error {
 		if err != nil {
 			return err
 		}
+
 		for _, line := range lines {
 			if len(before.Workloads)+len(after.Workloads) > 2 {
 				line = p.name + ": " + line
 			}
+
 			c.Lines = append(c.Lines, line)
 		}
 	}
 	if strings.TrimSpace(q.Log) == "" {
 		return nil
 	}
+
 	log, err := accesslog.Read(strings.NewReader(q.Log), "http")
 	if err != nil {
 		return err
@@ -61,11 +65,14 @@ func (c *compared) fill(q *Question) error {
 	if log.Lines == 0 {
 		return fmt.Errorf("line %d of the requests: no line holds one; write lines such as GET https://shop.example.com/old", log.First)
 	}
+
 	pair, err := replay.Match(before, after)
 	if err != nil {
 		return err
 	}
+
 	c.Replay, err = pair.Compare(log, examples)
+
 	return err
 }
 
@@ -75,12 +82,14 @@ func side(name, text string) (*input.Input, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+
 	in.Name = name
 	for _, f := range lintText(text).Findings {
 		if f.Severity == "error" && (f.Check == "invalid" || f.Check == "refused") {
 			return nil, fmt.Errorf("%s are refused: line %d: %s: %s", name, f.Line, f.Path, f.Reason)
 		}
 	}
+
 	return in, nil
 }
 
@@ -93,12 +102,14 @@ func pairs(before, after *input.Input) (list []pairing) {
 	if len(before.Workloads) == 1 && len(after.Workloads) == 1 {
 		return []pairing{{after.Workloads[0].Name, &before.Workloads[0], &after.Workloads[0]}}
 	}
+
 	at := map[string]int{}
 	for i := range before.Workloads {
 		w := &before.Workloads[i]
 		at[w.Name] = len(list)
 		list = append(list, pairing{w.Name, w, nil})
 	}
+
 	for i := range after.Workloads {
 		w := &after.Workloads[i]
 		if j, known := at[w.Name]; known {
@@ -107,5 +118,6 @@ func pairs(before, after *input.Input) (list []pairing) {
 			list = append(list, pairing{w.Name, nil, w})
 		}
 	}
+
 	return list
 }

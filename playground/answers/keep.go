@@ -35,6 +35,7 @@ func (k *kept) fill(q *Question) error {
 	if err != nil {
 		return err
 	}
+
 	w, err := pick(in, q.Workload)
 	if err != nil {
 		return err
@@ -45,14 +46,17 @@ func (k *kept) fill(q *Question) error {
 	if w.TestFault != nil {
 		return errors.New("the tests that are there cannot be read: see the findings")
 	}
+
 	request, response, err := q.exchange()
 	if err != nil {
 		return err
 	}
+
 	_, rules, err := exchange.Load(w.Config)
 	if err != nil {
 		return err
 	}
+
 	seen := exchange.Run(rules.NewStream(), rules, request, response)
 
 	// The test goes where the tests are, in the text as it was written.
@@ -63,6 +67,7 @@ func (k *kept) fill(q *Question) error {
 	if len(doc.Content) == 0 {
 		return errNoWorkload
 	}
+
 	root := doc.Content[0]
 	if in.Kind == input.Values {
 		root = below(below(root, "workloads"), w.Name)
@@ -70,11 +75,13 @@ func (k *kept) fill(q *Question) error {
 	if root == nil || root.Kind != yaml.MappingNode {
 		return errNoWorkload
 	}
+
 	list := below(root, "tests")
 	if list == nil {
 		list = &yaml.Node{Kind: yaml.SequenceNode}
 		root.Content = append(root.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "tests"}, list)
 	}
+
 	list.Style = 0
 	k.Name = free(w.Tests, request)
 	list.Content = append(list.Content, test(k.Name, request, response, seen))
@@ -84,7 +91,9 @@ func (k *kept) fill(q *Question) error {
 	if err := e.Encode(&doc); err != nil {
 		return err
 	}
+
 	k.Values = text.String()
+
 	return nil
 }
 
@@ -94,7 +103,9 @@ func free(tests []example.Test, request message.Message) string {
 	if len(base) > 60 {
 		base = base[:60]
 	}
+
 	base = strings.ToValidUTF8(base, "")
+
 	name := base
 	for n := 2; ; n++ {
 		taken := false
@@ -104,6 +115,7 @@ func free(tests []example.Test, request message.Message) string {
 		if !taken {
 			return name
 		}
+
 		name = fmt.Sprintf("%s %d", base, n)
 	}
 }
@@ -122,7 +134,9 @@ func test(name string, request, response message.Message, seen exchange.Seen) *y
 	if len(answered.Content) > 0 {
 		put(all, "response", answered)
 	}
+
 	want := flow()
+
 	acted := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, one := range seen.Acted {
 		acted.Content = append(acted.Content, scalar(one))
@@ -141,6 +155,7 @@ func test(name string, request, response message.Message, seen exchange.Seen) *y
 		put(want, "location", scalar(to))
 	}
 	put(all, "expect", want)
+
 	return all
 }
 
@@ -151,11 +166,13 @@ func headers(into *yaml.Node, m message.Message) {
 		if strings.HasPrefix(h.Name, ":") || below(all, h.Name) != nil {
 			continue
 		}
+
 		values := exchange.Values(m, h.Name)
 		if len(values) == 1 {
 			put(all, h.Name, scalar(values[0]))
 			continue
 		}
+
 		list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 		for _, v := range values {
 			list.Content = append(list.Content, scalar(v))
@@ -206,6 +223,7 @@ func below(n *yaml.Node, key string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
 	}
+
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == key {
 			return n.Content[i+1]

@@ -20,5 +20,6 @@ func lintText(text string) *looked {
 	if rest != nil {
 		list = append(list, lint.Finding{Reason: rest.Error(), Severity: lint.SeverityError, Check: lint.Invalid})
 	}
+
 	return &looked{list}
 }

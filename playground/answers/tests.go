@@ -20,6 +20,7 @@ func (d *Desk) tests(ctx context.Context, q *Question) *tested {
 	if err != nil {
 		return &tested{Problem: problem(err)}
 	}
+
 	report, err := (&suite.Suite{}).Run(ctx, in)
 	if err != nil {
 		return &tested{Problem: problem(err)}
@@ -27,17 +28,21 @@ func (d *Desk) tests(ctx context.Context, q *Question) *tested {
 	if d.module == nil {
 		return &tested{Report: report, Agrees: true}
 	}
+
 	shipped, err := (&suite.Suite{Module: d.module}).Run(ctx, in)
 	if err != nil {
 		return &tested{Problem: problem(err)}
 	}
+
 	engine, err := json.Marshal(report)
 	if err != nil {
 		return &tested{Problem: problem(err)}
 	}
+
 	module, err := json.Marshal(shipped)
 	if err != nil {
 		return &tested{Problem: problem(err)}
 	}
+
 	return &tested{Report: shipped, Agrees: bytes.Equal(engine, module)}
 }

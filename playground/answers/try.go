@@ -79,19 +79,23 @@ func (d *Desk) attempt(ctx context.Context, q *Question, a *attempt) error {
 	if err != nil {
 		return err
 	}
+
 	a.Kind = in.Kind
 	for _, w := range in.Workloads {
 		a.Workloads = append(a.Workloads, w.Name)
 	}
+
 	w, err := pick(in, q.Workload)
 	if err != nil {
 		return err
 	}
+
 	a.Workload = w.Name
 	request, response, err := q.exchange()
 	if err != nil {
 		return err
 	}
+
 	config, rules, err := exchange.Load(w.Config)
 	if err != nil {
 		return err
@@ -102,10 +106,12 @@ func (d *Desk) attempt(ctx context.Context, q *Question, a *attempt) error {
 	if err != nil {
 		return err
 	}
+
 	a.Explanation = show(config, request, e)
 	a.Verdict = verdict(request, e)
 	a.Steps = count(rules, request)
 	a.Module, err = d.agree(ctx, w.Config, config, rules, request, response)
+
 	return err
 }
 
@@ -115,11 +121,14 @@ func (q *Question) exchange() (request, response message.Message, err error) {
 	if err != nil {
 		return request, response, err
 	}
+
 	status, err := strconv.Atoi(strings.TrimSpace(q.Status))
 	if err != nil || status < 100 || status > 599 {
 		return request, response, fmt.Errorf("%q: want a status from 100 to 599", q.Status)
 	}
+
 	headers, err := exchange.ParseHeaders("response header", lines(q.ResponseHeaders))
+
 	return request, exchange.Response(status, headers), err
 }
 
@@ -137,6 +146,7 @@ func (d *Desk) agree(ctx context.Context, text []byte, config *rewrite.Config, r
 	if d.module == nil {
 		return nil, nil
 	}
+
 	subject, err := d.start(ctx, text, func() (exchange.Subject, error) {
 		certain, err := compiled.WithoutRandom(text, config)
 		if err != nil {
@@ -147,16 +157,20 @@ func (d *Desk) agree(ctx context.Context, text []byte, config *rewrite.Config, r
 	if err != nil {
 		return &agreement{Differences: []string{err.Error()}}, nil
 	}
+
 	native, err := exchange.Native(rules).Exchange(ctx, request, response)
 	if err != nil {
 		return nil, err
 	}
+
 	shipped, err := subject.Exchange(ctx, request, response)
 	if err != nil {
 		d.running = nil // a module that failed serves nothing any more
 		return &agreement{Differences: []string{err.Error()}}, nil
 	}
+
 	list := differences(native, shipped)
+
 	return &agreement{len(list) == 0, list}, nil
 }
 
@@ -181,10 +195,12 @@ func verdict(request message.Message, e *explain.Explanation) string {
 			acted = append(acted, s.Pattern)
 		}
 	}
+
 	who := "No pattern acted"
 	if len(acted) > 0 {
 		who = strings.Join(acted, ", ") + " acted"
 	}
+
 	status := e.Client.Value(":status")
 	if e.Upstream == nil {
 		text := fmt.Sprintf("%s. The filter answers %s with %s", who, exchange.Line(request), status)
@@ -193,6 +209,7 @@ func verdict(request message.Message, e *explain.Explanation) string {
 		}
 		return text + "."
 	}
+
 	return fmt.Sprintf("%s. %s goes upstream as %s; the client gets %s.", who, exchange.Line(request), exchange.Line(e.Upstream.Host()), status)
 }
 
@@ -207,15 +224,19 @@ func show(config *rewrite.Config, request message.Message, e *explain.Explanatio
 	if e.Answer != nil {
 		out.Answer = wire(plain(e.Answer))
 	}
+
 	now := current{path: exchange.Value(request, ":path"), host: exchange.Value(request, ":authority")}
+
 	byName := map[string]*rewrite.Pattern{}
 	for i := range config.Patterns {
 		name := config.Patterns[i].Name
 		if name == "" {
 			name = "pattern-" + strconv.Itoa(i)
 		}
+
 		byName[name] = &config.Patterns[i]
 	}
+
 	out.Request = make([]step, 0, len(e.Request))
 	for _, s := range e.Request {
 		one := step{Step: s}
@@ -223,12 +244,15 @@ func show(config *rewrite.Config, request message.Message, e *explain.Explanatio
 			one.Captures, one.Path = now.captures(config, p)
 		}
 		now.follow(s.Changes)
+
 		out.Request = append(out.Request, one)
 	}
+
 	out.Response = make([]step, 0, len(e.Response))
 	for _, s := range e.Response {
 		out.Response = append(out.Response, step{Step: s})
 	}
+
 	return out
 }
 
@@ -246,6 +270,7 @@ func wire(headers []message.Header, body string) string {
 	} else {
 		b.WriteString(strings.TrimSpace(get(":method")+" "+get(":path")) + "\nhost: " + get(":authority") + "\nscheme: " + get(":scheme") + "\n")
 	}
+
 	for _, h := range headers {
 		if !strings.HasPrefix(h.Name, ":") {
 			b.WriteString(h.Name + ": " + h.Value + "\n")
@@ -254,5 +279,6 @@ func wire(headers []message.Header, body string) string {
 	if body != "" {
 		b.WriteString("\n" + body)
 	}
+
 	return b.String()
 }

@@ -21,12 +21,14 @@ func read(text string) (*input.Input, error) {
 	if docs.Tell() != input.Values {
 		return docs.Input("")
 	}
+
 	in := &input.Input{Kind: input.Values}
 	for _, doc := range docs {
 		if err := workloads(in, doc); err != nil {
 			return nil, err
 		}
 	}
+
 	return in, nil
 }
 
@@ -35,6 +37,7 @@ func workloads(in *input.Input, doc input.Document) error {
 	values := doc.Object
 	written, _ := values["workloads"].(map[string]any)
 	defaults, _ := values["defaults"].(map[string]any)
+
 	everywhere := input.TakeIgnored(defaults)
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		one, isMap := written[name].(map[string]any)
@@ -54,6 +57,7 @@ func workloads(in *input.Input, doc input.Document) error {
 		// Of the whole, the filter gets the keys of the language.
 		w := input.Workload{Name: name, Ignored: ignored, Places: doc.Places.At("defaults").Over(doc.Places.At("workloads", name))}
 		w.Phase, _ = whole["phase"].(string)
+
 		config := map[string]any{}
 		for _, key := range ruleKeys() {
 			if v, ok := whole[key]; ok {
@@ -67,8 +71,10 @@ func workloads(in *input.Input, doc input.Document) error {
 		if tests := one["tests"]; tests != nil {
 			w.Tests, w.TestFault = example.Parse(tests)
 		}
+
 		in.Workloads = append(in.Workloads, w)
 	}
+
 	return nil
 }
 

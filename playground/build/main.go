@@ -95,6 +95,7 @@ func build(dir, packages, module, version string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
+
 	return os.Rename(p.dir, dir)
 }
 
@@ -110,12 +111,14 @@ func program(name, version string) ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+
 	file := filepath.Join(dir, name)
 	c := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X 'main.version="+version+"'", "-o", file, "./playground/programs/"+name)
 	c.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	if out, err := c.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", name, err, out)
 	}
+
 	return os.ReadFile(file)
 }
 
@@ -131,6 +134,7 @@ func packed(data []byte) []byte {
 	if err != nil {
 		panic(err) // a buffer takes everything, and the level is one that there is
 	}
+
 	return b.Bytes()
 }
 
@@ -140,14 +144,17 @@ func (p *page) scripts(packages string) error {
 	if err != nil {
 		return err
 	}
+
 	here, err := filepath.Abs("playground/src")
 	if err != nil {
 		return err
 	}
+
 	modules, err := filepath.Abs(packages)
 	if err != nil {
 		return err
 	}
+
 	result := api.Build(api.BuildOptions{
 		EntryPoints: []string{filepath.Join(here, "page.js"), filepath.Join(here, "worker.js")},
 		Outdir:      p.dir, Bundle: true, Write: false, Format: api.FormatESModule, Target: api.ES2022,
@@ -160,11 +167,13 @@ func (p *page) scripts(packages string) error {
 	if len(result.Errors) > 0 {
 		return errors.New(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), ""))
 	}
+
 	for _, f := range result.OutputFiles {
 		if err := p.add(filepath.Base(f.Path), f.Contents); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -191,6 +200,7 @@ func (p *page) offline(packages string) error {
 		return err
 	}
 	slices.Sort(p.files)
+
 	sum := sha256.New()
 	for _, name := range p.files {
 		data, err := os.ReadFile(filepath.Join(p.dir, name))
@@ -206,10 +216,13 @@ func (p *page) offline(packages string) error {
 	if err != nil {
 		return err
 	}
+
 	source, err := os.ReadFile("playground/src/offline.js")
 	if err != nil {
 		return err
 	}
+
 	text := fmt.Sprintf("const FILES = %s, RELEASE = %q;\n%s", list, hex.EncodeToString(sum.Sum(nil))[:16], source)
+
 	return p.add("offline.js", []byte(text))
 }

@@ -40,6 +40,7 @@ func recipes(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	place := func(file string) int {
 		at := bytes.Index(readme, []byte(filepath.ToSlash(file)))
 		if at < 0 {
@@ -48,18 +49,22 @@ func recipes(dir string) ([]byte, error) {
 		return at
 	}
 	sort.SliceStable(files, func(i, j int) bool { return place(files[i]) < place(files[j]) })
+
 	var all []recipe
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
+
 		one, err := read(strings.TrimSuffix(filepath.Base(file), ".yaml"), text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
+
 		all = append(all, one)
 	}
+
 	return json.MarshalIndent(all, "", " ")
 }
 
@@ -69,6 +74,7 @@ func read(name string, text []byte) (recipe, error) {
 	if err != nil {
 		return r, err
 	}
+
 	for _, doc := range docs {
 		workloads, _ := doc.Object["workloads"].(map[string]any)
 		for _, w := range workloads {
@@ -80,13 +86,16 @@ func read(name string, text []byte) (recipe, error) {
 			if len(tests) == 0 {
 				continue
 			}
+
 			t := tests[0]
 			r.Method, r.Status = t.Request.Method, fmt.Sprint(t.Response.Status)
 			r.URL = t.Request.Scheme + "://" + t.Request.Host + t.Request.Path
 			r.Headers, r.Answers = lines(t.Request.Headers), lines(t.Response.Headers)
+
 			return r, nil
 		}
 	}
+
 	return r, errors.New("has no test whose request could be shown")
 }
 
@@ -107,19 +116,23 @@ func licenses(packages string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	scoped, err := filepath.Glob(filepath.Join(packages, "@*", "*", "LICENSE*"))
 	if err != nil {
 		return nil, err
 	}
+
 	files = append(files, scoped...)
 	sort.Strings(files)
 	var b strings.Builder
+
 	seen := map[string]bool{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return nil, err
 		}
+
 		name, err := filepath.Rel(packages, filepath.Dir(file))
 		if err != nil {
 			return nil, err
@@ -129,5 +142,6 @@ func licenses(packages string) ([]byte, error) {
 			fmt.Fprintf(&b, "%s\n\n%s\n\n", name, text)
 		}
 	}
+
 	return []byte(b.String()), nil
 }

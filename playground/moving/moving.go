@@ -40,10 +40,12 @@ func convert(question []byte) (*Imported, error) {
 	if err := json.Unmarshal(question, &q); err != nil {
 		return nil, err
 	}
+
 	docs, err := input.Parse("objects", []byte(q.Objects))
 	if err != nil {
 		return nil, err
 	}
+
 	r, err := migrate.Convert(docs.Objects(), migrate.Options{})
 	if err != nil {
 		return nil, err
@@ -51,11 +53,13 @@ func convert(question []byte) (*Imported, error) {
 	if len(r.Report.Objects) == 0 {
 		return nil, errors.New("there is no Ingress, VirtualService or HTTPRoute in it")
 	}
+
 	left := []Left{}
 	for _, o := range r.Report.Objects {
 		for _, f := range o.Findings {
 			left = append(left, Left{o.Name, f.Path, f.Kind + ": " + f.Reason})
 		}
 	}
+
 	return &Imported{Values: string(r.Values), Left: left, Read: len(r.Report.Objects)}, nil
 }

@@ -28,15 +28,19 @@ func serve(dir string, port int) error {
 	if _, err := os.Stat(filepath.Join(dir, "index.html")); err != nil {
 		return fmt.Errorf("%s holds no page: run make playground", dir)
 	}
+
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return err
 	}
+
 	address, ok := listener.Addr().(*net.TCPAddr)
 	if !ok {
 		return errors.New("the address is not one of TCP")
 	}
 	fmt.Printf("the playground: http://localhost:%d/   (Ctrl-C ends it)\n", address.Port)
+
 	server := &http.Server{Handler: http.FileServer(http.Dir(dir)), ReadHeaderTimeout: 10 * time.Second}
+
 	return server.Serve(listener)
 }

@@ -54,12 +54,14 @@ func caseRules(c rewritetest.Case) (rules map[string]any, ok bool) {
 	if c.Errors == nil {
 		delete(rules, "revision") // the chart writes its own
 	}
+
 	return rules, true
 }
 
 // workloadsValues gives workloads with these rules as values.
 func workloadsValues(t *testing.T, rules map[string]any) string {
 	t.Helper()
+
 	text, err := json.Marshal(rules)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +71,7 @@ func workloadsValues(t *testing.T, rules map[string]any) string {
 
 func chartCases(t *testing.T) []rewritetest.Case {
 	t.Helper()
+
 	cases, err := rewritetest.Load("../../plugin/rewrite/testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +86,7 @@ func TestChartTakesEveryValidCase(t *testing.T) {
 		if c.Errors != nil {
 			continue
 		}
+
 		rules, ok := caseRules(c)
 		if !slices.Contains(chartCannotHold, c.Name) {
 			valid[c.Name] = rules
@@ -96,7 +100,9 @@ func TestChartTakesEveryValidCase(t *testing.T) {
 			t.Errorf("the chart renders %s, so it does not belong into chartCannotHold", c.Name)
 		}
 	}
+
 	objects := chart.Objects(t, chart.MustRender(t, workloadsValues(t, valid)))
+
 	left := maps.Clone(valid)
 	for _, object := range objects {
 		config := chart.FilterConfig(t, object)
@@ -108,6 +114,7 @@ func TestChartTakesEveryValidCase(t *testing.T) {
 			t.Fatal(err)
 		}
 		delete(got, "revision")
+
 		name := strings.TrimPrefix(object.GetName(), chart.Release+"-")
 		delete(left, name)
 		want := valid[name].(map[string]any)
@@ -115,6 +122,7 @@ func TestChartTakesEveryValidCase(t *testing.T) {
 			t.Errorf("%s: the filter gets other rules than were written: %.500v, want %.500v", object.GetName(), got, want)
 		}
 	}
+
 	for name := range left {
 		t.Errorf("%s is not rendered", name)
 	}
@@ -146,24 +154,29 @@ var errorOfPattern = regexp.MustCompile(`^patterns\[(\d+)\]`)
 func wrongs(c rewritetest.Case, rules map[string]any) (list []wrong) {
 	byPattern, outside, revision := map[int][]string{}, []string(nil), []string(nil)
 	patterns, _ := rules["patterns"].([]any)
+
 	for _, line := range c.Errors {
 		if strings.HasPrefix(line, "revision:") {
 			revision = append(revision, line)
 			continue
 		}
+
 		m := errorOfPattern.FindStringSubmatch(line)
 		if m == nil || strings.Contains(line, "is the name of") {
 			outside = append(outside, line)
 			continue
 		}
+
 		i, _ := strconv.Atoi(m[1])
 		byPattern[i] = append(byPattern[i], line)
 	}
+
 	for i, errors := range byPattern {
 		one := map[string]any{"patterns": []any{patterns[i]}}
 		if rules["vars"] != nil {
 			one["vars"] = rules["vars"]
 		}
+
 		list = append(list, wrong{fmt.Sprintf("%s, patterns[%d]", c.Name, i), one, errors})
 	}
 	if revision != nil {
@@ -185,11 +198,13 @@ func wrongs(c rewritetest.Case, rules map[string]any) (list []wrong) {
 		for _, p := range patterns {
 			named = append(named, map[string]any{"name": p.(map[string]any)["name"], "respond": map[string]any{"status": 200}})
 		}
+
 		rest["patterns"] = slices.DeleteFunc(named, func(p any) bool {
 			name, _ := p.(map[string]any)["name"].(string)
 			return name != "" && !regexp.MustCompile("^[a-z0-9-]{1,63}$").MatchString(name)
 		})
 	}
+
 	return append(list, wrong{c.Name, rest, outside})
 }
 
@@ -198,10 +213,12 @@ var refusedWorkload = regexp.MustCompile(`(?m)at '/workloads/w(\d+)[/']|^- workl
 // refuses gives the numbers of the workloads that the chart refuses, and drops them from the list.
 func refuses(t *testing.T, all map[int]wrong) {
 	t.Helper()
+
 	workloads := map[string]any{}
 	for i, w := range all {
 		workloads["w"+strconv.Itoa(i)] = w.rules
 	}
+
 	_, err := chart.Render(t, workloadsValues(t, workloads))
 	if err == nil {
 		return
@@ -209,6 +226,7 @@ func refuses(t *testing.T, all map[int]wrong) {
 	if !strings.Contains(err.Error(), "these values would break proxies") && !strings.Contains(err.Error(), "values don't meet the specifications of the schema") {
 		t.Fatalf("rendering ends in an accident:\n%v", err)
 	}
+
 	for _, m := range refusedWorkload.FindAllStringSubmatch(err.Error(), -1) {
 		i, _ := strconv.Atoi(m[1] + m[2])
 		delete(all, i)
@@ -222,6 +240,7 @@ func TestEveryFaultOfTheTableIsRefusedByTheChart(t *testing.T) {
 		if c.Errors == nil || !ok || strings.HasPrefix(c.Errors[0], "not valid JSON") {
 			continue // Helm reads and writes the text itself
 		}
+
 		for _, w := range wrongs(c, rules) {
 			all[len(all)] = w
 		}
@@ -250,11 +269,13 @@ func TestEveryFaultOfTheTableIsRefusedByTheChart(t *testing.T) {
 			}
 		}
 	}
+
 	readme := chart.ReadFile(t, filepath.Join(chart.Dir, "README.md"))
 	for why, parts := range chartCannotSee {
 		if !strings.Contains(readme, "\n- "+why+"\n") {
 			t.Errorf("the README of the chart does not say: %s", why)
 		}
+
 		for _, part := range parts {
 			if !used[part] {
 				t.Errorf("the chart sees every %q, so it does not belong to: %s", part, why)

@@ -51,6 +51,7 @@ func TestChartRendersItsExamplesAsBefore(t *testing.T) {
 			if diff := cmp.Diff(chart.ReadFile(t, golden), got); diff != "" {
 				t.Errorf("%s is not what is rendered (-golden +now); if it should be: go test ./test/chart -run %s -update\n%s", golden, t.Name(), diff)
 			}
+
 			for _, object := range chart.Objects(t, got) {
 				switch object.GetKind() {
 				case "WasmPlugin":
@@ -83,6 +84,7 @@ func TestChartInstallsNothingByItself(t *testing.T) {
 	if objects := chart.Objects(t, chart.MustRender(t)); len(objects) != 0 {
 		t.Errorf("rendered %v, want nothing", objects)
 	}
+
 	for _, values := range []string{"workloads: {a: null}", "workloads: {a: {enabled: false, patterns: [{match: {path: {regex: '('}}, respond: {status: 200}}]}}"} {
 		if objects := chart.Objects(t, chart.MustRender(t, chart.Module+values)); len(objects) != 0 {
 			t.Errorf("%s: rendered %v, want nothing", values, objects)
@@ -92,6 +94,7 @@ func TestChartInstallsNothingByItself(t *testing.T) {
 
 func TestChartWasmPluginFields(t *testing.T) {
 	const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 	tests := []struct {
 		name, values string
 		want         string // of the spec's fields, in JSON; null for one that must be absent
@@ -125,6 +128,7 @@ func TestChartWasmPluginFields(t *testing.T) {
 			if err := json.Unmarshal([]byte(test.want), &want); err != nil {
 				t.Fatal(err)
 			}
+
 			spec := objects[0].Object["spec"].(map[string]any)
 			for field, value := range want {
 				if diff := cmp.Diff(value, normal(t, spec[field])); diff != "" {
@@ -138,6 +142,7 @@ func TestChartWasmPluginFields(t *testing.T) {
 // normal gives a value as encoding/json decodes it.
 func normal(t *testing.T, value any) (out any) {
 	t.Helper()
+
 	text, err := json.Marshal(value)
 	if err == nil {
 		err = json.Unmarshal(text, &out)
@@ -258,6 +263,7 @@ func TestChartKnowsTheKeysOfTheRuleLanguage(t *testing.T) {
 	_, text, _ := strings.Cut(chart.ReadFile(t, filepath.Join(chart.Dir, "templates", "_workloads.tpl")), `{{- define "wasm-rewrite.ruleKeys" -}}`)
 	text, _, _ = strings.Cut(text, "{{- end -}}")
 	var want []string
+
 	config := reflect.TypeFor[rewrite.Config]()
 	for i := range config.NumField() {
 		if name, _, _ := strings.Cut(config.Field(i).Tag.Get("json"), ","); name != "" && name != "revision" {
@@ -285,18 +291,21 @@ func TestChartEnvoyFilter(t *testing.T) {
 		if diff := cmp.Diff(map[string]string{"app": "x"}, filter.Spec.GetWorkloadSelector().GetLabels()); diff != "" {
 			t.Errorf("selector (-want +got):\n%s", diff)
 		}
+
 		patch := filter.Spec.GetConfigPatches()[0]
 		in := patch.GetMatch().GetListener().GetFilterChain().GetFilter()
 		got := []string{patch.GetApplyTo().String(), patch.GetMatch().GetContext().String(), patch.GetPatch().GetOperation().String(), in.GetName(), in.GetSubFilter().GetName()}
 		if diff := cmp.Diff([]string{"HTTP_FILTER", "SIDECAR_INBOUND", "INSERT_BEFORE", "envoy.filters.network.http_connection_manager", "envoy.filters.http.router"}, got); diff != "" {
 			t.Errorf("place (-want +got):\n%s", diff)
 		}
+
 		plugin := chart.WasmFilter(t, object).GetConfig()
 		vm := plugin.GetVmConfig()
 		got = []string{plugin.GetName(), plugin.GetRootId(), plugin.GetFailurePolicy().String(), vm.GetVmId(), vm.GetRuntime(), vm.GetCode().GetLocal().GetFilename()}
 		if diff := cmp.Diff([]string{"demo-a", "demo-a", "FAIL_CLOSED", "demo-a", "envoy.wasm.runtime.v8", "/var/local/wasm/plugin.wasm"}, got); diff != "" {
 			t.Errorf("filter (-want +got):\n%s", diff)
 		}
+
 		config, err := rewrite.Parse(chart.FilterConfig(t, object))
 		if err != nil {
 			t.Fatal(err)
@@ -360,6 +369,7 @@ func TestChartEnvoyExtensionPolicy(t *testing.T) {
 		got := spec(t, "image: {digest: '"+image+"', pullSecret: registry}\nworkloads: {a: {namespace: edge, vars: {v: 1}, targetRefs: [{kind: Gateway, name: public, sectionName: web}, {kind: GRPCRoute, name: shop}]}}")
 		filter := got["wasm"].([]any)[0].(map[string]any)
 		delete(filter["config"].(map[string]any), "revision")
+
 		want := map[string]any{
 			"targetRefs": []any{
 				map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public", "sectionName": "web"},
@@ -401,14 +411,17 @@ func TestChartEnvoyExtensionPolicy(t *testing.T) {
 // chartNotes gives the notes that `helm install` prints, which `helm template` leaves out.
 func chartNotes(t *testing.T, values string) string {
 	t.Helper()
+
 	files, err := loader.Load(chart.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	input, err := chartutil.ReadValues([]byte(values))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	install := action.NewInstall(&action.Configuration{Log: func(string, ...any) {}})
 	install.ReleaseName, install.Namespace = chart.Release, chart.Namespace
 	install.ClientOnly, install.DryRun = true, true
@@ -416,6 +429,7 @@ func chartNotes(t *testing.T, values string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return release.Info.Notes
 }
 
@@ -439,6 +453,7 @@ func TestChartNotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, want := range []string{
 			fmt.Sprintf("wasmplugin front/demo-web-1: wasmcustom.wasm_rewrite.front_demo_web_1.revision: %d\n", number),
 			"wasmplugin shop/demo-other: ", "    names no selector, so it is in every proxy of the namespace shop\n", "2 workloads installed", "wasm-rewrite status --namespace shop demo\n", "stats?filter=wasm_rewrite",
@@ -478,6 +493,7 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	compiler := jsonschema.NewCompiler()
 	compiler.DefaultDraft(jsonschema.Draft7)
 	if err := compiler.AddResource("values.schema.json", schema); err != nil {
@@ -497,6 +513,7 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 			if s["additionalProperties"] != false && path != ".workloads" && path != ".workloads.*.selector" {
 				t.Errorf("%s lets unknown keys through", path)
 			}
+
 			for key, property := range properties {
 				strict(path+"."+key, property)
 			}
@@ -505,6 +522,7 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 		strict(path+"[]", s["items"])
 	}
 	strict("", schema)
+
 	for name, definition := range schema.(map[string]any)["definitions"].(map[string]any) {
 		strict(name, definition)
 	}
@@ -512,6 +530,7 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 
 func TestChartIsLintedAndPacked(t *testing.T) {
 	program := made.Helm(t)
+
 	run := func(args ...string) {
 		output, err := exec.Command(program, args...).CombinedOutput()
 		if err != nil {
@@ -521,25 +540,30 @@ func TestChartIsLintedAndPacked(t *testing.T) {
 	for _, file := range append(chart.CIValues(t), os.DevNull) {
 		run("lint", "--strict", chart.Dir, "--values", file)
 	}
+
 	folder := t.TempDir()
 	run("package", chart.Dir, "--destination", folder)
 	archive, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
 	if err != nil || len(archive) != 1 {
 		t.Fatalf("packed %v, %v", archive, err)
 	}
+
 	packed, err := loader.Load(archive[0])
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var names []string
 	for _, file := range packed.Raw {
 		names = append(names, file.Name)
 	}
+
 	for _, name := range []string{"README.md", "values.schema.json", "values.yaml", "templates/NOTES.txt"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s is not in the package", name)
 		}
 	}
+
 	for _, name := range []string{"README.md.gotmpl", "ci/seed-values.yaml"} {
 		if slices.Contains(names, name) {
 			t.Errorf("%s is in the package", name)
@@ -552,17 +576,21 @@ func TestChartRendersManyWorkloadsInTime(t *testing.T) {
 	const most = 4.5
 	var values bytes.Buffer
 	fmt.Fprint(&values, chart.Module, "workloads:\n")
+
 	for w := range 200 {
 		fmt.Fprintf(&values, "  team-%d:\n    selector: {app: app-%d}\n    vars: {domain: example.com}\n    patterns:\n", w, w)
+
 		for p := range 20 {
 			fmt.Fprintf(&values, "    - name: rule-%d\n      match: {path: {regex: '^/app-%d/%d/([0-9]+)/(?P<rest>.*)$'}, host: {regex: '^(?P<tenant>[a-z]+)[.]${var.domain}$'}}\n", p, w, p)
 			fmt.Fprint(&values, "      rewrite: {path: '/v2/$1/${rest}', host: '${tenant}.internal'}\n      headers: {request: {set: {x-tenant: '${tenant}'}}}\n")
 		}
 	}
+
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	if err := os.WriteFile(file, values.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	plain := filepath.Join(t.TempDir(), "plain")
 	for name, text := range map[string]string{
 		"Chart.yaml": "apiVersion: v2\nname: plain\nversion: 1.0.0\n",
@@ -586,6 +614,7 @@ func TestChartRendersManyWorkloadsInTime(t *testing.T) {
 		}
 		return command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 	}
+
 	ratio := math.Inf(1)
 	for try := 0; try < 3 && ratio > most; try++ {
 		ours, theirs := render(chart.Dir), render(plain)
@@ -603,33 +632,40 @@ func TestChartSurvivesNullForEveryKey(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(chart.ReadFile(t, filepath.Join(chart.Dir, "values.yaml"))), &values); err != nil {
 		t.Fatal(err)
 	}
+
 	var keys []string
 	for key, value := range values {
 		keys = append(keys, key)
+
 		of, _ := value.(map[string]any)
 		for inner := range of {
 			keys = append(keys, key+"."+inner)
 		}
 	}
+
 	needed := []string{
 		"delivery", "image", "image.registry", "image.repository", "image.pullPolicy", "module", "module.key", "module.mountPath",
 		"envoyFilter", "envoyFilter.context", "envoyFilter.position", "rootNamespace",
 		"verify", "verify.image", "verify.before", "verify.after",
 	}
+
 	const image = "image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nworkloads: {a: {}}\n"
 	for _, key := range keys {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
+
 			outer, inner, nested := strings.Cut(key, ".")
 			null := outer + ": null"
 			if nested {
 				null = outer + ": {" + inner + ": null}"
 			}
+
 			for _, delivery := range []string{"WasmPlugin", "EnvoyFilter"} {
 				values := []string{image, "delivery: " + delivery, null}
 				if key == "workloads" {
 					values[0] = ""
 				}
+
 				_, err := chart.Render(t, values...)
 				switch missing := "missing property '" + key[strings.LastIndexByte(key, '.')+1:] + "'"; {
 				case err != nil && strings.Contains(err.Error(), missing) && slices.Contains(needed, key):

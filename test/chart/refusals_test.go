@@ -248,11 +248,14 @@ func TestChartRefusesEverythingAtOnce(t *testing.T) {
 			if err == nil {
 				t.Fatalf("rendered\n%s", manifest)
 			}
+
 			_, list, found := strings.Cut(err.Error(), "these values would break proxies, so nothing was rendered:\n")
 			if !found {
 				t.Fatal(err)
 			}
+
 			list, _, _ = strings.Cut(list, "\n\n")
+
 			var got []string
 			for _, line := range strings.Split(strings.TrimSpace(list), "\n") {
 				got = append(got, strings.TrimPrefix(line, "- "))
@@ -270,6 +273,7 @@ func TestChartRefusalsCoverEveryReason(t *testing.T) {
 	for _, test := range chartRefusals {
 		asserted.WriteString(strings.Join(test.want, "\n") + "\n")
 	}
+
 	sentence := regexp.MustCompile("\"((?:[^\"\\\\]|\\\\.)*)\"|`([^`]*)`")
 	comment := regexp.MustCompile(`(?s){{-? ?/\*.*?\*/ ?-?}}`)
 	verb := regexp.MustCompile(`%[sdq]`)
@@ -278,13 +282,16 @@ func TestChartRefusalsCoverEveryReason(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, file := range files {
 		template := comment.ReplaceAllString(chart.ReadFile(t, file), "")
 		if !strings.Contains(template, `include "wasm-rewrite.refuse"`) && !strings.Contains(template, `define "wasm-rewrite.regexReason"`) {
 			continue // it refuses nothing
 		}
+
 		for _, line := range strings.Split(template, "\n") {
 			line = strings.TrimSpace(line)
+
 			var texts []string
 			switch {
 			case strings.Contains(line, `"wasm-rewrite.refuse"`) || strings.Contains(line, "$reason =") || strings.Contains(line, "$why :="):
@@ -295,6 +302,7 @@ func TestChartRefusalsCoverEveryReason(t *testing.T) {
 			default:
 				texts = append(texts, regexp.MustCompile(`{{[^}]*}}`).ReplaceAllString(line, "%s"))
 			}
+
 			for _, text := range texts {
 				for _, part := range verb.Split(text, -1) {
 					if !strings.Contains(strings.TrimSpace(part), " ") {

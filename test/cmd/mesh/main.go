@@ -24,6 +24,7 @@ func main() {
 	istio := flag.String("istio", "", "the `folder` of the mesh's Istio, below build")
 	envoy := flag.String("envoy", "", "the proxies' Envoy, a `file`")
 	flag.Parse()
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx, *build, *istio, *envoy); err != nil && ctx.Err() == nil {
@@ -58,12 +59,14 @@ func run(ctx context.Context, build, istio, envoy string) (err error) {
 	if err != nil {
 		return err
 	}
+
 	cache := filepath.Join(m.Cluster.Dir, "kubecache")
 	manifest, err := mesh.Workloads{Namespace: "demo", HTTPBin: m.HTTPBin, Preload: m.Preload}.Manifest()
 	if err != nil {
 		return err
 	}
 	const namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: demo, labels: {istio-injection: enabled}}\n"
+
 	var digest bytes.Buffer
 	for _, command := range []*exec.Cmd{
 		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--filename=-"}, Stdin: strings.NewReader(namespace)},
@@ -81,5 +84,6 @@ func run(ctx context.Context, build, istio, envoy string) (err error) {
 	}
 	fmt.Printf(help, time.Since(began).Round(time.Second), m.Kubeconfig, cache, m.Gateway, m.Images, strings.TrimSpace(digest.String()), bin)
 	<-ctx.Done()
+
 	return nil
 }

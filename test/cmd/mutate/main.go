@@ -61,15 +61,18 @@ func mutate(dir, list, only string) error {
 	if err != nil {
 		return err
 	}
+
 	scratch, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(scratch)
+
 	m, err := instrument(dir, scratch, only)
 	if err != nil {
 		return err
 	}
+
 	binary := filepath.Join(scratch, "mutants.test")
 	build := exec.Command("go", "test", "-c", "-overlay", filepath.Join(scratch, "overlay.json"), "-o", binary, "./"+filepath.ToSlash(dir))
 	if out, err := build.CombinedOutput(); err != nil {
@@ -78,6 +81,7 @@ func mutate(dir, list, only string) error {
 	if out, killed := try(binary, dir, nil, 0, 5*time.Minute); killed {
 		return fmt.Errorf("the tests fail without a mutation:\n%s", out)
 	}
+
 	survivors, err := inOneProcess(m.mutants, binary, dir)
 	if err != nil {
 		return err
@@ -88,6 +92,7 @@ func mutate(dir, list, only string) error {
 		return !killed
 	})
 	fmt.Printf("%d survive the fuzz targets\n", len(survivors))
+
 	return compare(survivors, known, list, only != "")
 }
 
@@ -116,6 +121,7 @@ func compare(survivors []mutant, known map[string]bool, list string, partly bool
 	if bad > 0 {
 		return errors.New("add a case that fails for each, or list it with the reason why none can")
 	}
+
 	return nil
 }
 
@@ -135,6 +141,7 @@ func readList(file string) (map[string]bool, error) {
 		return nil, err
 	}
 	defer f.Close()
+
 	known, reason := map[string]bool{}, false
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		switch line := lines.Text(); {
@@ -148,6 +155,7 @@ func readList(file string) (map[string]bool, error) {
 			known[line] = true
 		}
 	}
+
 	return known, nil
 }
 
@@ -161,15 +169,18 @@ func inOneProcess(mutants []mutant, binary, dir string) (survivors []mutant, err
 		killed = map[int]bool{}
 		tried  int
 	)
+
 	share := (len(mutants) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
 	for part := range slices.Chunk(mutants, max(1, share)) {
 		wait.Go(func() {
 			for len(part) > 0 {
 				done, dead, failure := stretch(part, binary, dir)
 				lock.Lock()
+
 				for _, id := range dead {
 					killed[id] = true
 				}
+
 				err = errors.Join(err, failure)
 				tried += done
 				fmt.Fprintf(os.Stderr, "%d of %d mutants tried\n", tried, len(mutants))
@@ -177,11 +188,13 @@ func inOneProcess(mutants []mutant, binary, dir string) (survivors []mutant, err
 				if failure != nil {
 					return
 				}
+
 				part = part[done:]
 			}
 		})
 	}
 	wait.Wait()
+
 	return slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return killed[m.id] }), err
 }
 
@@ -191,6 +204,7 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 	for _, m := range part {
 		ids = append(ids, strconv.Itoa(m.id))
 	}
+
 	cmd := exec.Command("sh", "-c", limits, "sh", binary, "-test.run", "^TestMutants$", "-test.timeout", "0")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MUTANTS="+strings.Join(ids, ","), "GOMAXPROCS=2")
@@ -205,6 +219,7 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 	watchdog := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 64<<20) // a failing test may print all of a long value in one line
+
 	for lines.Scan() {
 		word, id, _ := strings.Cut(lines.Text(), " ")
 		switch word {
@@ -223,18 +238,21 @@ func stretch(part []mutant, binary, dir string) (done int, killed []int, err err
 		watchdog.Reset(8 * time.Second)
 	}
 	watchdog.Stop()
+
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	if done < len(part) {
 		killed = append(killed, part[done].id)
 		done++
 	}
+
 	return done, killed, nil
 }
 
 // each runs the test on all mutants, on all processors, and gives those for which it holds.
 func each(mutants []mutant, test func(id int) bool) (kept []mutant) {
 	next, mark := make(chan int), make([]bool, len(mutants))
+
 	var wait sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
@@ -243,16 +261,19 @@ func each(mutants []mutant, test func(id int) bool) (kept []mutant) {
 			}
 		})
 	}
+
 	for i := range mutants {
 		next <- i
 	}
 	close(next)
 	wait.Wait()
+
 	for i, m := range mutants {
 		if mark[i] {
 			kept = append(kept, m)
 		}
 	}
+
 	return kept
 }
 
@@ -264,6 +285,7 @@ const limits = `ulimit -v 8000000; exec "$@"`
 func try(binary, dir string, args []string, id int, limit time.Duration) (out []byte, killed bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", limits, "sh", binary, "-test.failfast"}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "MUTANT="+strconv.Itoa(id), "GOMAXPROCS=1")
@@ -417,12 +439,14 @@ func tests(dir string, files []string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+
 		for _, decl := range file.Decls {
 			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") && !slices.Contains(slow, f.Name.Name) {
 				fmt.Fprintf(&list, "{Name: %q, F: %s}, ", f.Name.Name, f.Name.Name)
 			}
 		}
 	}
+
 	return list.String(), nil
 }
 
@@ -464,32 +488,40 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	out, err := exec.Command("go", "list", "./"+filepath.ToSlash(dir)).Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
+
 	importPath := strings.TrimSpace(string(out))
 	m := &mutator{fset: token.NewFileSet(), seen: map[string]int{}, info: &types.Info{
 		Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Defs: map[*ast.Ident]types.Object{},
 	}}
+
 	var files []*ast.File
 	for _, name := range pkg.GoFiles {
 		file, err := parser.ParseFile(m.fset, filepath.Join(dir, name), nil, parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
 		}
+
 		files = append(files, file)
 	}
+
 	checker := types.Config{Importer: importer.ForCompiler(m.fset, "source", nil)}
 	if m.pkg, err = checker.Check(dir, m.fset, files, m.info); err != nil {
 		return nil, err
 	}
+
 	replace := map[string]string{}
+
 	put := func(name string, data []byte) error {
 		full, err := filepath.Abs(filepath.Join(dir, name))
 		if err != nil {
 			return err
 		}
+
 		replace[full] = filepath.Join(scratch, name)
 		return os.WriteFile(replace[full], data, 0o600)
 	}
@@ -497,6 +529,7 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 		if only != "" && name != only {
 			continue
 		}
+
 		data, err := m.file(files[i], dir, name)
 		if err != nil {
 			return nil, err
@@ -508,6 +541,7 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 	if err := put("zz_mutants.go", fmt.Appendf(nil, helpers, pkg.Name)); err != nil {
 		return nil, err
 	}
+
 	inside, err := tests(dir, pkg.TestGoFiles)
 	if err != nil {
 		return nil, err
@@ -515,6 +549,7 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 	if err := put("zz_mutants_inside_test.go", fmt.Appendf(nil, internalTests, pkg.Name, inside)); err != nil {
 		return nil, err
 	}
+
 	outside, err := tests(dir, pkg.XTestGoFiles)
 	if err != nil {
 		return nil, err
@@ -522,10 +557,12 @@ func instrument(dir, scratch, only string) (*mutator, error) {
 	if err := put("zz_mutants_test.go", fmt.Appendf(nil, runner, pkg.Name, importPath, outside)); err != nil {
 		return nil, err
 	}
+
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return nil, err
 	}
+
 	return m, os.WriteFile(filepath.Join(scratch, "overlay.json"), overlay, 0o600)
 }
 
@@ -533,6 +570,7 @@ func (m *mutator) file(file *ast.File, dir, name string) (out []byte, err error)
 	if m.source, err = os.ReadFile(filepath.Join(dir, name)); err != nil {
 		return nil, err
 	}
+
 	m.name, m.edits = name, nil
 	for _, decl := range file.Decls {
 		switch d := decl.(type) {
@@ -560,6 +598,7 @@ func (m *mutator) file(file *ast.File, dir, name string) (out []byte, err error)
 		return a.depth - b.depth
 	})
 	var b bytes.Buffer
+
 	at := 0
 	for _, e := range m.edits {
 		b.Write(m.source[at:e.from])
@@ -567,6 +606,7 @@ func (m *mutator) file(file *ast.File, dir, name string) (out []byte, err error)
 		at = e.to
 	}
 	b.Write(m.source[at:])
+
 	return b.Bytes(), nil
 }
 
@@ -590,13 +630,16 @@ func (m *mutator) mutant(n ast.Node, instead string) int {
 	if len(was) > 100 {
 		was = was[:100] + "…"
 	}
+
 	key := m.name + " " + m.where + ": " + was + " → " + instead
 	m.seen[key]++
 	if k := m.seen[key]; k > 1 {
 		key += fmt.Sprintf(" (%d)", k)
 	}
+
 	id := len(m.mutants) + 1
 	m.mutants = append(m.mutants, mutant{id, key, m.fset.Position(n.Pos())})
+
 	return id
 }
 
@@ -656,6 +699,7 @@ func (m *mutator) stmt(s ast.Stmt, depth int) {
 		for _, e := range s.Lhs {
 			m.inside(e, depth+1)
 		}
+
 		for _, e := range s.Rhs {
 			m.expr(e, depth+1)
 		}
@@ -685,6 +729,7 @@ func (m *mutator) expr(e ast.Expr, depth int) {
 		m.inside(e, depth+1)
 		return
 	}
+
 	basic, isBasic := tv.Type.Underlying().(*types.Basic)
 	switch {
 	case tv.Value != nil:
@@ -725,6 +770,7 @@ func (m *mutator) binary(e *ast.BinaryExpr, depth int) {
 	if b, isBasic := operand.(*types.Basic); !ok || !isBasic || b.Info()&types.IsNumeric == 0 {
 		return
 	}
+
 	id := m.mutant(e, strings.TrimSpace(op.instead))
 	helper := op.helper
 	if e.Op == token.SHL || e.Op == token.SHR {
@@ -788,6 +834,7 @@ func (m *mutator) inside(e ast.Expr, depth int) {
 		}
 	case *ast.SliceExpr:
 		m.inside(e.X, depth)
+
 		for _, i := range []ast.Expr{e.Low, e.High, e.Max} {
 			if i != nil {
 				m.expr(i, depth)
@@ -795,6 +842,7 @@ func (m *mutator) inside(e ast.Expr, depth int) {
 		}
 	case *ast.CallExpr:
 		m.inside(e.Fun, depth)
+
 		for _, a := range e.Args {
 			m.expr(a, depth)
 		}

@@ -29,24 +29,29 @@ func chart(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+
 	for _, digest := range []string{*filter, *cli} {
 		if _, err := v1.NewHash(digest); err != nil {
 			return fmt.Errorf("digest %q: %w; want sha256:… and 64 hexadecimal digits", digest, err)
 		}
 	}
+
 	image, err := name.NewRepository(*registry + "/wasm-rewrite")
 	if err != nil {
 		return fmt.Errorf("-registry: %w", err)
 	}
+
 	temporary, err := os.MkdirTemp("", "wasm-rewrite-chart-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temporary)
+
 	folder := filepath.Join(temporary, "wasm-rewrite")
 	if err := os.CopyFS(folder, os.DirFS(chartFolder)); err != nil {
 		return err
 	}
+
 	values := filepath.Join(folder, "values.yaml")
 	settings := []setting{
 		{"image.registry", image.RegistryStr()}, {"image.repository", image.RepositoryStr()}, {"image.digest", *filter},
@@ -58,6 +63,7 @@ func chart(ctx context.Context, args []string, out io.Writer) error {
 	if _, err := tell(exec.CommandContext(ctx, *helm, "package", folder, "--version", *version, "--app-version", *version, "--destination", temporary)); err != nil {
 		return err
 	}
+
 	push := exec.CommandContext(ctx, *helm, "push", filepath.Join(temporary, "wasm-rewrite-"+*version+".tgz"), "oci://"+*registry+"/charts")
 	if image.Scheme() == "http" {
 		push.Args = append(push.Args, "--plain-http")
@@ -67,11 +73,14 @@ func chart(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("helm push: %w\n%s\nis the registry up, and does `make login` let you push?", err, said)
 	}
+
 	digest := regexp.MustCompile(`(?m)^Digest: (sha256:[0-9a-f]{64})$`).FindSubmatch(said)
 	if digest == nil {
 		return fmt.Errorf("helm push: no digest in what it says:\n%s", said)
 	}
+
 	_, err = fmt.Fprintf(out, "%s\n", digest[1])
+
 	return err
 }
 
@@ -83,14 +92,17 @@ func stamp(_ context.Context, args []string, _ io.Writer) error {
 	if len(args) < 2 {
 		return errors.New("want a file and settings, as values.yaml image.digest=sha256:…")
 	}
+
 	var settings []setting
 	for _, arg := range args[1:] {
 		path, value, ok := strings.Cut(arg, "=")
 		if !ok {
 			return fmt.Errorf("%q: want key=value, as image.digest=sha256:…", arg)
 		}
+
 		settings = append(settings, setting{path, value})
 	}
+
 	return set(args[0], settings)
 }
 
@@ -107,12 +119,14 @@ func set(file string, settings []setting) error {
 	if len(document.Content) == 0 {
 		return fmt.Errorf("%s: it is empty", file)
 	}
+
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	for _, s := range settings {
 		node := find(document.Content[0], strings.Split(s.path, "."))
 		if node == nil || node.Kind != yaml.ScalarNode || node.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 			return fmt.Errorf("%s: %s: no such value to put %q in the place of", file, s.path, s.value)
 		}
+
 		old := node.Value
 		switch {
 		case node.Style&yaml.DoubleQuotedStyle != 0:
@@ -120,22 +134,26 @@ func set(file string, settings []setting) error {
 		case node.Style&yaml.SingleQuotedStyle != 0:
 			old = "'" + old + "'"
 		}
+
 		quoted, err := yaml.Marshal(s.value)
 		if err != nil {
 			return err
 		}
+
 		line := lines[node.Line-1]
 		before, after := line[:node.Column-1], line[node.Column-1:]
 		rest, ok := bytes.CutPrefix(after, []byte(old))
 		if !ok {
 			return fmt.Errorf("%s: %s: %q is written in a way that is not understood here; write it plainly, on one line", file, s.path, node.Value)
 		}
+
 		lines[node.Line-1] = bytes.Join([][]byte{before, bytes.TrimRight(quoted, "\n"), rest}, nil)
 		// The places of later ones on the same line have moved.
 		if err := yaml.Unmarshal(bytes.Join(lines, nil), &document); err != nil {
 			return fmt.Errorf("%s: %s: %w", file, s.path, err)
 		}
 	}
+
 	return os.WriteFile(file, bytes.Join(lines, nil), 0o644)
 }
 
@@ -150,7 +168,9 @@ func find(node *yaml.Node, path []string) *yaml.Node {
 		if next == nil {
 			return nil
 		}
+
 		node = next
 	}
+
 	return node
 }

@@ -21,6 +21,7 @@ func check(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("want one argument: the version, as 1.2.3")
 	}
+
 	version := args[0]
 	var wrong []error
 	if _, err := semver.StrictNewVersion(version); err != nil {
@@ -62,7 +63,9 @@ func check(ctx context.Context, args []string, out io.Writer) error {
 	if wrong != nil {
 		return fmt.Errorf("%s is not ready:\n%w", version, errors.Join(wrong...))
 	}
+
 	_, err := fmt.Fprintf(out, "%s is ready to be released\n", version)
+
 	return err
 }
 
@@ -71,15 +74,19 @@ func notes(_ context.Context, args []string, out io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("want one argument: the version, as 1.2.3")
 	}
+
 	text, err := os.ReadFile("CHANGELOG.md")
 	if err != nil {
 		return err
 	}
+
 	said := section(string(text), args[0])
 	if said == "" {
 		return fmt.Errorf("CHANGELOG.md: nothing stands under a heading ## [%s]", args[0])
 	}
+
 	_, err = fmt.Fprintln(out, said)
+
 	return err
 }
 
@@ -89,6 +96,7 @@ func section(changelog, version string) string {
 	if heading == nil {
 		return ""
 	}
+
 	text := changelog[heading[1]:]
 	if next := regexp.MustCompile(`(?m)^(## |\[[^]]+\]: )`).FindStringIndex(text); next != nil {
 		text = text[:next[0]]

@@ -24,6 +24,7 @@ var commands = map[string]func(context.Context, []string, io.Writer) error{
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+
 	names := slices.Sorted(maps.Keys(commands))
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintf(os.Stderr, "usage: release %s [flags]\n", strings.Join(names, "|"))

@@ -17,6 +17,7 @@ func TestAllThatStandsBetweenAWorkTreeAndAReleaseIsSaidAtOnce(t *testing.T) {
 	git(t, "tag", "v1.2.3")
 	git(t, "commit", "--quiet", "--allow-empty", "--message", "after the tag")
 	write(t, "stray.txt", "x")
+
 	err := check(t.Context(), []string{"1.2.3"}, io.Discard)
 	for _, want := range []string{
 		`Chart.yaml: version: "1.2.2"; want 1.2.3`, "CHANGELOG.md: nothing stands under a heading ## [1.2.3]",
@@ -47,6 +48,7 @@ func TestAWorkTreeThatIsReadyIsReady(t *testing.T) {
 
 func TestOnlyAVersionIsAVersion(t *testing.T) {
 	repository(t, map[string]string{"CHANGELOG.md": "# Changes\n"})
+
 	for _, version := range []string{"1.2", "v1.2.3", "1.02.3", "latest", ""} {
 		if err := check(t.Context(), []string{version}, io.Discard); err == nil || !strings.Contains(err.Error(), "want MAJOR.MINOR.PATCH") {
 			t.Errorf("%q: %v", version, err)
@@ -74,6 +76,7 @@ func TestAStampChangesOneValueAndNothingElse(t *testing.T) {
 	if got := read(t, file); got != after {
 		t.Errorf("got\n%s\nwant\n%s", got, after)
 	}
+
 	for _, path := range []string{"image.none", "image", "image.digest.more"} {
 		if err := stamp(t.Context(), []string{file, path + "=x"}, io.Discard); err == nil || !strings.Contains(err.Error(), path+": no such value") {
 			t.Errorf("%s: %v", path, err)
@@ -100,6 +103,7 @@ func TestOnlyDigestsAreSigned(t *testing.T) {
 func repository(t *testing.T, files map[string]string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
+
 	for name, text := range files {
 		write(t, name, text)
 	}
@@ -129,6 +133,7 @@ func write(t *testing.T, name, text string) {
 
 func read(t *testing.T, name string) string {
 	t.Helper()
+
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)

@@ -48,10 +48,12 @@ func rehearse(ctx context.Context, args []string, out io.Writer) (err error) {
 	if flags.NArg() != 1 {
 		return errors.New("want one argument: the version, as 1.2.3")
 	}
+
 	version := flags.Arg(0)
 	if *build, err = filepath.Abs(*build); err != nil {
 		return err
 	}
+
 	dir := *keep
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "wasm-rewrite-release-"); err != nil {
@@ -67,8 +69,10 @@ func rehearse(ctx context.Context, args []string, out io.Writer) (err error) {
 			return err
 		}
 		defer func() { _ = images.Down() }()
+
 		*address = images.Address + "/" + owner
 	}
+
 	r := &rehearsal{ctx: ctx, out: out, build: *build, tree: filepath.Join(dir, "tree"), git: filepath.Join(dir, "origin.git"), registry: *address}
 	if err := r.commit(version); err != nil {
 		return err
@@ -83,7 +87,9 @@ func rehearse(ctx context.Context, args []string, out io.Writer) (err error) {
 	}); err != nil {
 		return err
 	}
+
 	_, err = fmt.Fprintf(out, "%s can be released: git tag v%s && git push origin v%s\n", version, version, version)
+
 	return err
 }
 
@@ -95,16 +101,19 @@ func (r *rehearsal) commit(version string) error {
 	if err := os.Symlink(r.build, filepath.Join(r.tree, "build")); err != nil {
 		return err
 	}
+
 	list := exec.CommandContext(r.ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
 	names, err := list.Output()
 	if err != nil {
 		return err
 	}
+
 	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
 		if err := copyFile(name, filepath.Join(r.tree, name)); err != nil {
 			return err
 		}
 	}
+
 	for _, args := range [][]string{
 		{"init", "--quiet", "--bare", "--initial-branch=main", r.git},
 		{"init", "--quiet", "--initial-branch=main"},
@@ -141,6 +150,7 @@ func copyFile(from, to string) error {
 		}
 		return os.Symlink(target, to)
 	}
+
 	content, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -148,6 +158,7 @@ func copyFile(from, to string) error {
 	if err := os.WriteFile(to, content, info.Mode()); err != nil {
 		return err
 	}
+
 	return os.Chtimes(to, time.Time{}, info.ModTime())
 }
 
@@ -157,15 +168,18 @@ func (r *rehearsal) key(dir string) error {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return err
 	}
+
 	command := exec.CommandContext(r.ctx, filepath.Join(r.build, "bin/cosign"), "generate-key-pair", "--output-key-prefix", filepath.Join(dir, "cosign"))
 	command.Env = append(os.Environ(), "COSIGN_PASSWORD=", "HOME="+home)
 	if _, err := tell(command); err != nil {
 		return err
 	}
+
 	goEnv, err := tell(exec.CommandContext(r.ctx, "go", "env", "GOENV", "GOPATH", "GOCACHE", "GOMODCACHE"))
 	if err != nil {
 		return err
 	}
+
 	folders := strings.Fields(goEnv)
 	r.env = append(slices.DeleteFunc(os.Environ(), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
@@ -173,6 +187,7 @@ func (r *rehearsal) key(dir string) error {
 	}), "HOME="+home, "DOCKER_CONFIG="+home, "GOENV="+folders[0], "GOPATH="+folders[1], "GOCACHE="+folders[2], "GOMODCACHE="+folders[3],
 		"COSIGN_PASSWORD=", "COSIGN_KEY="+filepath.Join(dir, "cosign.key"), "COSIGN_PUBLIC_KEY="+filepath.Join(dir, "cosign.pub"),
 		"GIT_CONFIG_GLOBAL=/dev/null")
+
 	return nil
 }
 
@@ -182,21 +197,25 @@ func (r *rehearsal) workflow(file string, values workflow.Values) (workflow.Valu
 	if err != nil {
 		return nil, err
 	}
+
 	order, err := w.Order()
 	if err != nil {
 		return nil, err
 	}
+
 	all := workflow.Values{}
 	for _, name := range order {
 		outputs, err := r.job(w.Jobs[name], name, values)
 		if err != nil {
 			return nil, fmt.Errorf("%s: job %s: %w", file, name, err)
 		}
+
 		for output, value := range outputs {
 			values["needs."+name+".outputs."+output] = value
 			all["jobs."+name+".outputs."+output] = value
 		}
 	}
+
 	outputs := workflow.Values{}
 	if call := w.On["workflow_call"]; call != nil {
 		for name, output := range call.Outputs {
@@ -205,6 +224,7 @@ func (r *rehearsal) workflow(file string, values workflow.Values) (workflow.Valu
 			}
 		}
 	}
+
 	return outputs, nil
 }
 
@@ -218,10 +238,12 @@ func (r *rehearsal) job(job *workflow.Job, name string, values workflow.Values) 
 			if err != nil {
 				return nil, err
 			}
+
 			inputs["inputs."+input] = value
 		}
 		return r.workflow(called, inputs)
 	}
+
 	for _, step := range job.Steps {
 		if step.Uses != "" {
 			continue // the tree and Go are there
@@ -229,14 +251,17 @@ func (r *rehearsal) job(job *workflow.Job, name string, values workflow.Values) 
 		if _, err := fmt.Fprintf(r.out, "== %s: %s\n", name, step.Run); err != nil {
 			return nil, err
 		}
+
 		outputs, err := r.step(step, values)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", step.Run, err)
 		}
+
 		for output, value := range outputs {
 			values["steps."+step.ID+".outputs."+output] = value
 		}
 	}
+
 	outputs := workflow.Values{}
 	for output, text := range job.Outputs {
 		value, err := values.Expand(text)
@@ -246,8 +271,10 @@ func (r *rehearsal) job(job *workflow.Job, name string, values workflow.Values) 
 		if value == "" {
 			return nil, fmt.Errorf("output %s: %s is empty", output, text)
 		}
+
 		outputs[output] = value
 	}
+
 	return outputs, nil
 }
 
@@ -257,14 +284,17 @@ func (r *rehearsal) step(step *workflow.Step, values workflow.Values) (workflow.
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		return nil, err
 	}
+
 	command := exec.CommandContext(r.ctx, "bash", "-e", "-o", "pipefail", "-c", step.Run)
 	command.Dir, command.Stdout, command.Stderr = r.tree, r.out, r.out
+
 	command.Env = append(slices.Clone(r.env), "GITHUB_OUTPUT="+file)
 	for name, text := range step.Env {
 		value, err := r.expand(values, text)
 		if err != nil {
 			return nil, fmt.Errorf("env %s: %w", name, err)
 		}
+
 		command.Env = append(command.Env, name+"="+value)
 	}
 	// Interrupted, make and what it runs end together.
@@ -273,18 +303,22 @@ func (r *rehearsal) step(step *workflow.Step, values workflow.Values) (workflow.
 	if err := command.Run(); err != nil {
 		return nil, err
 	}
+
 	written, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
+
 	outputs := workflow.Values{}
 	for line := range strings.Lines(string(written)) {
 		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		if !ok {
 			return nil, fmt.Errorf("GITHUB_OUTPUT: %q; want name=value", line)
 		}
+
 		outputs[name] = value
 	}
+
 	return outputs, nil
 }
 

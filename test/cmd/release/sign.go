@@ -30,20 +30,24 @@ func sign(ctx context.Context, args []string, out io.Writer) error {
 	if flags.NArg() == 0 {
 		return errors.New("want one or more references, each REGISTRY/REPOSITORY@sha256:…")
 	}
+
 	for _, arg := range flags.Args() {
 		reference, err := name.NewDigest(arg)
 		if err != nil {
 			return fmt.Errorf("%w; a tag can move, so only digests are signed", err)
 		}
+
 		about, err := documents(reference, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
 		if err != nil {
 			return err
 		}
+
 		for _, reference := range append([]name.Digest{reference}, about...) {
 			command := exec.CommandContext(ctx, *cosign, "sign", "--yes", "--new-bundle-format")
 			if *key != "" {
 				command.Args = append(command.Args, "--key", *key, "--use-signing-config=false", "--tlog-upload=false")
 			}
+
 			command.Args = append(command.Args, plainHTTP(reference)...)
 			command.Args = append(command.Args, reference.Name())
 			if _, err := tell(command); err != nil {
@@ -54,6 +58,7 @@ func sign(ctx context.Context, args []string, out io.Writer) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -63,10 +68,12 @@ func documents(image name.Digest, options ...remote.Option) ([]name.Digest, erro
 	if err != nil {
 		return nil, fmt.Errorf("%s: its referrers: %w; is the registry up, and does `make login` let you in?", image, err)
 	}
+
 	manifest, err := index.IndexManifest()
 	if err != nil {
 		return nil, err
 	}
+
 	var found []name.Digest
 	for _, referrer := range manifest.Manifests {
 		reference := image.Context().Digest(referrer.Digest.String())
@@ -75,6 +82,7 @@ func documents(image name.Digest, options ...remote.Option) ([]name.Digest, erro
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", reference, err)
 		}
+
 		about, err := document.Manifest()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", reference, err)
@@ -83,6 +91,7 @@ func documents(image name.Digest, options ...remote.Option) ([]name.Digest, erro
 			found = append(found, reference)
 		}
 	}
+
 	return found, nil
 }
 

@@ -50,12 +50,14 @@ func verify(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+
 	s := stranger{ctx: ctx, out: out}
 	switch {
 	case *key != "":
 		if *key, err = filepath.Abs(*key); err != nil {
 			return err
 		}
+
 		s.trust = []string{"--key", *key, "--insecure-ignore-tlog"}
 	case *identity != "":
 		s.trust = []string{"--certificate-identity", *identity, "--certificate-oidc-issuer", "https://token.actions.githubusercontent.com"}
@@ -78,8 +80,10 @@ func verify(ctx context.Context, args []string, out io.Writer) (err error) {
 		if err := os.WriteFile(root, []byte(`{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`), 0o600); err != nil {
 			return err
 		}
+
 		s.trust = append(s.trust, "--trusted-root", root)
 	}
+
 	return s.release(*registry, *version)
 }
 
@@ -88,6 +92,7 @@ func (s stranger) release(registry, version string) error {
 	if err != nil {
 		return err
 	}
+
 	filter, err := name.NewDigest(values.Image.Registry + "/" + values.Image.Repository + "@" + values.Image.Digest)
 	if err != nil {
 		return fmt.Errorf("the chart's image: %w", err)
@@ -95,6 +100,7 @@ func (s stranger) release(registry, version string) error {
 	if want := registry + "/wasm-rewrite"; filter.Context().Name() != want {
 		return fmt.Errorf("the chart installs %s, want an image of %s", filter, want)
 	}
+
 	module, err := s.filter(filter, version)
 	if err != nil {
 		return err
@@ -107,10 +113,12 @@ func (s stranger) release(registry, version string) error {
 	if err != nil {
 		return fmt.Errorf("the chart's verify.image: %w", err)
 	}
+
 	program, err := s.program(cli, version)
 	if err != nil {
 		return err
 	}
+
 	return s.works(program, module)
 }
 
@@ -125,14 +133,17 @@ func (s stranger) chart(registry, version string) (file string, values chartValu
 	if err != nil {
 		return "", values, err
 	}
+
 	pull := s.command(s.helm, "pull", "oci://"+repository.Name(), "--version", version)
 	if repository.Scheme() == "http" {
 		pull.Args = append(pull.Args, "--plain-http")
 	}
+
 	said, err := pull.CombinedOutput()
 	if err != nil {
 		return "", values, fmt.Errorf("helm pull: %w\n%s\nis the registry up, and the release published there?", err, said)
 	}
+
 	digest := regexp.MustCompile(`(?m)^Digest: (sha256:[0-9a-f]{64})$`).FindSubmatch(said)
 	if digest == nil {
 		return "", values, fmt.Errorf("helm pull: no digest in what it says:\n%s", said)
@@ -140,11 +151,13 @@ func (s stranger) chart(registry, version string) (file string, values chartValu
 	if err := s.signed(repository.Digest(string(digest[1]))); err != nil {
 		return "", values, err
 	}
+
 	file = filepath.Join(s.home, "wasm-rewrite-"+version+".tgz")
 	text, err := tell(s.command(s.helm, "show", "values", file))
 	if err != nil {
 		return "", values, err
 	}
+
 	return file, values, yaml.Unmarshal([]byte(text), &values)
 }
 
@@ -162,10 +175,12 @@ func (s stranger) renders(chart string, filter name.Digest) error {
 	if err := yaml.Unmarshal([]byte(text), &plugin); err != nil {
 		return err
 	}
+
 	wantURL := "oci://" + filter.Name()
 	if plugin.Kind != "WasmPlugin" || plugin.Spec.URL != wantURL {
 		return fmt.Errorf("the chart renders a %s with url %q, want a WasmPlugin with %q:\n%s", plugin.Kind, plugin.Spec.URL, wantURL, text)
 	}
+
 	return s.say("the chart installs %s", filter)
 }
 
@@ -179,6 +194,7 @@ func (s stranger) filter(reference name.Digest, version string) (module string, 
 	if !descriptor.MediaType.IsImage() {
 		return "", fmt.Errorf("%s: it is %s; want a single manifest", reference, descriptor.MediaType)
 	}
+
 	image, err := descriptor.Image()
 	if err != nil {
 		return "", err
@@ -186,6 +202,7 @@ func (s stranger) filter(reference name.Digest, version string) (module string, 
 	if err := s.described(reference, version, "github.com/tetratelabs/proxy-wasm-go-sdk"); err != nil {
 		return "", err
 	}
+
 	return s.take(image, "plugin.wasm")
 }
 
@@ -199,6 +216,7 @@ func (s stranger) program(reference name.Digest, version string) (string, error)
 	if err != nil {
 		return "", err
 	}
+
 	config, err := image.ConfigFile()
 	if err != nil {
 		return "", err
@@ -209,6 +227,7 @@ func (s stranger) program(reference name.Digest, version string) (string, error)
 	if entrypoint := config.Config.Entrypoint; len(entrypoint) != 1 || entrypoint[0] != "/wasm-rewrite" {
 		return "", fmt.Errorf("%s: its entrypoint is %q; want /wasm-rewrite", reference, entrypoint)
 	}
+
 	return s.take(image, "wasm-rewrite")
 }
 
@@ -229,6 +248,7 @@ tests:
 	if _, err := tell(s.command(program, "test", "--wasm", module, rules)); err != nil {
 		return err
 	}
+
 	return s.say("the command line runs a rule in the filter")
 }
 
@@ -238,23 +258,28 @@ func (s stranger) described(image name.Digest, version, contains string) error {
 	if err := s.signed(image); err != nil {
 		return err
 	}
+
 	found, err := documents(image, s.anonymous()...)
 	if err != nil {
 		return err
 	}
+
 	kinds := map[string]bool{}
 	for _, reference := range found {
 		if err := s.signed(reference); err != nil {
 			return err
 		}
+
 		document, err := remote.Image(reference, s.anonymous()...)
 		if err != nil {
 			return err
 		}
+
 		manifest, err := document.Manifest()
 		if err != nil {
 			return err
 		}
+
 		layers, err := document.Layers()
 		if err != nil {
 			return err
@@ -262,14 +287,17 @@ func (s stranger) described(image name.Digest, version, contains string) error {
 		if len(layers) != 1 || manifest.Subject == nil || manifest.Subject.Digest.String() != image.DigestStr() {
 			return fmt.Errorf("%s: want one document whose subject is %s", reference, image)
 		}
+
 		content, err := layers[0].Compressed()
 		if err != nil {
 			return err
 		}
+
 		text, err := io.ReadAll(content)
 		if err != nil {
 			return err
 		}
+
 		switch manifest.ArtifactType {
 		case sbomType:
 			err = billOf(text, version, contains)
@@ -279,11 +307,13 @@ func (s stranger) described(image name.Digest, version, contains string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", reference, err)
 		}
+
 		kinds[manifest.ArtifactType] = true
 	}
 	if len(kinds) != 2 {
 		return fmt.Errorf("%s: %d of its documents are there; want a bill of materials and a provenance", image, len(kinds))
 	}
+
 	return s.say("%s has a bill of materials and a provenance, signed", image)
 }
 
@@ -292,6 +322,7 @@ func billOf(text []byte, version, contains string) error {
 	if err != nil {
 		return err
 	}
+
 	listed := false
 	for _, p := range bill.Packages {
 		listed = listed || p.PackageName == contains
@@ -302,6 +333,7 @@ func billOf(text []byte, version, contains string) error {
 	if got := bill.Packages[0].PackageVersion; got != version {
 		return fmt.Errorf("the bill of materials is of version %q, want %s", got, version)
 	}
+
 	return nil
 }
 
@@ -316,6 +348,7 @@ func provenanceOf(text []byte, image name.Digest) error {
 	if got := "sha256:" + statement.Subject[0].Digest["sha256"]; got != image.DigestStr() {
 		return fmt.Errorf("the provenance is about %s, want %s", got, image.DigestStr())
 	}
+
 	raw, err := protojson.Marshal(statement.Predicate)
 	if err != nil {
 		return err
@@ -331,6 +364,7 @@ func provenanceOf(text []byte, image name.Digest) error {
 	if from := predicate.BuildDefinition.ResolvedDependencies; len(from) == 0 || from[0].Digest["gitCommit"] == "" {
 		return errors.New("the provenance names no commit: what was published is no commit's work")
 	}
+
 	return nil
 }
 
@@ -348,6 +382,7 @@ func (s stranger) signed(reference name.Digest) error {
 func (s stranger) take(image v1.Image, file string) (string, error) {
 	content := mutate.Extract(image)
 	defer content.Close()
+
 	for archive := tar.NewReader(content); ; {
 		header, err := archive.Next()
 		if err != nil {
@@ -356,11 +391,14 @@ func (s stranger) take(image v1.Image, file string) (string, error) {
 		if header.Name != file {
 			continue
 		}
+
 		data, err := io.ReadAll(archive)
 		if err != nil {
 			return "", err
 		}
+
 		name := filepath.Join(s.home, file)
+
 		return name, os.WriteFile(name, data, 0o700)
 	}
 }

@@ -56,6 +56,7 @@ func run(o options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // whileSomebodyReads ends the program in order instead
+
 	ctx = whileSomebodyReads(ctx)
 	do := serve
 	if o.measure {
@@ -64,6 +65,7 @@ func run(o options) error {
 	if err := do(ctx, o); ctx.Err() == nil {
 		return err
 	}
+
 	return nil
 }
 
@@ -73,6 +75,7 @@ func whileSomebodyReads(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		defer cancel()
+
 		stdout := []unix.PollFd{{Fd: int32(os.Stdout.Fd())}} // no events: only errors and hang-ups are reported
 		for {
 			if n, err := unix.Poll(stdout, -1); n > 0 || err != unix.EINTR {
@@ -80,6 +83,7 @@ func whileSomebodyReads(ctx context.Context) context.Context {
 			}
 		}
 	}()
+
 	return ctx
 }
 
@@ -91,10 +95,12 @@ func serve(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+
 	plugins, err := render(ctx, o)
 	if err != nil {
 		return err
 	}
+
 	httpbin, err := upstream.Start(ctx, o.httpbin)
 	if err != nil {
 		return err
@@ -117,6 +123,7 @@ func serve(ctx context.Context, o options) (err error) {
 	}
 	show(ctx, o, proxy, plugins)
 	log.open.Store(true)
+
 	select {
 	case <-ctx.Done():
 		log.open.Store(false)
@@ -137,6 +144,7 @@ func listeners(port int, plugins []envoy.Plugin, upstream string) []envoy.Listen
 		if i == 0 {
 			listener.Port = port
 		}
+
 		list = append(list, listener)
 	}
 	return append(list, envoy.Listener{Name: plain, Upstream: upstream})
@@ -148,6 +156,7 @@ func freePort(text string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("PORT=%s: is no port. Choose one from 1024 to 65535, or leave PORT out for a free one", text)
 	}
+
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -155,6 +164,7 @@ func freePort(text string) (int, error) {
 	case err != nil:
 		return 0, fmt.Errorf("PORT=%d: %w. Choose one from 1024 to 65535, or leave PORT out for a free one", port, err)
 	}
+
 	return int(port), listener.Close()
 }
 
@@ -164,11 +174,14 @@ func show(ctx context.Context, o options, proxy *envoy.Envoy, plugins []envoy.Pl
 		size = fmt.Sprint(info.Size())
 	}
 	fmt.Printf("\nEnvoy with the filter (%s bytes) in front of httpbin. Try:\n\n", size)
+
 	names := []string{}
 	for _, plugin := range plugins {
 		names = append(names, plugin.PluginName)
 	}
+
 	names = append(names, plain)
+
 	width := len(slices.MaxFunc(names, func(a, b string) int { return len(a) - len(b) }))
 	for _, name := range names {
 		url := fmt.Sprintf("http://localhost:%d%s", proxy.Port(name), o.path)
@@ -180,15 +193,18 @@ func show(ctx context.Context, o options, proxy *envoy.Envoy, plugins []envoy.Pl
 func status(ctx context.Context, url string) string {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err.Error()
 	}
+
 	response, err := http.DefaultTransport.RoundTrip(request) // a redirect is an answer
 	if err != nil {
 		return err.Error()
 	}
 	defer response.Body.Close()
+
 	return response.Status
 }
 

@@ -28,6 +28,7 @@ func measure(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+
 	size, zipped, err := sizes(o.module)
 	if err != nil {
 		return err
@@ -39,7 +40,9 @@ func measure(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, httpbin.Stop()) }()
+
 	all := listeners(0, plugins[:1], httpbin.Address)
+
 	var with, without []cost
 	for range rounds {
 		for _, kind := range []struct {
@@ -50,16 +53,19 @@ func measure(ctx context.Context, o options) (err error) {
 			if err != nil {
 				return err
 			}
+
 			*kind.costs = append(*kind.costs, c)
 		}
 	}
 	compare(with, without)
+
 	return heaviest(o.module)
 }
 
 // compare prints how much more one kind of Envoy takes than the other.
 func compare(with, without []cost) {
 	fmt.Printf("over an Envoy without it, one worker, medians of %d starts (and the range):\n", rounds)
+
 	for _, row := range []struct {
 		name, unit string
 		of         func(cost) float64
@@ -83,14 +89,17 @@ func heaviest(file string) error {
 	if err != nil {
 		return err
 	}
+
 	list, err := wasm.Functions(module)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	fmt.Println("the ten functions that V8 takes most memory to compile (locals × blocks):")
+
 	for _, f := range list[:min(len(list), 10)] {
 		fmt.Printf("  %6d = %3d × %3d, %6d bytes, %s\n", f.Weight(), f.Locals, f.Blocks, f.Bytes, f.Name)
 	}
+
 	return nil
 }
 
@@ -106,6 +115,7 @@ func life(ctx context.Context, binary string, listener envoy.Listener) (c cost, 
 	if err != nil {
 		return c, err
 	}
+
 	err = rested(ctx, proxy.Pid())
 	if err == nil {
 		c.private, c.rss, err = memory(proxy.Pid())
@@ -113,13 +123,16 @@ func life(ctx context.Context, binary string, listener envoy.Listener) (c cost, 
 	if err := errors.Join(err, proxy.Stop()); err != nil {
 		return c, err
 	}
+
 	c.cpu = proxy.CPU()
+
 	return c, ctx.Err()
 }
 
 // rested waits until a process has used no CPU to speak of for half a second: V8 may still compile when Envoy is ready.
 func rested(ctx context.Context, pid int) error {
 	const quiet = 5 // looks in a row
+
 	last, still := -1, 0
 	for range 300 {
 		used, err := ticks(pid)
@@ -132,12 +145,14 @@ func rested(ctx context.Context, pid int) error {
 		if still == quiet {
 			return nil
 		}
+
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+
 	return errors.New("the process does not come to rest within 30 s")
 }
 
@@ -147,16 +162,20 @@ func ticks(pid int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	_, rest, _ := strings.Cut(string(stat), ") ") // after the program's name
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return 0, errors.New("/proc has no times of the process")
 	}
+
 	user, err := strconv.Atoi(fields[11])
 	if err != nil {
 		return 0, err
 	}
+
 	system, err := strconv.Atoi(fields[12])
+
 	return user + system, err
 }
 
@@ -167,21 +186,26 @@ func memory(pid int) (private, rss float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
+
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
 		if len(fields) < 2 {
 			continue
 		}
+
 		to := map[string]*float64{"Rss:": &rss, "Private_Dirty:": &private}[fields[0]]
 		if to == nil {
 			continue
 		}
+
 		kib, err := strconv.ParseFloat(fields[1], 64)
 		if err != nil {
 			return 0, 0, err
 		}
+
 		*to = kib / 1024
 	}
+
 	return private, rss, nil
 }
 
@@ -196,7 +220,9 @@ func sizes(file string) (plain, zipped int64, err error) {
 	if plain, err = io.Copy(out, in); err != nil {
 		return 0, 0, err
 	}
+
 	err = out.Close()
+
 	return plain, int64(count), err
 }
 

@@ -31,6 +31,7 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 	if err := check(o); err != nil {
 		return nil, err
 	}
+
 	here, err := json.Marshal(map[string]any{
 		"delivery": "WasmPlugin", "url": "file://" + module, "sha256": "", "image": map[string]any{"digest": "", "tag": ""},
 	})
@@ -44,6 +45,7 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 		return nil, fmt.Errorf("RULES=%s: helm cannot render the chart with it:\n%s", o.rules,
 			strings.TrimSpace(strings.ReplaceAll(messages.String(), "Use --debug flag to render out invalid YAML\n", "")))
 	}
+
 	var plugins []envoy.Plugin
 	for _, document := range strings.Split("\n"+manifests.String(), "\n---\n") {
 		var object struct {
@@ -61,10 +63,12 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 		if err := json.Unmarshal(object.Spec, &spec); err != nil {
 			return nil, fmt.Errorf("RULES=%s: WasmPlugin %s is not as Istio wants it: %w", o.rules, object.Metadata.Name, err)
 		}
+
 		configuration, err := compactJSON(spec.GetPluginConfig().AsMap())
 		if err != nil {
 			return nil, err
 		}
+
 		plugins = append(plugins, envoy.Plugin{
 			Name:          object.Metadata.Namespace + "." + object.Metadata.Name,
 			PluginName:    spec.GetPluginName(),
@@ -77,6 +81,7 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 		return nil, fmt.Errorf("RULES=%s: there is no workload in it, so there is nothing to run", o.rules)
 	}
 	slices.SortFunc(plugins, func(a, b envoy.Plugin) int { return strings.Compare(a.PluginName, b.PluginName) })
+
 	return plugins, nil
 }
 
@@ -93,6 +98,7 @@ func check(o options) error {
 	if in.Kind == input.Rules {
 		return fmt.Errorf("RULES=%s: has plain rules, and the chart wants to know where they run. Write them under a workload:\n  workloads:\n    shop:\n      selector: {app: shop}\n      patterns: …", o.rules)
 	}
+
 	var errs []lint.Finding
 	for _, f := range lint.Lint(in) {
 		switch f.Severity {
@@ -106,15 +112,18 @@ func check(o options) error {
 	if slices.ContainsFunc(errs, func(f lint.Finding) bool { return slices.Contains(lint.Faulty, f.Check) }) {
 		return refused(o, errs)
 	}
+
 	for _, f := range errs {
 		fmt.Fprint(os.Stderr, f)
 	}
+
 	return nil
 }
 
 func refused(o options, findings []lint.Finding) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "RULES=%s: these rules are refused:", o.rules)
+
 	for _, f := range findings {
 		text.WriteString("\n" + strings.TrimSuffix(f.String(), "\n"))
 	}

@@ -23,6 +23,7 @@ func TestCheck(t *testing.T) {
 			if err := os.WriteFile(file, []byte(c.rules), 0o644); err != nil {
 				t.Fatal(err)
 			}
+
 			got := ""
 			if err := check(options{rules: file, chart: "../../../charts/wasm-rewrite"}); err != nil {
 				got = strings.ReplaceAll(err.Error(), file, "FILE")

@@ -39,6 +39,7 @@ func Start(ctx context.Context, c *cluster.Cluster, build string) (*ArgoCD, erro
 	if err != nil {
 		return nil, err
 	}
+
 	a := &ArgoCD{cluster: c, build: build, Webhooks: []string{"http://" + c.IP + ":8080/api/webhook", "http://" + c.IP + ":7000/api/webhook"}}
 	if err := os.MkdirAll(a.home(), 0o755); err != nil {
 		return nil, err
@@ -65,6 +66,7 @@ func Start(ctx context.Context, c *cluster.Cluster, build string) (*ArgoCD, erro
 		"--namespace="+Namespace, "--webhook-addr=:7000", "--metrics-addr=:8085", "--probe-addr=:8086", "--argocd-repo-server=127.0.0.1:8081", "--repo-server-plaintext"); err != nil {
 		return nil, err
 	}
+
 	return a, a.StartController(ctx)
 }
 
@@ -113,6 +115,7 @@ func (a *ArgoCD) install(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("an Argo CD is missing: run `make argocd`: %w", err)
 	}
+
 	docs := [][]byte{[]byte("{apiVersion: v1, kind: Namespace, metadata: {name: " + Namespace + "}}\n")}
 	for _, doc := range bytes.Split(text, []byte("\n---\n")) {
 		var object struct{ Kind string }
@@ -127,12 +130,14 @@ func (a *ArgoCD) install(ctx context.Context) error {
 	if err := a.kubectl(ctx, bytes.Join(docs, []byte("\n---\n")), "apply", "--server-side", "--namespace="+Namespace, "--filename=-"); err != nil {
 		return err
 	}
+
 	return a.kubectl(ctx, nil, "wait", "--for=condition=Established", "--timeout=30s", "crd/applications.argoproj.io", "crd/applicationsets.argoproj.io", "crd/appprojects.argoproj.io")
 }
 
 func (a *ArgoCD) kubectl(ctx context.Context, stdin []byte, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+
 	command := exec.CommandContext(ctx, filepath.Join(a.build, "bin/kubectl"), append([]string{"--kubeconfig=" + a.cluster.Kubeconfig, "--cache-dir=" + filepath.Join(a.home(), "kubecache")}, args...)...)
 	command.Stdin = bytes.NewReader(stdin)
 	if out, err := command.CombinedOutput(); err != nil {

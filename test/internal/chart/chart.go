@@ -53,19 +53,23 @@ func Template(t *testing.T, release string, args ...string) (string, error) {
 // Render renders the chart with values in YAML; later values go over earlier ones.
 func Render(t *testing.T, values ...string) (string, error) {
 	t.Helper()
+
 	folder, err := os.MkdirTemp("", "chart") //nolint:usetesting // helm takes a comma for the end of a file's name, and t.TempDir may have one
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(folder)
+
 	args := []string{"--namespace", Namespace}
 	for i, text := range values {
 		file := filepath.Join(folder, strconv.Itoa(i)+".yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+
 		args = append(args, "--values", file)
 	}
+
 	return Template(t, Release, args...)
 }
 
@@ -82,6 +86,7 @@ func MustRender(t *testing.T, values ...string) string {
 // Objects splits a manifest into its objects.
 func Objects(t *testing.T, manifest string) (objects []unstructured.Unstructured) {
 	t.Helper()
+
 	for _, document := range regexp.MustCompile(`(?m)^---$`).Split(manifest, -1) {
 		var object unstructured.Unstructured
 		if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
@@ -91,6 +96,7 @@ func Objects(t *testing.T, manifest string) (objects []unstructured.Unstructured
 			objects = append(objects, object)
 		}
 	}
+
 	return objects
 }
 
@@ -98,6 +104,7 @@ func Objects(t *testing.T, manifest string) (objects []unstructured.Unstructured
 // own decoding passes over it.
 func Typed(t *testing.T, object unstructured.Unstructured, into any, spec proto.Message) {
 	t.Helper()
+
 	text, err := json.Marshal(object.Object)
 	if err != nil {
 		t.Fatal(err)
@@ -116,15 +123,18 @@ func Typed(t *testing.T, object unstructured.Unstructured, into any, spec proto.
 // WasmPlugins gives the WasmPlugins of a manifest by namespace/name; there must be nothing else.
 func WasmPlugins(t *testing.T, manifest string) map[string]*extensions.WasmPlugin {
 	t.Helper()
+
 	plugins := map[string]*extensions.WasmPlugin{}
 	for _, object := range Objects(t, manifest) {
 		if object.GetAPIVersion() != "extensions.istio.io/v1alpha1" || object.GetKind() != "WasmPlugin" {
 			t.Fatalf("the chart rendered a %s of %s", object.GetKind(), object.GetAPIVersion())
 		}
+
 		plugin := &extensions.WasmPlugin{}
 		Typed(t, object, plugin, &extensionsapi.WasmPlugin{})
 		plugins[plugin.Namespace+"/"+plugin.Name] = plugin
 	}
+
 	return plugins
 }
 
@@ -135,6 +145,7 @@ func WasmPlugin(t *testing.T, values ...string) *extensions.WasmPlugin {
 	if len(plugins) != 1 {
 		t.Fatalf("rendered %d objects, want 1", len(plugins))
 	}
+
 	for _, plugin := range plugins {
 		return plugin
 	}
@@ -144,6 +155,7 @@ func WasmPlugin(t *testing.T, values ...string) *extensions.WasmPlugin {
 // FilterConfig gives the configuration that a proxy gets, as JSON, for any delivery.
 func FilterConfig(t *testing.T, object unstructured.Unstructured) []byte {
 	t.Helper()
+
 	var config any
 	switch object.GetKind() {
 	case "WasmPlugin":
@@ -155,6 +167,7 @@ func FilterConfig(t *testing.T, object unstructured.Unstructured) []byte {
 		if len(filters) != 1 {
 			t.Fatalf("want one filter, got %v", filters)
 		}
+
 		config = filters[0].(map[string]any)["config"]
 	case "EnvoyFilter":
 		var text wrapperspb.StringValue
@@ -165,20 +178,24 @@ func FilterConfig(t *testing.T, object unstructured.Unstructured) []byte {
 	default:
 		t.Fatalf("the chart rendered a %s", object.GetKind())
 	}
+
 	text, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return text
 }
 
 // WasmFilter reads the filter in an EnvoyFilter as Envoy does.
 func WasmFilter(t *testing.T, object unstructured.Unstructured) *wasmv3.Wasm {
 	t.Helper()
+
 	patches, _, err := unstructured.NestedSlice(object.Object, "spec", "configPatches")
 	if err != nil || len(patches) != 1 {
 		t.Fatalf("want one patch, got %v, %v", patches, err)
 	}
+
 	config, _, err := unstructured.NestedMap(patches[0].(map[string]any), "patch", "value", "typed_config")
 	if err != nil {
 		t.Fatal(err)
@@ -191,16 +208,19 @@ func WasmFilter(t *testing.T, object unstructured.Unstructured) *wasmv3.Wasm {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	filter := &wasmv3.Wasm{}
 	if err := protojson.Unmarshal(text, filter); err != nil {
 		t.Fatal(err)
 	}
+
 	return filter
 }
 
 // CIValues are the files of values that the chart brings along.
 func CIValues(t *testing.T) []string {
 	t.Helper()
+
 	files, err := filepath.Glob(filepath.Join(Dir, "ci", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no values in %s/ci (%v)", Dir, err)
@@ -211,6 +231,7 @@ func CIValues(t *testing.T) []string {
 // ReadFile gives the text of a file.
 func ReadFile(t *testing.T, name string) string {
 	t.Helper()
+
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)

@@ -77,10 +77,12 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 		return nil, err
 	}
 	sweep()
+
 	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return nil, err
 	}
+
 	lock, err := os.Create(filepath.Join(dir, "lock"))
 	if err == nil {
 		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -88,6 +90,7 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	k := &Cluster{config: c, lock: lock}
 	if k.Node, err = node.Start(ctx, dir); err != nil {
 		return nil, errors.Join(err, remove(dir))
@@ -95,6 +98,7 @@ func Start(ctx context.Context, c Config) (*Cluster, error) {
 	if err := k.start(ctx); err != nil {
 		return nil, errors.Join(err, k.Stop())
 	}
+
 	return k, nil
 }
 
@@ -124,11 +128,13 @@ func checkTools(bin string) error {
 			missing = append(missing, filepath.Join(bin, name)+": build it with `make mesh-tools`")
 		}
 	}
+
 	for _, tool := range append([]string{"etcd", "containerd", "runc", "iptables"}, node.Tools...) {
 		if _, err := exec.LookPath(tool); err != nil {
 			missing = append(missing, tool+": not on PATH")
 		}
 	}
+
 	for _, plugin := range []string{"bridge", "host-local", "loopback", "portmap"} {
 		if _, err := os.Stat(filepath.Join(cniFolder, plugin)); err != nil {
 			missing = append(missing, filepath.Join(cniFolder, plugin)+": not there")
@@ -137,6 +143,7 @@ func checkTools(bin string) error {
 	if missing == nil {
 		return nil
 	}
+
 	return fmt.Errorf("a mesh needs programs that are not here:\n  %s\non Debian and Ubuntu: apt-get install etcd-server containerd runc containernetworking-plugins iptables iproute2 procps",
 		strings.Join(missing, "\n  "))
 }
@@ -151,6 +158,7 @@ func (k *Cluster) start(ctx context.Context) error {
 	if err := k.writeCredentials(); err != nil {
 		return err
 	}
+
 	registry, pause, err := k.config.Registry(k.HostIP, k.path("registry"))
 	if err != nil {
 		return err
@@ -158,10 +166,12 @@ func (k *Cluster) start(ctx context.Context) error {
 	// containerd needs nobody, and everything else needs the API server.
 	container := make(chan error, 1)
 	go func() { container <- k.startContainerd(ctx, registry, pause) }()
+
 	err = k.startControlPlane(ctx)
 	if err = errors.Join(err, <-container); err != nil {
 		return err
 	}
+
 	return k.startNode(ctx)
 }
 
@@ -171,11 +181,14 @@ func (k *Cluster) writeCredentials() error {
 	if _, err := rand.Read(token); err != nil {
 		return err
 	}
+
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
 	}
+
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+
 	return errors.Join(
 		os.WriteFile(k.path("tokens.csv"), []byte(hex.EncodeToString(token)+",admin,admin,system:masters\n"), 0o600),
 		os.WriteFile(k.path("service-account.key"), keyPEM, 0o600),
@@ -215,14 +228,17 @@ func (k *Cluster) startControlPlane(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+
 	corefile := fmt.Sprintf(".:53 {\n\terrors\n\tkubernetes cluster.local {\n\t\tkubeconfig %s\n\t}\n}\n", k.Kubeconfig)
 	if err := os.WriteFile(k.path("Corefile"), []byte(corefile), 0o644); err != nil {
 		return err
 	}
+
 	_, err := k.Run(ctx, process.Config{
 		Name: "coredns", Path: k.bin("coredns"), Args: []string{"-conf", k.path("Corefile")},
 		Ready: process.TCP(k.IP + ":53"),
 	})
+
 	return err
 }
 
@@ -248,6 +264,7 @@ func (k *Cluster) StartAPIServer(ctx context.Context) error {
 			return k.Client.Discovery().RESTClient().Get().AbsPath("/readyz").Timeout(time.Second).Do(ctx).Error()
 		},
 	})
+
 	return err
 }
 
@@ -259,14 +276,17 @@ func (k *Cluster) connect() error {
 	if k.Client != nil {
 		return nil
 	}
+
 	ca, err := os.ReadFile(k.path("pki/apiserver.crt"))
 	if err != nil {
 		return err
 	}
+
 	token, err := os.ReadFile(k.path("tokens.csv"))
 	if err != nil {
 		return err
 	}
+
 	secret, _, _ := strings.Cut(string(token), ",")
 	path := k.path("kubeconfig")
 	kubeconfig := fmt.Sprintf(`apiVersion: v1
@@ -285,23 +305,28 @@ current-context: mesh
 	if k.REST, err = clientcmd.BuildConfigFromFlags("", path); err != nil {
 		return err
 	}
+
 	k.REST.QPS, k.REST.Burst = 200, 400
 	client, err := kubernetes.NewForConfig(k.REST)
 	if err != nil {
 		return err
 	}
+
 	k.Kubeconfig, k.Client = path, client
+
 	return nil
 }
 
 func (k *Cluster) startContainerd(ctx context.Context, registry, pause string) error {
 	hosts := k.path("certs.d/" + registry)
+
 	cni := k.path("cni")
 	for _, folder := range []string{hosts, cni} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return err
 		}
 	}
+
 	config := fmt.Sprintf(`version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
@@ -329,7 +354,9 @@ state = "/run/containerd"
 	); err != nil {
 		return err
 	}
+
 	_, err := k.Run(ctx, process.Config{Name: "containerd", Path: "containerd", Args: []string{"--config", k.path("containerd.toml")}})
+
 	return err
 }
 
@@ -345,6 +372,7 @@ func (k *Cluster) startNode(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+
 	config := fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: %s
@@ -376,6 +404,7 @@ readOnlyPort: 0
 	); err != nil {
 		return err
 	}
+
 	_, err := k.Run(ctx, process.Config{
 		Name: "kubelet", Path: k.bin("kubelet"),
 		Args: []string{"--config=" + k.path("kubelet.yaml"), "--kubeconfig=" + k.Kubeconfig, "--hostname-override=" + nodeName, "--node-ip=" + k.IP, "--cert-dir=" + k.path("kubelet-pki")},
@@ -384,6 +413,7 @@ readOnlyPort: 0
 			if err != nil {
 				return err
 			}
+
 			for _, condition := range found.Status.Conditions {
 				if condition.Type == corev1.NodeReady {
 					if condition.Status == corev1.ConditionTrue {
@@ -392,9 +422,11 @@ readOnlyPort: 0
 					return fmt.Errorf("the node is not ready: %s", condition.Message)
 				}
 			}
+
 			return errors.New("the node has no Ready condition yet")
 		},
 	})
+
 	return err
 }
 
@@ -410,6 +442,7 @@ func (k *Cluster) Stop() error {
 // remove removes a stopped cluster's folder, and the cgroups that its containers left behind.
 func remove(dir string) error {
 	name := filepath.Base(dir)
+
 	roots, err := filepath.Glob("/sys/fs/cgroup/*/" + name)
 	for _, root := range append(roots, "/sys/fs/cgroup/"+name) {
 		var folders []string
@@ -419,9 +452,11 @@ func remove(dir string) error {
 			}
 			return nil
 		})
+
 		for _, folder := range slices.Backward(folders) {
 			err = errors.Join(err, os.Remove(folder))
 		}
 	}
+
 	return errors.Join(err, os.RemoveAll(dir))
 }

@@ -89,6 +89,7 @@ func Wasm(p Plugin) Filter {
 	if p.FailurePolicy == "" {
 		p.FailurePolicy = "FAIL_RELOAD"
 	}
+
 	return Filter{Name: "extensions.istio.io/wasmplugin/" + p.Name, Config: map[string]any{
 		"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
 		"config": map[string]any{
@@ -126,16 +127,19 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 	if c.LogLevel == "" {
 		c.LogLevel = "warning"
 	}
+
 	dir, err := os.MkdirTemp("", "wasm-rewrite-envoy-")
 	if err != nil {
 		return nil, err
 	}
+
 	e := &Envoy{dir: dir, ports: map[string]int{}}
 	defer func() {
 		if err != nil {
 			_ = e.Stop()
 		}
 	}()
+
 	for _, listener := range c.Listeners {
 		for _, filter := range listener.Filters {
 			if filter.Static {
@@ -146,6 +150,7 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 			}
 		}
 	}
+
 	file := filepath.Join(dir, "bootstrap.yaml")
 	text, err := render(dir, c)
 	if err != nil {
@@ -154,6 +159,7 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
+
 	adminFile := filepath.Join(dir, "admin")
 	e.Process, err = process.Start(ctx, process.Config{
 		Name: "envoy",
@@ -172,6 +178,7 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 			if err != nil {
 				return err
 			}
+
 			e.admin = "http://" + string(address)
 			return process.HTTP(e.admin + "/ready")(ctx)
 		},
@@ -179,6 +186,7 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return e, e.readPorts(ctx)
 }
 
@@ -197,6 +205,7 @@ func MustStart(t testing.TB, c Config) *Envoy {
 			t.Logf("envoy: its log:\n%s", e.Log())
 		}
 	})
+
 	return e
 }
 
@@ -230,18 +239,22 @@ func (e *Envoy) Configure(ctx context.Context, filter Filter) error {
 	if err != nil {
 		return err
 	}
+
 	logged := len(e.Log())
 	if err := e.write(filter); err != nil {
 		return err
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+
 	was := before[filter.Name]
 	for {
 		all, err := e.discovery(ctx)
 		if err != nil {
 			return err
 		}
+
 		is := all[filter.Name]
 		if is.attempts > was.attempts && is.attempts == is.successes+is.rejections {
 			if is.rejections == was.rejections {
@@ -252,6 +265,7 @@ func (e *Envoy) Configure(ctx context.Context, filter Filter) error {
 				return fmt.Errorf("envoy: configuration of %s refused: %s", filter.Name, strings.Join(reasons(log), "; "))
 			}
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("envoy: configuration of %s not read within a minute", filter.Name)
@@ -267,11 +281,13 @@ func (e *Envoy) Refused(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	for _, filter := range all {
 		if filter.rejections > 0 {
 			return reasons(e.Log()), nil
 		}
 	}
+
 	return nil, nil
 }
 
@@ -284,6 +300,7 @@ func (e *Envoy) discovery(ctx context.Context) (map[string]discovery, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	all := map[string]discovery{}
 	for name := range stats {
 		if filter, ok := strings.CutSuffix(name, ".update_attempt"); ok {
@@ -292,6 +309,7 @@ func (e *Envoy) discovery(ctx context.Context) (map[string]discovery, error) {
 			}
 		}
 	}
+
 	return all, nil
 }
 
@@ -317,6 +335,7 @@ func reasons(log string) []string {
 	if len(filters) > 0 {
 		return filters
 	}
+
 	return envoy
 }
 
@@ -329,15 +348,18 @@ func (e *Envoy) Admin(ctx context.Context, method, path string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
+
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
+
 	body, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("envoy: admin %s: %s: %s", path, response.Status, body)
 	}
+
 	return body, err
 }
 
@@ -357,12 +379,14 @@ func (e *Envoy) Stats(ctx context.Context, filter string) (map[string]int64, err
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, fmt.Errorf("envoy: statistics: %w", err)
 	}
+
 	stats := map[string]int64{}
 	for _, stat := range answer.Stats {
 		if value, ok := stat.Value.(float64); ok {
 			stats[stat.Name] = int64(value)
 		}
 	}
+
 	return stats, nil
 }
 
@@ -384,9 +408,11 @@ func (e *Envoy) readPorts(ctx context.Context) error {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return fmt.Errorf("envoy: listeners: %w", err)
 	}
+
 	for _, listener := range answer.Listeners {
 		e.ports[listener.Name] = listener.LocalAddress.SocketAddress.Port
 	}
+
 	return nil
 }
 
@@ -396,6 +422,7 @@ func (e *Envoy) write(filter Filter) error {
 	if filter.Name == "" || filter.Config["@type"] == nil {
 		return errors.New(`envoy: a filter needs a name, and "@type" in its configuration`)
 	}
+
 	data, err := json.Marshal(map[string]any{
 		"resources": []any{map[string]any{
 			"@type":        "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
@@ -406,10 +433,12 @@ func (e *Envoy) write(filter Filter) error {
 	if err != nil {
 		return err
 	}
+
 	file := resourceFile(e.dir, filter.Name)
 	if err := os.WriteFile(file+".part", data, 0o600); err != nil {
 		return err
 	}
+
 	return os.Rename(file+".part", file)
 }
 
@@ -427,6 +456,7 @@ func (v view) ResourceFile(filter string) string { return resourceFile(v.Dir, fi
 // Upstreams are the addresses that requests go to, each once.
 func (v view) Upstreams() []string {
 	var list []string
+
 	seen := map[string]bool{}
 	for _, listener := range v.Listeners {
 		if !seen[listener.Upstream] {
@@ -450,5 +480,6 @@ func render(dir string, c Config) ([]byte, error) {
 	}
 	var text bytes.Buffer
 	err := template.Must(template.New("bootstrap").Funcs(functions).Parse(bootstrap)).Execute(&text, view{c, dir})
+
 	return text.Bytes(), err
 }

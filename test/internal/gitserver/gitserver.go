@@ -40,6 +40,7 @@ func Start(host, folder string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	programs, err := exec.Command("git", "--exec-path").Output()
 	if err != nil {
 		return nil, fmt.Errorf("git --exec-path: %w: is git installed?", err)
@@ -47,6 +48,7 @@ func Start(host, folder string) (*Server, error) {
 	if out, err := exec.Command("git", "init", "--quiet", "--bare", "--initial-branch=main", filepath.Join(folder, repository)).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("git init: %w: %s", err, out)
 	}
+
 	s := &Server{address: net.JoinHostPort(host, "0"), folder: folder}
 	s.backend = &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(programs)), "git-http-backend"),
@@ -56,7 +58,9 @@ func Start(host, folder string) (*Server, error) {
 	if err := s.Up(); err != nil {
 		return nil, err
 	}
+
 	s.URL = "http://" + s.address + "/" + repository
+
 	return s, nil
 }
 
@@ -64,6 +68,7 @@ func Start(host, folder string) (*Server, error) {
 func (s *Server) Call(webhooks ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.webhooks = webhooks
 }
 
@@ -74,13 +79,17 @@ func (s *Server) Up() error {
 	if s.server != nil {
 		return nil
 	}
+
 	listener, err := net.Listen("tcp", s.address)
 	if err != nil {
 		return fmt.Errorf("git server: %w", err)
 	}
+
 	s.address = listener.Addr().String()
+
 	s.server = &http.Server{Handler: s}
 	go func(server *http.Server) { _ = server.Serve(listener) }(s.server)
+
 	return nil
 }
 
@@ -91,6 +100,7 @@ func (s *Server) Down() error {
 	if s.server == nil {
 		return nil
 	}
+
 	err := s.server.Close()
 	s.server = nil
 	return err
@@ -110,8 +120,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.backend.ServeHTTP(w, r)
 		return
 	}
+
 	before := s.refs()
 	s.backend.ServeHTTP(w, r)
+
 	after := s.refs()
 	for ref := range maps.Keys(after) {
 		if before[ref] != after[ref] {
@@ -123,6 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // refs are the commits of all branches.
 func (s *Server) refs() map[string]string {
 	out, _ := exec.Command("git", "--git-dir", filepath.Join(s.folder, repository), "for-each-ref", "--format=%(refname) %(objectname)").Output()
+
 	refs := map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		name, commit, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -142,11 +155,13 @@ func (s *Server) announce(ref, before, after string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	for _, url := range s.webhooks {
 		s.pushes.Go(func() {
 			if err := send(url, event); err != nil {
 				s.mu.Lock()
 				defer s.mu.Unlock()
+
 				s.failures = append(s.failures, err)
 			}
 		})
@@ -169,5 +184,6 @@ func send(url string, event []byte) error {
 		body, _ := io.ReadAll(response.Body)
 		return fmt.Errorf("webhook %s answers %s: %s", url, response.Status, body)
 	}
+
 	return nil
 }

@@ -31,6 +31,7 @@ type Files map[string]string
 // Make makes an image that holds files and starts with entrypoint as user, a number; "" is root.
 func Make(files Files, user string, entrypoint ...string) (v1.Image, error) {
 	var layer bytes.Buffer
+
 	w := tar.NewWriter(&layer)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		if err := add(w, path, files[path]); err != nil {
@@ -40,17 +41,21 @@ func Make(files Files, user string, entrypoint ...string) (v1.Image, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
+
 	image, err := mutate.AppendLayers(empty.Image, static.NewLayer(layer.Bytes(), types.DockerUncompressedLayer))
 	if err != nil {
 		return nil, err
 	}
+
 	config, err := image.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
+
 	config = config.DeepCopy()
 	config.Architecture, config.OS = runtime.GOARCH, "linux"
 	config.Config = v1.Config{User: user, Entrypoint: entrypoint, Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}}
+
 	return mutate.ConfigFile(image, config)
 }
 
@@ -59,6 +64,7 @@ func add(w *tar.Writer, path, source string) error {
 	if source == "" {
 		return w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: 0o1777})
 	}
+
 	data, err := os.ReadFile(source)
 	if err != nil {
 		return err
@@ -66,7 +72,9 @@ func add(w *tar.Writer, path, source string) error {
 	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: int64(len(data))}); err != nil {
 		return err
 	}
+
 	_, err = w.Write(data)
+
 	return err
 }
 
@@ -76,6 +84,7 @@ func (f Files) AddProgram(path, program string) error {
 	if err != nil {
 		return err
 	}
+
 	f[path] = found
 	libraries, err := exec.Command("ldd", found).CombinedOutput()
 	if err != nil {
@@ -84,9 +93,11 @@ func (f Files) AddProgram(path, program string) error {
 		}
 		return fmt.Errorf("ldd %s: %w: %s", found, err, libraries)
 	}
+
 	for _, match := range library.FindAllStringSubmatch(string(libraries), -1) {
 		f[match[1]] = match[1]
 	}
+
 	return nil
 }
 

@@ -30,6 +30,7 @@ func ProxyImage(folder, envoy string) (v1.Image, error) {
 	if err := files.AddProgram("/usr/local/bin/envoy", envoy); err != nil {
 		return nil, fmt.Errorf("envoy: %w", err)
 	}
+
 	for _, family := range []string{"iptables", "ip6tables"} {
 		for _, kind := range []string{"", "-nft", "-legacy"} {
 			for _, action := range []string{"", "-save", "-restore"} {
@@ -47,6 +48,7 @@ func ProxyImage(folder, envoy string) (v1.Image, error) {
 	if err := files.AddFolder(extensions[0]); err != nil {
 		return nil, err
 	}
+
 	return image.Make(files, "", "/usr/local/bin/pilot-agent")
 }
 

@@ -95,6 +95,7 @@ func Install(ctx context.Context, c Config) error {
 	); err != nil {
 		return err
 	}
+
 	charts := filepath.Join(c.Folder, "charts")
 	commands := [][]string{
 		{"helm", "install", "istio-base", filepath.Join(charts, "base"), "--namespace", Namespace, "--create-namespace"},
@@ -108,6 +109,7 @@ func Install(ctx context.Context, c Config) error {
 	if c.Preload != "" {
 		commands = append(commands, []string{"kubectl", "apply", "--namespace", GatewayNamespace, "--filename", c.Preload})
 	}
+
 	commands = append(commands,
 		[]string{"helm", "install", Gateway, filepath.Join(charts, "gateway"), "--namespace", GatewayNamespace, "--values", gateway},
 		[]string{"kubectl", "rollout", "status", "deployment/" + Gateway, "--namespace", GatewayNamespace, "--timeout=60s"},
@@ -117,6 +119,7 @@ func Install(ctx context.Context, c Config) error {
 			return fmt.Errorf("%v: %w\n%s%s", command, err, out, c.state())
 		}
 	}
+
 	return nil
 }
 
@@ -133,6 +136,7 @@ func (c Config) run(ctx context.Context, command ...string) (string, error) {
 func (c Config) state() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+
 	var all strings.Builder
 	for _, command := range [][]string{
 		{"kubectl", "get", "pods", "--all-namespaces", "--output=wide"},
@@ -146,5 +150,6 @@ func (c Config) state() string {
 			fmt.Fprintln(&all, err)
 		}
 	}
+
 	return all.String()
 }

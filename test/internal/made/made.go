@@ -38,6 +38,7 @@ var once sync.Map // target → func() error
 // File is the path of a target of the Makefile, up to date. The test fails with make's output if it cannot be made.
 func File(t testing.TB, target string) string {
 	t.Helper()
+
 	run, _ := once.LoadOrStore(target, sync.OnceValue(func() error { _, err := invoke(target); return err }))
 	if err := run.(func() error)(); err != nil {
 		t.Fatal(err)
@@ -51,6 +52,7 @@ func File(t testing.TB, target string) string {
 // Variable is the value of a variable of the Makefile or of versions.mk.
 func Variable(t testing.TB, name string) string {
 	t.Helper()
+
 	value, err := invoke("print-" + name)
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +65,7 @@ func invoke(target string) (string, error) {
 	if err := os.MkdirAll(filepath.Join(Root, "build"), 0o755); err != nil {
 		return "", err
 	}
+
 	lock, err := os.Create(filepath.Join(Root, "build/.lock"))
 	if err != nil {
 		return "", err
@@ -81,6 +84,7 @@ func invoke(target string) (string, error) {
 	if err := command.Run(); err != nil {
 		return "", fmt.Errorf("make %s: %w\n%s%s", target, err, &stdout, &stderr)
 	}
+
 	return stdout.String(), nil
 }
 
@@ -100,5 +104,6 @@ func OlderModule(t *testing.T, key string) string {
 	if err := os.WriteFile(file, bytes.ReplaceAll(module, []byte(key), []byte(strings.ToUpper(key))), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return file
 }

@@ -57,10 +57,12 @@ func Start(ctx context.Context, c Config) (*Mesh, error) {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
+
 	version, err := istio.Version(c.Istio)
 	if err != nil {
 		return nil, fmt.Errorf("a mesh needs Istio, and there is none: run `make mesh-tools`: %w", err)
 	}
+
 	m := &Mesh{Istio: version}
 	if m.Preload, err = istio.NeedsPreload(version); err != nil {
 		return nil, err
@@ -68,6 +70,7 @@ func Start(ctx context.Context, c Config) (*Mesh, error) {
 	if err := m.start(ctx, c, version); err != nil {
 		return nil, errors.Join(err, m.Stop())
 	}
+
 	return m, nil
 }
 
@@ -81,6 +84,7 @@ func (m *Mesh) start(ctx context.Context, c Config, version string) error {
 			if m.Registry, err = registry.Start(hostIP, dir); err != nil {
 				return "", "", err
 			}
+
 			pauseImage, err := image.Make(image.Files{"/pause": filepath.Join(bin, "pause")}, "", "/pause")
 			if err != nil {
 				return "", "", err
@@ -88,13 +92,16 @@ func (m *Mesh) start(ctx context.Context, c Config, version string) error {
 			if pause, err = m.Registry.Push("pause:"+version, pauseImage); err != nil {
 				return "", "", err
 			}
+
 			go func() { pushed <- m.push(c, bin, version) }()
+
 			return m.Registry.Address, pause, nil
 		},
 	})
 	if err != nil {
 		return err
 	}
+
 	m.Kubeconfig, m.Client, m.HostIP, m.Images = m.Cluster.Kubeconfig, m.Cluster.Client, m.Cluster.HostIP, m.Registry.Address
 	if err := <-pushed; err != nil {
 		return err
@@ -110,11 +117,14 @@ func (m *Mesh) start(ctx context.Context, c Config, version string) error {
 	if err := istio.Install(ctx, config); err != nil {
 		return err
 	}
+
 	port, err := gatewayPort(ctx, m.Client)
 	if err != nil {
 		return err
 	}
+
 	m.Gateway = fmt.Sprintf("http://%s:%d", m.Cluster.IP, port)
+
 	return nil
 }
 
@@ -142,7 +152,9 @@ func (m *Mesh) push(c Config, bin, version string) error {
 			return err
 		}
 	}
+
 	m.HTTPBin = m.Registry.Address + "/httpbin:" + version
+
 	return nil
 }
 
@@ -151,11 +163,13 @@ func gatewayPort(ctx context.Context, client kubernetes.Interface) (int32, error
 	if err != nil {
 		return 0, err
 	}
+
 	for _, port := range service.Spec.Ports {
 		if port.Name == "http2" {
 			return port.NodePort, nil
 		}
 	}
+
 	return 0, fmt.Errorf("service %s has no port http2", istio.Gateway)
 }
 
@@ -168,14 +182,17 @@ func Connect(kubeconfig, gateway, images, httpbin string) (*Mesh, error) {
 			return nil, fmt.Errorf("%s is not known: a cluster of one's own does not say it", name)
 		}
 	}
+
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", kubeconfig, err)
 	}
+
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", kubeconfig, err)
 	}
+
 	return &Mesh{Kubeconfig: kubeconfig, Client: client, Gateway: gateway, Images: images, HTTPBin: httpbin, Preload: true}, nil
 }
 

@@ -36,5 +36,6 @@ func (w Workloads) Manifest() (string, error) {
 		"Preload":   w.Preload,
 		"Versions":  []version{{"v1", w.Annotations}, {"v2", nil}},
 	})
+
 	return manifest.String(), err
 }

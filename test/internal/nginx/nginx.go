@@ -62,8 +62,10 @@ func Servers(ingresses []*networking.Ingress) []Server {
 	slices.SortStableFunc(list, func(a, b *networking.Ingress) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(b.Namespace+"/"+b.Name, a.Namespace+"/"+a.Name))
 	})
+
 	hosts := map[string][]*location{}
 	aliases := map[string]string{}
+
 	secure := map[string]bool{}
 	for _, o := range list {
 		for _, rule := range o.Spec.Rules {
@@ -73,25 +75,30 @@ func Servers(ingresses []*networking.Ingress) []Server {
 			if aliases[rule.Host] == "" {
 				aliases[rule.Host] = o.Annotations[prefix+"server-alias"]
 			}
+
 			secure[rule.Host] = secure[rule.Host] || len(o.Spec.TLS) > 0
 		}
 	}
+
 	for _, o := range list {
 		for _, rule := range o.Spec.Rules {
 			if rule.HTTP == nil {
 				continue
 			}
+
 			for _, p := range rule.HTTP.Paths {
 				l := &location{path: p.Path, service: p.Backend.Service.Name, kind: *p.PathType, of: o}
 				add(hosts, rule.Host, l)
 			}
 		}
 	}
+
 	var servers []Server
 	for host, locations := range hosts {
 		slices.SortStableFunc(locations, func(a, b *location) int {
 			return cmp.Or(len(b.path)-len(a.path), strings.Compare(b.path, a.path))
 		})
+
 		s := Server{Host: host}
 		if aliases[host] != "" {
 			s.Aliases = strings.Split(aliases[host], ",")
@@ -100,6 +107,7 @@ func Servers(ingresses []*networking.Ingress) []Server {
 		servers = append(servers, s)
 	}
 	slices.SortFunc(servers, func(a, b Server) int { return strings.Compare(a.Host, b.Host) })
+
 	return servers
 }
 
@@ -116,6 +124,7 @@ func add(hosts map[string][]*location, host string, l *location) {
 		}
 		return
 	}
+
 	hosts[host] = append(hosts[host], l)
 }
 
@@ -123,6 +132,7 @@ func add(hosts map[string][]*location, host string, l *location) {
 // regex where one of them rewrites or says so, and of a plain prefix two.
 func (s *Server) write(locations []*location, secure bool) {
 	regex := slices.ContainsFunc(locations, func(l *location) bool { return l.rewrites() || l.says("use-regex") == "true" })
+
 	exact := map[string]bool{}
 	for _, l := range locations {
 		exact[l.path] = exact[l.path] || l.kind == networking.PathTypeExact
@@ -130,12 +140,14 @@ func (s *Server) write(locations []*location, secure bool) {
 			s.lines = append(s.lines, fmt.Sprintf("if ($uri = /) { return 302 $sent_scheme://$http_host%s; }", root))
 		}
 	}
+
 	for _, l := range locations {
 		one := Location{Path: l.path, Exact: l.kind == networking.PathTypeExact, Regex: regex, Service: l.service, lines: l.directives(secure)}
 		if l.path == "/" || l.kind != networking.PathTypePrefix || l.rewrites() || l.says("use-regex") == "true" {
 			s.Locations = append(s.Locations, one)
 			continue
 		}
+
 		whole := one
 		one.Path = strings.TrimSuffix(l.path, "/") + "/"
 		s.Locations = append(s.Locations, one)
@@ -153,6 +165,7 @@ func (l *location) directives(secure bool) (lines []string) {
 	if vhost := l.says("upstream-vhost"); vhost != "" {
 		host = vhost
 	}
+
 	lines = append(lines, "port_in_redirect off;", fmt.Sprintf("proxy_set_header Host %q;", host))
 	if cookie := l.says("proxy-cookie-path"); cookie != "" {
 		lines = append(lines, "proxy_cookie_path "+cookie+";")
@@ -183,6 +196,7 @@ func (l *location) directives(secure bool) (lines []string) {
 	if l.service == "" {
 		return append(lines, "return 404;")
 	}
+
 	return append(lines, "proxy_pass http://"+l.service+";")
 }
 
@@ -195,9 +209,11 @@ func Accepts(servers []Server) bool {
 			if seen[l.String()] && !l.Regex {
 				return false
 			}
+
 			seen[l.String()] = true
 		}
 	}
+
 	return true
 }
 
@@ -226,36 +242,46 @@ func (s *Server) name() string {
 // addresses, and gives its own.
 func MustStart(t testing.TB, binary string, servers []Server, services map[string]string) string {
 	t.Helper()
+
 	port, err := process.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	dir := t.TempDir()
 	var b strings.Builder
 	fmt.Fprintf(&b, "daemon off; master_process off; worker_processes 1; pid %s/pid; error_log stderr warn;\nevents {}\nhttp {\naccess_log off; server_names_hash_max_size 8192; server_names_hash_bucket_size 256;\n", dir)
+
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		fmt.Fprintf(&b, "%s_temp_path %s/%s;\n", kind, dir, kind)
 	}
 	b.WriteString("map $http_x_forwarded_proto $sent_scheme { default http; https https; }\n")
+
 	for name, address := range services {
 		fmt.Fprintf(&b, "upstream %s { server %s; keepalive 8; }\n", name, address)
 	}
+
 	for _, s := range servers {
 		fmt.Fprintf(&b, "server {\nlisten 127.0.0.1:%d%s;\nserver_name %s %s;\nproxy_http_version 1.1;\n", port, map[bool]string{true: " default_server"}[s.Host == ""], s.name(), strings.Join(s.Aliases, " "))
+
 		for _, line := range s.lines {
 			b.WriteString(line + "\n")
 		}
+
 		for _, l := range s.Locations {
 			fmt.Fprintf(&b, "%s {\n%s\n}\n", l, strings.Join(l.lines, "\n"))
 		}
 		b.WriteString("}\n")
 	}
 	b.WriteString("}\n")
+
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	process.MustStart(t, process.Config{Name: "nginx", Path: binary, Args: []string{"-p", dir, "-c", file}, Ready: process.TCP(address)})
+
 	return address
 }

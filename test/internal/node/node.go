@@ -47,6 +47,7 @@ func Start(ctx context.Context, dir string) (*Node, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("a mesh node needs root, for its mounts and its network, and this runs as user %d: run it again with sudo", os.Geteuid())
 	}
+
 	n := &Node{Dir: dir}
 	ready := filepath.Join(dir, "ready")
 	var err error
@@ -62,6 +63,7 @@ func Start(ctx context.Context, dir string) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", n.holder.Pid()))
 	if err == nil {
 		n.init, err = strconv.Atoi(strings.TrimSpace(string(children)))
@@ -72,6 +74,7 @@ func Start(ctx context.Context, dir string) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("node: %w", err), n.Stop())
 	}
+
 	return n, nil
 }
 
@@ -81,12 +84,14 @@ func (n *Node) connect() error {
 	if err != nil {
 		return err
 	}
+
 	pid := strconv.Itoa(n.init)
 	for i := range 64 {
 		_, subnet, _ := net.ParseCIDR(fmt.Sprintf("10.213.%d.0/30", i))
 		if overlaps(taken, subnet) {
 			continue
 		}
+
 		name := fmt.Sprintf("wr-node%d", i)
 		// Adding fails if another mesh took the name in between.
 		if err := run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", pid); err != nil {
@@ -95,7 +100,9 @@ func (n *Node) connect() error {
 			}
 			return err
 		}
+
 		n.link = name
+
 		n.HostIP, n.IP = fmt.Sprintf("10.213.%d.1", i), fmt.Sprintf("10.213.%d.2", i)
 		for _, command := range [][]string{
 			{"ip", "addr", "add", n.HostIP + "/30", "dev", name},
@@ -110,8 +117,10 @@ func (n *Node) connect() error {
 				return err
 			}
 		}
+
 		return nil
 	}
+
 	return errors.New("no free network among 10.213.0.0/30 to 10.213.63.0/30: see `ip addr`")
 }
 
@@ -142,10 +151,12 @@ func (n *Node) Run(ctx context.Context, c process.Config) (*process.Process, err
 	if err := os.MkdirAll(filepath.Join(n.Dir, "log"), 0o755); err != nil {
 		return nil, err
 	}
+
 	log, err := os.OpenFile(filepath.Join(n.Dir, "log", c.Name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
+
 	c.Log = io.Writer(log)
 	command := n.enter(append([]string{c.Path}, c.Args...)...)
 	c.Path, c.Args = command[0], command[1:]
@@ -154,6 +165,7 @@ func (n *Node) Run(ctx context.Context, c process.Config) (*process.Process, err
 		log.Close()
 		return nil, err
 	}
+
 	go func() {
 		<-p.Done()
 		log.Close()
@@ -161,6 +173,7 @@ func (n *Node) Run(ctx context.Context, c process.Config) (*process.Process, err
 	n.mu.Lock()
 	n.processes = append(n.processes, p)
 	n.mu.Unlock()
+
 	return p, nil
 }
 
@@ -177,9 +190,11 @@ func (n *Node) Stop() error {
 		// It goes with the network namespace, which closing connections keep for a while. Gone already is fine.
 		_ = run("ip", "link", "delete", n.link)
 	}
+
 	_ = n.holder.Stop()
 	for _, p := range n.processes {
 		<-p.Done()
 	}
+
 	return nil
 }

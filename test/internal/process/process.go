@@ -66,6 +66,7 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 	if c.StopTimeout == 0 {
 		c.StopTimeout = 10 * time.Second
 	}
+
 	p := &Process{config: c, log: &tail{}, done: make(chan struct{})}
 	p.cmd = exec.Command(c.Path, c.Args...)
 	p.cmd.Dir = c.Dir
@@ -74,6 +75,7 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 	if c.Log != nil {
 		p.cmd.Stdout = io.MultiWriter(p.log, c.Log)
 	}
+
 	p.cmd.Stderr = p.cmd.Stdout
 	p.cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open must not block Wait
 	p.cmd.SysProcAttr = attributes()
@@ -84,11 +86,13 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 		// the program: https://github.com/golang/go/issues/27505
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+
 		err := p.cmd.Start()
 		started <- err
 		if err != nil {
 			return
 		}
+
 		p.err = p.cmd.Wait()
 		// What the program itself started and left behind.
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
@@ -104,6 +108,7 @@ func Start(ctx context.Context, c Config) (*Process, error) {
 		_ = p.Stop()
 		return nil, fmt.Errorf("%s: %w; its log ends:\n%s", c.Name, err, lastLines(p.Log(), 30))
 	}
+
 	return p, nil
 }
 
@@ -123,19 +128,23 @@ func MustStart(t testing.TB, c Config) *Process {
 			t.Logf("%s: its log ends:\n%s", p.config.Name, lastLines(p.Log(), 100))
 		}
 	})
+
 	return p
 }
 
 func (p *Process) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.config.ReadyTimeout)
 	defer cancel()
+
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+
 	var last error
 	for {
 		if last = p.config.Ready(ctx); last == nil {
 			return nil
 		}
+
 		select {
 		case <-p.done:
 			return fmt.Errorf("ended before it was ready: %w", exit(p.err))
@@ -158,6 +167,7 @@ func (p *Process) Stop() error {
 			return
 		default:
 		}
+
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.done:
@@ -167,6 +177,7 @@ func (p *Process) Stop() error {
 			result = fmt.Errorf("%s: did not stop within %s of SIGTERM and was killed", p.config.Name, p.config.StopTimeout)
 		}
 	})
+
 	return result
 }
 
@@ -197,10 +208,12 @@ func HTTP(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
+
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
+
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return err
@@ -209,6 +222,7 @@ func HTTP(url string) func(context.Context) error {
 		if response.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s answers %s", url, response.Status)
 		}
+
 		return nil
 	}
 }
@@ -246,6 +260,7 @@ const tailSize = 4 << 20
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+
 	t.data = append(t.data, p...)
 	if len(t.data) > 2*tailSize {
 		t.data = append([]byte(nil), t.data[len(t.data)-tailSize:]...)

@@ -41,6 +41,7 @@ func TestAProgramThatIgnoresSIGTERMIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	err = p.Stop()
 	if err == nil || !strings.Contains(err.Error(), "stubborn: did not stop within 100ms of SIGTERM and was killed") {
 		t.Errorf("Stop: %v", err)
@@ -87,24 +88,29 @@ func TestAProgramDoesNotOutliveAKilledParent(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-p.Done()
+
 		return
 	}
+
 	file := filepath.Join(t.TempDir(), "pid")
 	parent := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	parent.Env = append(os.Environ(), "PROCESS_TEST_PARENT="+file)
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	pid := readPid(t, file)
 	if err := parent.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
+
 	_ = parent.Wait()
 	eventuallyGone(t, pid)
 }
 
 func readPid(t *testing.T, file string) int {
 	t.Helper()
+
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if data, err := os.ReadFile(file); err == nil && len(data) > 0 {
 			pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
@@ -115,11 +121,13 @@ func readPid(t *testing.T, file string) int {
 		}
 	}
 	t.Fatalf("%s was never written", file)
+
 	return 0
 }
 
 func eventuallyGone(t *testing.T, pid int) {
 	t.Helper()
+
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if !alive(pid) {
 			return
@@ -133,10 +141,13 @@ func alive(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false
 	}
+
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return !errors.Is(err, os.ErrNotExist)
 	}
+
 	_, rest, _ := strings.Cut(string(stat), ") ")
+
 	return !strings.HasPrefix(rest, "Z")
 }

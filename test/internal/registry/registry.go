@@ -35,6 +35,7 @@ func Start(host, folder string) (*Registry, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
+
 	r := &Registry{Address: net.JoinHostPort(host, "0")}
 	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(folder)), registry.WithReferrersSupport(true))
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
@@ -52,6 +53,7 @@ func Start(host, folder string) (*Registry, error) {
 	if err := r.Up(); err != nil {
 		return nil, err
 	}
+
 	return r, nil
 }
 
@@ -62,13 +64,17 @@ func (r *Registry) Up() error {
 	if r.server != nil {
 		return nil
 	}
+
 	listener, err := net.Listen("tcp", r.Address)
 	if err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
+
 	r.Address = listener.Addr().String()
+
 	r.server = &http.Server{Handler: r.handler}
 	go func(server *http.Server) { _ = server.Serve(listener) }(r.server)
+
 	return nil
 }
 
@@ -79,6 +85,7 @@ func (r *Registry) Down() error {
 	if r.server == nil {
 		return nil
 	}
+
 	err := r.server.Close()
 	r.server = nil
 	return err

@@ -23,21 +23,25 @@ func Start(ctx context.Context, binary string) (*Httpbin, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	p, err := process.Start(ctx, config(binary, address))
 	if err != nil {
 		return nil, err
 	}
+
 	return &Httpbin{p, address}, nil
 }
 
 // MustStart is Start for a test, which stops httpbin and shows the end of its log if the test failed.
 func MustStart(t testing.TB, binary string) *Httpbin {
 	t.Helper()
+
 	port, err := process.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	return &Httpbin{process.MustStart(t, config(binary, address)), address}
 }

@@ -47,6 +47,7 @@ func Functions(data []byte) ([]Function, error) {
 	if len(data) < 8 || string(data[:4]) != "\x00asm" {
 		return nil, errCut
 	}
+
 	m := &module{names: map[int]string{}}
 	for r := (reader{data: data[8:]}); len(r.data) > 0; {
 		id := r.byte()
@@ -56,10 +57,12 @@ func Functions(data []byte) ([]Function, error) {
 			return nil, fmt.Errorf("section %d: %w", id, errCut)
 		}
 	}
+
 	for i := range m.list {
 		m.list[i].Name = cmp.Or(m.names[m.imported+i], fmt.Sprintf("function %d", m.imported+i))
 	}
 	slices.SortStableFunc(m.list, func(a, b Function) int { return cmp.Compare(b.Weight(), a.Weight()) })
+
 	return m.list, nil
 }
 
@@ -71,6 +74,7 @@ func (m *module) section(id byte, r *reader) {
 			params := r.number()
 			r.bytes(params)
 			r.bytes(r.number())
+
 			m.params = append(m.params, params)
 		}
 	case sectionImport:
@@ -108,16 +112,19 @@ func (m *module) custom(r *reader) {
 	if string(r.bytes(r.number())) != "name" {
 		return
 	}
+
 	for len(r.data) > 0 {
 		id := r.byte()
 		part := reader{data: r.bytes(r.number())}
 		if id != 1 {
 			continue
 		}
+
 		for range part.number() {
 			index := part.number()
 			m.names[index] = string(part.bytes(part.number()))
 		}
+
 		r.bad = r.bad || part.bad
 	}
 }
@@ -127,16 +134,19 @@ func (m *module) function(i int, body *reader) {
 		body.bad = true
 		return
 	}
+
 	f := Function{Bytes: len(body.data), Locals: m.params[m.types[i]]}
 	for range body.number() {
 		f.Locals += body.number()
 		body.byte()
 	}
+
 	for len(body.data) > 0 && !body.bad {
 		if body.instruction() {
 			f.Blocks++
 		}
 	}
+
 	m.list = append(m.list, f)
 }
 
@@ -152,6 +162,7 @@ func (r *reader) byte() byte {
 		r.bad = true
 		return 0
 	}
+
 	b := r.data[0]
 	r.data = r.data[1:]
 	return b
@@ -162,6 +173,7 @@ func (r *reader) bytes(n int) []byte {
 		r.bad, r.data = true, nil
 		return nil
 	}
+
 	b := r.data[:n]
 	r.data = r.data[n:]
 	return b
@@ -177,7 +189,9 @@ func (r *reader) number() int {
 			return int(uint32(n))
 		}
 	}
+
 	r.bad = true
+
 	return 0
 }
 
@@ -208,6 +222,7 @@ func (r *reader) instruction() (block bool) {
 	case op > 0xc4 || op >= 0x06 && op < 0x0b || op >= 0x12 && op < 0x1a || op > 0x1b && op < 0x20 || op > 0x24 && op < 0x28:
 		r.bad = true
 	}
+
 	return false
 }
 

@@ -36,6 +36,7 @@ func (c *http1Conn) exchange(request Message) (response Message, err error) {
 	if _, err := c.out.Write(text.Bytes()); err != nil {
 		return response, err
 	}
+
 	for {
 		response, err = c.read(func(line string) (m Message, err error) {
 			version, rest, _ := strings.Cut(line, " ")
@@ -58,6 +59,7 @@ func writeHeaders(text *bytes.Buffer, m Message) {
 			text.WriteString(h.Name + ": " + h.Value + "\r\n")
 		}
 	}
+
 	_, _, request := strings.Cut(text.String(), " HTTP/1.1\r\n")
 	framed := len(m.Values("content-length"))+len(m.Values("transfer-encoding")) > 0
 	if bodiless := m.Start == "101" || m.Start == "204" || m.Start == "304"; !framed && (m.Body != "" || !request && !bodiless) {
@@ -81,6 +83,7 @@ func (c *http1Conn) serve(answer func(Message, []byte) Message) {
 		if err != nil && c.raw.Len() == 0 {
 			return // the connection ended between requests
 		}
+
 		for i, h := range request.Headers {
 			if h.Name == "host" {
 				request.Headers[i].Name = ":authority"
@@ -89,6 +92,7 @@ func (c *http1Conn) serve(answer func(Message, []byte) Message) {
 		if request.Start == "CONNECT" {
 			request.Target = ""
 		}
+
 		response := answer(request, bytes.Clone(c.raw.Bytes()))
 		if response.Start == "" {
 			return
@@ -117,6 +121,7 @@ func (c *http1Conn) read(start func(line string) (Message, error), of string) (m
 	if m, err = start(line); err != nil {
 		return m, err
 	}
+
 	for {
 		line, err := c.line()
 		if err != nil {
@@ -125,13 +130,17 @@ func (c *http1Conn) read(start func(line string) (Message, error), of string) (m
 		if line == "" {
 			break
 		}
+
 		name, value, found := strings.Cut(line, ":")
 		if !found {
 			return m, malformed("header line %q", line)
 		}
+
 		m.Headers = append(m.Headers, rewrite.Header{Name: strings.ToLower(name), Value: strings.Trim(value, " \t")})
 	}
+
 	m.Body, err = c.body(m, of)
+
 	return m, err
 }
 
@@ -146,6 +155,7 @@ func (c *http1Conn) body(m Message, of string) (string, error) {
 			if err != nil {
 				return "", err
 			}
+
 			size, err := strconv.ParseInt(line, 16, 32)
 			if err != nil {
 				return "", malformed("chunk %q", line)
@@ -165,6 +175,7 @@ func (c *http1Conn) body(m Message, of string) (string, error) {
 		if err != nil {
 			return "", malformed("content-length %q", m.Values("content-length"))
 		}
+
 		body := make([]byte, size)
 		_, err = io.ReadFull(c.in, body)
 		return string(body), err

@@ -48,6 +48,7 @@ func (c *http2Conn) settings(more ...http2.Setting) error {
 // write sends a message in a stream; open leaves the stream open behind it.
 func (c *http2Conn) write(stream uint32, fields []rewrite.Header, body string, open bool) error {
 	c.block.Reset()
+
 	for _, f := range fields {
 		if err := c.encoder.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value}); err != nil {
 			return err
@@ -56,6 +57,7 @@ func (c *http2Conn) write(stream uint32, fields []rewrite.Header, body string, o
 	const frame = 16 << 10
 	block := c.block.Bytes()
 	first := block[:min(frame, len(block))]
+
 	err := c.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: stream, BlockFragment: first, EndHeaders: len(first) == len(block), EndStream: body == "" && !open,
 	})
@@ -64,11 +66,13 @@ func (c *http2Conn) write(stream uint32, fields []rewrite.Header, body string, o
 		block = block[len(part):]
 		err = c.WriteContinuation(stream, len(block) == 0, part)
 	}
+
 	for err == nil && body != "" {
 		part := body[:min(frame, len(body))]
 		body = body[len(part):]
 		err = c.WriteData(stream, body == "" && !open, []byte(part))
 	}
+
 	return err
 }
 
@@ -80,11 +84,13 @@ func fields(m Message, start ...rewrite.Header) []rewrite.Header {
 			list = append(list, h)
 		}
 	}
+
 	for _, h := range m.Headers {
 		if !strings.HasPrefix(h.Name, ":") {
 			list = append(list, h)
 		}
 	}
+
 	return list
 }
 
@@ -92,10 +98,12 @@ func (c *http2Conn) exchange(request Message) (Message, error) {
 	if c.stream += 2; c.stream == 2 {
 		c.stream = 1 // a client's streams have odd numbers
 	}
+
 	start := []rewrite.Header{{Name: ":method", Value: request.Start}}
 	if request.Target != "" {
 		start = append(start, rewrite.Header{Name: ":path", Value: request.Target})
 	}
+
 	connect := request.Start == "CONNECT"
 	if connect && request.Target == "" { // RFC 9113, 8.5: an ordinary CONNECT has no :scheme either
 		var rest []rewrite.Header
@@ -104,11 +112,13 @@ func (c *http2Conn) exchange(request Message) (Message, error) {
 				rest = append(rest, h)
 			}
 		}
+
 		request.Headers = rest
 	}
 	if err := c.write(c.stream, fields(request, start...), request.Body, connect); err != nil {
 		return Message{}, err
 	}
+
 	var response Message
 	for {
 		event, err := c.next()
@@ -131,6 +141,7 @@ func (c *http2Conn) exchange(request Message) (Message, error) {
 				}
 			}
 		}
+
 		response.Body += event.data
 		if event.end || connect && response.Start != "" {
 			return response, nil
@@ -142,6 +153,7 @@ func (c *http2Conn) serve(answer func(Message, []byte) Message) {
 	if c.settings(http2.Setting{ID: http2.SettingEnableConnectProtocol, Val: 1}) != nil {
 		return
 	}
+
 	requests := map[uint32]*Message{}
 	for {
 		event, err := c.next()
@@ -152,12 +164,15 @@ func (c *http2Conn) serve(answer func(Message, []byte) Message) {
 			delete(requests, event.stream)
 			continue
 		}
+
 		request := requests[event.stream]
 		if request == nil {
 			if event.headers == nil {
 				continue
 			}
+
 			request = &Message{}
+
 			requests[event.stream] = request
 			for _, h := range event.headers {
 				switch h.Name {
@@ -170,11 +185,13 @@ func (c *http2Conn) serve(answer func(Message, []byte) Message) {
 				}
 			}
 		}
+
 		request.Body += event.data
 		if !event.end && request.Start != "CONNECT" {
 			continue
 		}
 		delete(requests, event.stream)
+
 		response := answer(*request, nil)
 		if response.Start == "" {
 			if c.WriteRSTStream(event.stream, http2.ErrCodeInternal) != nil {
@@ -207,6 +224,7 @@ func (c *http2Conn) next() (event, error) {
 		if err != nil {
 			return event{}, err
 		}
+
 		switch f := frame.(type) {
 		case *http2.SettingsFrame:
 			if !f.IsAck() {
@@ -228,26 +246,32 @@ func (c *http2Conn) next() (event, error) {
 			return event{stream: f.StreamID, data: string(f.Data()), end: f.StreamEnded()}, nil
 		case *http2.HeadersFrame:
 			e := event{stream: f.StreamID, end: f.StreamEnded(), headers: []rewrite.Header{}}
+
 			block := bytes.Clone(f.HeaderBlockFragment())
 			for ended := f.HeadersEnded(); !ended; {
 				frame, err := c.ReadFrame()
 				if err != nil {
 					return e, err
 				}
+
 				more, ok := frame.(*http2.ContinuationFrame)
 				if !ok {
 					return e, malformed("%v inside a header block", frame)
 				}
+
 				block = append(block, more.HeaderBlockFragment()...)
 				ended = more.HeadersEnded()
 			}
+
 			list, err := c.decoder.DecodeFull(block)
 			if err != nil {
 				return e, err
 			}
+
 			for _, h := range list {
 				e.headers = append(e.headers, rewrite.Header{Name: h.Name, Value: h.Value})
 			}
+
 			return e, nil
 		}
 	}

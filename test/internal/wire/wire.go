@@ -44,6 +44,7 @@ func Dial(ctx context.Context, protocol Protocol, address string) (*Conn, error)
 	if err != nil {
 		return nil, err
 	}
+
 	c := &Conn{Conn: tcp, protocol: protocol}
 	if protocol == HTTP2 {
 		c.http2 = newHTTP2Conn(tcp, tcp)
@@ -53,6 +54,7 @@ func Dial(ctx context.Context, protocol Protocol, address string) (*Conn, error)
 	} else {
 		c.http1 = newHTTP1Conn(tcp, tcp)
 	}
+
 	return c, nil
 }
 
@@ -93,15 +95,18 @@ func Listen(answer func(request Message, raw []byte) Message) (*Upstream, error)
 	if err != nil {
 		return nil, err
 	}
+
 	go func() {
 		for {
 			tcp, err := listener.Accept()
 			if err != nil {
 				return
 			}
+
 			go serve(tcp, answer)
 		}
 	}()
+
 	return &Upstream{listener.Addr().String(), listener}, nil
 }
 
@@ -112,10 +117,12 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 func serve(tcp net.Conn, answer func(Message, []byte) Message) {
 	defer tcp.Close()
+
 	start := make([]byte, len("PRI "))
 	if _, err := io.ReadFull(tcp, start); err != nil {
 		return
 	}
+
 	in := io.MultiReader(bytes.NewReader(start), tcp)
 	if string(start) == "PRI " {
 		if _, err := io.ReadFull(in, make([]byte, len(preface))); err == nil {

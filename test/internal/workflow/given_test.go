@@ -15,10 +15,12 @@ import (
 // given are the variables that make takes from people and workflows.
 func given(t *testing.T) (words, texts []string) {
 	t.Helper()
+
 	text, err := os.ReadFile(filepath.Join(made.Root, "given.mk"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	list := func(name string) []string {
 		m := regexp.MustCompile(`(?m)^` + name + ` := (.*)$`).FindSubmatch(text)
 		if m == nil {
@@ -26,6 +28,7 @@ func given(t *testing.T) (words, texts []string) {
 		}
 		return strings.Fields(string(m[1]))
 	}
+
 	return list("given_words"), list("given_texts")
 }
 
@@ -33,6 +36,7 @@ func TestNothingThatIsGivenToMakeIsRun(t *testing.T) {
 	words, texts := given(t)
 	mark := filepath.Join(t.TempDir(), "mark")
 	payloads := []string{"$(shell touch " + mark + ")", "`touch " + mark + "`", "'; touch " + mark + "; '", `"; touch ` + mark + `; "`, "x$$(touch " + mark + ")", "x\ntouch " + mark, "${shell touch " + mark + "}"}
+
 	run := func(t *testing.T, target, name, payload string, inEnvironment bool) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), "make", target)
@@ -42,9 +46,11 @@ func TestNothingThatIsGivenToMakeIsRun(t *testing.T) {
 		} else {
 			command.Args = append(command.Args, name+"="+payload)
 		}
+
 		out, err := command.CombinedOutput()
 		if _, there := os.Stat(mark); there == nil {
 			t.Errorf("make %s with %s=%q ran it", target, name, payload)
+
 			_ = os.Remove(mark) // for the next
 		}
 		if slices.Contains(words, name) && !strings.Contains(payload, "\n") && err == nil {
@@ -77,6 +83,7 @@ func TestNoRecipeNamesWhatIsGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	named := regexp.MustCompile(`(?:^|[^$])\$[({](` + strings.Join(append(words, texts...), "|") + `)[):}]`)
 	// Only whether there is something is asked; or what has the form of words already.
 	asked := regexp.MustCompile(`\$\(if \$\([A-Z]+\),|\$\(sort \$\(RESULTS\)\)|\$\(PLATFORMS:`)
@@ -85,6 +92,7 @@ func TestNoRecipeNamesWhatIsGiven(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for i, line := range strings.Split(string(text), "\n") {
 			if strings.HasPrefix(line, "\t") && named.MatchString(asked.ReplaceAllString(line, "")) {
 				t.Errorf("%s:%d: %s: want it from the environment, quoted", filepath.Base(file), i+1, strings.TrimSpace(line))

@@ -89,12 +89,14 @@ func Read(file string) (*Workflow, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	w := &Workflow{File: file}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(w); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+
 	return w, nil
 }
 
@@ -112,8 +114,10 @@ func (w *Workflow) Order() ([]string, error) {
 		if next == "" {
 			return nil, fmt.Errorf("%s: after %v, every job needs one that never runs", w.File, order)
 		}
+
 		order = append(order, next)
 	}
+
 	return order, nil
 }
 
@@ -137,6 +141,7 @@ func (v Values) Expand(text string) (string, error) {
 		}
 		return ""
 	})
+
 	return out, errors.Join(unknown...)
 }
 
@@ -152,10 +157,12 @@ func (s *Step) Make() (targets []string, ok bool) {
 	if len(words) < 2 || words[0] != "make" || strings.ContainsAny(s.Run, "\n;&|<>$`'\"") {
 		return nil, false
 	}
+
 	for _, word := range words[1:] {
 		if !strings.Contains(word, "=") {
 			targets = append(targets, word)
 		}
 	}
+
 	return targets, true
 }

@@ -24,6 +24,7 @@ func TestEveryCommandOfAJobIsATargetOfMake(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, name := range order {
 			job := w.Jobs[name]
 			for _, step := range job.Steps {
@@ -34,9 +35,11 @@ func TestEveryCommandOfAJobIsATargetOfMake(t *testing.T) {
 					if _, ok := step.Make(); !ok {
 						t.Fatalf("%q: want one make and its targets, and values in env", step.Run)
 					}
+
 					_, words, _ := strings.Cut(step.Run, "make ")
 					command := exec.CommandContext(t.Context(), "make", append([]string{"-n"}, strings.Fields(words)...)...)
 					command.Dir = made.Root
+
 					command.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool {
 						return strings.HasPrefix(entry, "MAKE") || strings.HasPrefix(entry, "MFLAGS=")
 					})
@@ -60,6 +63,7 @@ func TestAWorkflowGrantsNothingWithoutAReason(t *testing.T) {
 		if w.Permissions == nil || len(w.Permissions) != 0 {
 			t.Errorf("%s: permissions: %v; want {} at the top, grants at the jobs", w.File, w.Permissions)
 		}
+
 		for name, job := range w.Jobs {
 			if len(job.Permissions) == 0 {
 				t.Errorf("%s: job %s: no permissions; say at least contents: read, with the reason", w.File, name)
@@ -68,6 +72,7 @@ func TestAWorkflowGrantsNothingWithoutAReason(t *testing.T) {
 				t.Errorf("%s: job %s: no timeout-minutes, so a hanging one takes six hours", w.File, name)
 			}
 		}
+
 		for number, line := range lines(t, w.File) {
 			if grant.MatchString(line) && !strings.Contains(line, " # ") {
 				t.Errorf("%s:%d: %s: want the reason behind a #", w.File, number+1, strings.TrimSpace(line))
@@ -78,6 +83,7 @@ func TestAWorkflowGrantsNothingWithoutAReason(t *testing.T) {
 
 func TestActionsArePinnedByCommitWithTheirVersion(t *testing.T) {
 	pinned := regexp.MustCompile(`uses: [a-z0-9-]+/[a-z0-9/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\b`)
+
 	commits := map[string]string{}
 	for _, w := range all(t) {
 		for number, line := range lines(t, w.File) {
@@ -88,12 +94,14 @@ func TestActionsArePinnedByCommitWithTheirVersion(t *testing.T) {
 				t.Errorf("%s:%d: %s: want owner/action@<40 hexadecimal digits> # v1.2.3", w.File, number+1, strings.TrimSpace(line))
 				continue
 			}
+
 			_, action, _ := strings.Cut(line, "uses: ")
 			name, commit, _ := strings.Cut(action, "@")
 			commit, _, _ = strings.Cut(commit, " # zizmor")
 			if other, ok := commits[name]; ok && other != commit {
 				t.Errorf("%s:%d: %s is pinned as %s, and as %s elsewhere", w.File, number+1, name, commit, other)
 			}
+
 			commits[name] = commit
 		}
 	}
@@ -118,10 +126,12 @@ func TestOneJobOfCIWaitsForAllOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	job := w.Jobs["ci"]
 	if job == nil {
 		t.Fatal("there is no job ci")
 	}
+
 	others := slices.DeleteFunc(slices.Sorted(maps.Keys(w.Jobs)), func(name string) bool { return name == "ci" })
 	if needs := slices.Sorted(slices.Values(job.Needs)); !slices.Equal(needs, others) {
 		t.Errorf("ci needs %v, want %v", needs, others)
@@ -129,6 +139,7 @@ func TestOneJobOfCIWaitsForAllOthers(t *testing.T) {
 	if job.If != "always()" {
 		t.Errorf("if: %q; a job that is skipped counts as green", job.If)
 	}
+
 	for results, green := range map[string]bool{
 		"success success success": true, "success failure success": false, "success cancelled success": false, "success skipped success": false, "": false,
 	} {
@@ -165,23 +176,28 @@ func environment() []string {
 
 func all(t *testing.T) []*workflow.Workflow {
 	t.Helper()
+
 	files, err := filepath.Glob(filepath.Join(made.Root, ".github/workflows/*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%d workflows, %v", len(files), err)
 	}
+
 	var list []*workflow.Workflow
 	for _, file := range files {
 		w, err := workflow.Read(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		list = append(list, w)
 	}
+
 	return list
 }
 
 func lines(t *testing.T, file string) []string {
 	t.Helper()
+
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
