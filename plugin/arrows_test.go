@@ -23,6 +23,7 @@ func TestImportArrows(t *testing.T) {
 		for _, imported := range p.Imports {
 			sdk := strings.HasPrefix(imported, "github.com/tetratelabs/proxy-wasm-go-sdk")
 			standard := !strings.Contains(imported, ".")
+
 			var ok bool
 			switch part := strings.TrimPrefix(p.ImportPath, module+"/"); {
 			case part == "plugin":
@@ -39,6 +40,7 @@ func TestImportArrows(t *testing.T) {
 			}
 		}
 	}
+
 	for _, p := range packages(t, "", "", "./...") {
 		from := strings.TrimPrefix(p.ImportPath, module+"/")
 		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
@@ -49,6 +51,7 @@ func TestImportArrows(t *testing.T) {
 			if part == "plugin/filter" && from != "plugin" {
 				t.Errorf("%s imports the filter, which runs in a proxy alone", from)
 			}
+
 			inside := strings.HasPrefix(from, "cmd/") || strings.HasPrefix(from, "internal/")
 			if inside && slices.Contains(p.Imports, imported) && !strings.HasPrefix(part, "plugin/rewrite") && !strings.HasPrefix(part, "internal/") {
 				t.Errorf("%s imports %s: programs and what they share are made of the rules and of internal packages", from, part)
@@ -62,6 +65,7 @@ func TestImportArrows(t *testing.T) {
 // looked through, explained, tried and migrated without them.
 func TestLightPackages(t *testing.T) {
 	light := []string{"./plugin/rewrite/...", "./internal/input", "./internal/lint", "./internal/exchange", "./internal/explain", "./internal/example", "./internal/migrate", "./internal/suite", "./internal/change", "./internal/replay"}
+
 	heavy := []string{"github.com/tetratelabs/", "helm.sh/", "k8s.io/client-go/"}
 	for _, start := range light {
 		for _, p := range packages(t, "js", "wasm", "-deps", start) {
@@ -93,6 +97,7 @@ func packages(t *testing.T, goos, goarch string, patterns ...string) (list []goP
 	if err != nil {
 		t.Fatalf("go list %s: %v\n%s", patterns, err, &stderr)
 	}
+
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var p goPackage
 		switch err := d.Decode(&p); err {

@@ -25,6 +25,7 @@ const (
 // prometheusRule is the one that values render to.
 func prometheusRule(t *testing.T, values ...string) unstructured.Unstructured {
 	t.Helper()
+
 	var rules []unstructured.Unstructured
 	for _, object := range chart.Objects(t, chart.MustRender(t, append([]string{alerts}, values...)...)) {
 		if object.GetKind() == "PrometheusRule" {
@@ -34,20 +35,24 @@ func prometheusRule(t *testing.T, values ...string) unstructured.Unstructured {
 	if len(rules) != 1 {
 		t.Fatalf("rendered %d PrometheusRules, want 1", len(rules))
 	}
+
 	return rules[0]
 }
 
 // ruleFile writes a PrometheusRule's rules as Prometheus itself reads them.
 func ruleFile(t *testing.T, rule unstructured.Unstructured, folder string) string {
 	t.Helper()
+
 	text, err := yaml.Marshal(rule.Object["spec"])
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file := filepath.Join(folder, "rules.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return file
 }
 
@@ -72,16 +77,20 @@ func TestAlertsAreValidAndTested(t *testing.T) {
 		if out, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/promtool"), "check", "rules", ruleFile(t, rule, t.TempDir())).CombinedOutput(); err != nil {
 			t.Errorf("%s: promtool: %v\n%s", file, err, out)
 		}
+
 		groups, _, _ := unstructured.NestedSlice(rule.Object, "spec", "groups")
+
 		names := map[string]bool{}
 		for _, one := range groups[0].(map[string]any)["rules"].([]any) {
 			names[one.(map[string]any)["alert"].(string)] = true
 		}
+
 		for name := range names {
 			if !strings.Contains(tested, "alertname: "+name+"\n    exp_alerts:") {
 				t.Errorf("alert %s has no test that it fires", name)
 			}
 		}
+
 		want := []string{"WasmRewriteFallback", "WasmRewriteFetchFailed", "WasmRewriteRevisionsDiffer", "WasmRewriteUnsafe", "WasmRewriteVMFailed"}
 		if strings.Contains(file, "envoyfilter") {
 			want = want[1:] // nothing is fetched
@@ -100,6 +109,7 @@ func TestAlertsAreOffByDefaultAndSelectable(t *testing.T) {
 			}
 		}
 	}
+
 	rule := prometheusRule(t, oci, gatedRules, "metrics: {prometheusRule: {labels: {release: prometheus}}}")
 	if got := rule.GetLabels()["release"]; got != "prometheus" {
 		t.Errorf("label release is %q, want prometheus", got)

@@ -30,12 +30,14 @@ func TestEachEnvironmentHasAProjectOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	projects := map[string]project{}
 	for _, document := range strings.Split(string(text), "\n---\n") {
 		var p project
 		if err := yaml.Unmarshal([]byte(document), &p); err != nil {
 			t.Fatal(err)
 		}
+
 		projects[p.Metadata.Name] = p
 	}
 
@@ -49,6 +51,7 @@ func TestEachEnvironmentHasAProjectOfItsOwn(t *testing.T) {
 		if diff := cmp.Diff([]destination{place.Global.Destination}, p.Spec.Destinations); diff != "" {
 			t.Errorf("the project of %s (-its place +what is allowed):\n%s", name, diff)
 		}
+
 		gates := gated(t, name)
 		for _, kind := range []string{"Pod", "ServiceAccount", "Role", "RoleBinding"} {
 			allowed := slices.ContainsFunc(p.Spec.NamespaceResourceWhitelist, func(k struct{ Group, Kind string }) bool { return k.Kind == kind })
@@ -91,6 +94,7 @@ func patched(t *testing.T, basename string, workloads map[string]any) (string, e
 		"global":    map[string]any{"chart": map[string]any{"version": "0.1.0"}},
 		"workloads": workloads,
 	})
+
 	return out.String(), err
 }
 
@@ -113,6 +117,7 @@ func TestOneApplicationReadsTheFilesOfItsEnvironment(t *testing.T) {
 	if len(patch.Spec.Sources) != 2 || patch.Spec.Sources[0].TargetRevision != "0.1.0" || patch.Spec.Sources[1].Ref != "values" {
 		t.Errorf("the sources are %+v", patch.Spec.Sources)
 	}
+
 	want := []string{
 		"$values/environments/common.yaml", "$values/environments/dev/release.yaml", "$values/environments/dev/rules/checkout.yaml",
 		"$values/environments/dev/rules/search.yaml", "$values/environments/dev/place.yaml",

@@ -39,6 +39,7 @@ func testCases(t *testing.T, binary, onlyWrong string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var right, wrong []rewritetest.Case
 	for _, c := range cases {
 		switch {
@@ -49,6 +50,7 @@ func testCases(t *testing.T, binary, onlyWrong string) {
 			wrong = append(wrong, c)
 		}
 	}
+
 	table := startTable(t, binary, right)
 	for _, protocol := range []wire.Protocol{wire.HTTP1, wire.HTTP2} {
 		t.Run(strings.ReplaceAll(string(protocol), "/", ""), func(t *testing.T) {
@@ -84,6 +86,7 @@ func startTable(t *testing.T, binary string, cases []rewritetest.Case) *table {
 	upstream, err := wire.Listen(func(request wire.Message, _ []byte) wire.Message {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+
 		b.request = &request
 		return b.response
 	})
@@ -102,6 +105,7 @@ func startTable(t *testing.T, binary string, cases []rewritetest.Case) *table {
 	}
 	for _, c := range cases {
 		filter := b.filter(c.Name, c.Config)
+
 		filter.Static = true
 		for _, scheme := range []string{"http", "https"} {
 			if slices.ContainsFunc(c.Exchanges, func(x rewritetest.Exchange) bool { return schemeOf(x.Request) == scheme }) {
@@ -112,7 +116,9 @@ func startTable(t *testing.T, binary string, cases []rewritetest.Case) *table {
 			}
 		}
 	}
+
 	b.Envoy = envoy.MustStart(t, config)
+
 	return b
 }
 
@@ -132,11 +138,13 @@ func (b *table) refused(t *testing.T, config []byte) (faults []string) {
 	if err := b.Configure(t.Context(), b.filter(live, config)); err == nil {
 		t.Fatal("Envoy takes this configuration")
 	}
+
 	for line := range strings.Lines(b.Log()[logged:]) {
 		if _, fault, found := strings.Cut(line, "wasm-rewrite: configuration refused: "); found {
 			faults = append(faults, strings.TrimSuffix(fault, "\n"))
 		}
 	}
+
 	return faults
 }
 
@@ -202,18 +210,22 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 		if s.counted, err = s.counts(); err != nil {
 			return seen, err
 		}
+
 		s.stale = false
 	}
 	s.table.mu.Lock()
 	s.table.request, s.table.response = nil, x.Response
 	s.table.mu.Unlock()
+
 	scheme := schemeOf(x.Request)
+
 	request := wire.Message{Start: x.Request.Start, Target: x.Request.Target, Body: x.Request.Body}
 	for _, h := range x.Request.List() {
 		if h.Name != ":method" && h.Name != ":path" {
 			request.Headers = append(request.Headers, h)
 		}
 	}
+
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(s.table.Port(scheme+"-"+s.name)))
 	if seen.Client, err = wire.Exchange(s.t.Context(), s.protocol, address, request); err != nil {
 		return seen, err
@@ -228,11 +240,13 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 		s.stale = true
 		return seen, nil
 	}
+
 	before := s.counted
 	for told := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if s.counted, err = s.counts(); err != nil {
 			return seen, err
 		}
+
 		seen.Counts = []string{}
 		for name, number := range s.counted {
 			if number -= before[name]; number > 0 {
@@ -250,6 +264,7 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 func (s *caseSubject) counts() (map[string]int64, error) {
 	prefix := "wasmcustom.wasm_rewrite." + strings.ReplaceAll(s.name, "-", "_") + "."
 	stats, err := s.table.Stats(s.t.Context(), "^"+strings.ReplaceAll(prefix, ".", `\.`))
+
 	counts := map[string]int64{}
 	for name, value := range stats {
 		if pattern, result, found := strings.Cut(strings.TrimPrefix(name, prefix), "."); found {

@@ -37,6 +37,7 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 	var ours []any
 	var theirs []map[string]any
 	var names []string
+
 	empties := map[int]func(path string) bool{} // whether a pattern leaves nothing of a path
 	for i, refused := 0, 0; i < patterns; i++ {
 		regex, groups := random.regex()
@@ -61,6 +62,7 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 			}
 			continue
 		}
+
 		ours = append(ours, pattern)
 		empties[i] = func(path string) bool {
 			text := regexp.MustCompile(`\\(\d)`).ReplaceAllString(strings.ReplaceAll(replacement, "$", "$$"), "$${$1}")
@@ -72,10 +74,12 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 			"route": map[string]any{"cluster": upstream.Address, "regex_rewrite": map[string]any{"pattern": map[string]any{"regex": regex}, "substitution": replacement}},
 		})
 	}
+
 	config, err := json.Marshal(map[string]any{"patterns": ours})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	proxy := envoy.MustStart(t, envoy.Config{
 		Binary: made.Envoy(t),
 		Listeners: []envoy.Listener{
@@ -89,6 +93,7 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 	if reasons, err := proxy.Refused(t.Context()); err != nil || reasons != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(reasons, "\n"))
 	}
+
 	connection := map[string]*wire.Conn{}
 	ask := func(listener, path string, i int) wire.Message {
 		c := connection[listener]
@@ -96,8 +101,10 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 			if c, err = wire.Dial(t.Context(), wire.HTTP1, address(proxy, listener)); err != nil {
 				t.Fatal(err)
 			}
+
 			connection[listener] = c
 		}
+
 		response, err := c.Exchange(wire.Message{Start: "GET", Target: path, Headers: []rewrite.Header{
 			{Name: ":authority", Value: "example.com"}, {Name: "x-case", Value: fmt.Sprint(i)},
 		}})
@@ -106,8 +113,10 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 		}
 		if response.Values("connection") != nil { // Envoy closes behind a 400
 			c.Close()
+
 			connection[listener] = nil
 		}
+
 		return response
 	}
 	defer func() {
@@ -117,10 +126,12 @@ func TestPathRegexIsEnvoysRegexRewrite(t *testing.T) {
 			}
 		}
 	}()
+
 	changed, guarded, escaped := 0, 0, 0
 	for i := range patterns {
 		for range paths {
 			path := random.path()
+
 			us, them := ask("ours", path, i), ask("theirs", path, i)
 			switch {
 			case us.Start == "200" && them.Start == "200" && us.Body == them.Body:
@@ -161,6 +172,7 @@ func escapedAgain(ours, theirs string) string {
 func unsafePath(from, to string) bool {
 	segments := func(path string) (n int) {
 		path, _, _ = strings.Cut(path, "?")
+
 		path = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/", `\`, "/").Replace(path)
 		for _, s := range strings.Split(path, "/") {
 			if s, _, _ = strings.Cut(s, ";"); s == "." || s == ".." {
@@ -177,6 +189,7 @@ func unsafePath(from, to string) bool {
 		}
 		return false
 	}
+
 	return !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || len(to) > 8<<10 ||
 		strings.Contains(to, `\`) && !strings.Contains(from, `\`) ||
 		badEscape(to) && !badEscape(from) ||
@@ -211,6 +224,7 @@ func (r random) regex() (string, int) {
 	}
 	text := part(4)
 	text = r.of("", "", "", "^", "^/", `\b`, "(?i)") + text + r.of("", "", "", "$", ".*", `\b`)
+
 	return text, groups
 }
 
@@ -219,6 +233,7 @@ func (r random) replacement(groups int) string {
 	if r.IntN(2) == 0 {
 		b.WriteString("/")
 	}
+
 	for range r.IntN(5) {
 		if r.IntN(2) == 0 {
 			fmt.Fprintf(&b, `\%d`, r.IntN(groups+1))
@@ -226,6 +241,7 @@ func (r random) replacement(groups int) string {
 			b.WriteString(r.of("a", "x", "/", "foo", ".", "-", "$", "$1", "%41", "=", "&", "..", "1"))
 		}
 	}
+
 	return b.String()
 }
 
@@ -233,15 +249,18 @@ func (r random) replacement(groups int) string {
 func (r random) path() string {
 	var b strings.Builder
 	b.WriteString("/")
+
 	for range r.IntN(12) {
 		if r.IntN(5) > 0 {
 			b.WriteString(r.of("a", "b", "ab", "/", "foo", "bar", "1", "23", ".", "..", "%2e", "%2f", "-", "~", "A", "BAR", "//"))
 			continue
 		}
+
 		c := byte('!' + r.IntN('~'-'!'+1))
 		if c != '?' && c != '#' {
 			b.WriteByte(c)
 		}
 	}
+
 	return b.String()
 }

@@ -30,21 +30,25 @@ type destination struct{ Server, Namespace string }
 
 func places(t *testing.T) map[string]place {
 	t.Helper()
+
 	files, err := filepath.Glob("../environments/*/place.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("environments/*/place.yaml: %v, %d files", err, len(files))
 	}
+
 	all := map[string]place{}
 	for _, file := range files {
 		var p place
 		readYAML(t, file, &p)
 		all[filepath.Base(filepath.Dir(file))] = p
 	}
+
 	return all
 }
 
 func readYAML(t *testing.T, file string, into any) {
 	t.Helper()
+
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +61,7 @@ func readYAML(t *testing.T, file string, into any) {
 // valuesFiles are an environment's, as argocd/applicationset.yaml lists them.
 func valuesFiles(name string, p place) []string {
 	folder := filepath.Join("../environments", name)
+
 	files := []string{"../environments/common.yaml", filepath.Join(folder, "release.yaml")}
 	for workload := range p.Workloads {
 		files = append(files, filepath.Join(folder, "rules", workload+".yaml"))
@@ -71,10 +76,12 @@ func TestEveryEnvironmentRenders(t *testing.T) {
 			for _, file := range valuesFiles(name, p) {
 				args = append(args, "--values", file)
 			}
+
 			out, err := chart.Template(t, "wasm-rewrite", args...)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			var rendered []string
 			for _, object := range chart.Objects(t, out) {
 				var plugin extensions.WasmPlugin
@@ -85,6 +92,7 @@ func TestEveryEnvironmentRenders(t *testing.T) {
 				}
 			}
 			slices.Sort(rendered)
+
 			var want []string
 			for workload := range p.Workloads {
 				want = append(want, "wasm-rewrite-"+workload)
@@ -115,6 +123,7 @@ func TestEnvironmentsAreWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, file := range files {
 			workload := strings.TrimSuffix(filepath.Base(file), ".yaml")
 			if _, ok := p.Workloads[workload]; !ok {
@@ -149,17 +158,20 @@ func TestOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	before := namesIn(t, copied)
 	for _, found := range repositoryName.FindAllString(before, -1) {
 		if found != "https://github.com/wasm-rewrite/wasm-rewrite" {
 			t.Errorf("the repository is spelled %s, want https://github.com/wasm-rewrite/wasm-rewrite", found)
 		}
 	}
+
 	for _, found := range registryName.FindAllString(before, -1) {
 		if found != "oci://ghcr.io/wasm-rewrite/charts/wasm-rewrite" && found != "ghcr.io" {
 			t.Errorf("the registry is spelled %s, want oci://ghcr.io/wasm-rewrite/charts/wasm-rewrite", found)
 		}
 	}
+
 	own := func(repository, registry string) (string, error) {
 		out, err := exec.CommandContext(t.Context(), filepath.Join(copied, "argocd/own.sh"), repository, registry).CombinedOutput()
 		return string(out), err
@@ -171,12 +183,14 @@ func TestOwn(t *testing.T) {
 		if out, err := own(names[0], names[1]); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
+
 		after := namesIn(t, copied)
 		for _, old := range []*regexp.Regexp{repositoryName, registryName, imageName} {
 			if found := old.FindAllString(after, -1); found != nil {
 				t.Errorf("after own.sh %v there still is %q", names, found)
 			}
 		}
+
 		for _, text := range []string{names[0], "oci://" + names[1] + "/charts/wasm-rewrite"} {
 			if !strings.Contains(after, text) {
 				t.Errorf("after own.sh %v there is no %s", names, text)
@@ -196,6 +210,7 @@ func TestOwn(t *testing.T) {
 	if diff := cmp.Diff(before, namesIn(t, copied)); diff != "" {
 		t.Errorf("and back again (-before +after):\n%s", diff)
 	}
+
 	for _, names := range [][2]string{{"", ""}, {"rules", "oci://ghcr.io/me"}, {"https://a b", "ghcr.io/Me"}} {
 		out, err := own(names[0], names[1])
 		if err == nil || !strings.Contains(out, "REPO="+names[0]+": want ") || !strings.Contains(out, "REGISTRY="+names[1]+": want ") {
@@ -207,12 +222,14 @@ func TestOwn(t *testing.T) {
 // namesIn is the text of all YAML below a folder.
 func namesIn(t *testing.T, folder string) string {
 	t.Helper()
+
 	var all strings.Builder
 	for _, pattern := range []string{"argocd/*.yaml", "environments/*.yaml", "environments/*/*.yaml", "environments/*/rules/*.yaml"} {
 		names, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, name := range names {
 			text, err := os.ReadFile(name)
 			if err != nil {
@@ -222,5 +239,6 @@ func namesIn(t *testing.T, folder string) string {
 			all.Write(text)
 		}
 	}
+
 	return all.String()
 }

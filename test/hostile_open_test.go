@@ -40,13 +40,16 @@ func hostileKinds() []hostileKind {
 	regex := func(text string) string {
 		return fmt.Sprintf(`{"patterns": [{"match": {"path": {"regex": %q}}, "rewrite": {"path": "b"}}]}`, text)
 	}
+
 	var many []string
 	for i := range 1000 {
 		many = append(many, fmt.Sprintf(`{"match": {"path": {"regex": "(?i)/([a-z]+)/%d/(view|edit)$"}}, "rewrite": {"path": "/b"}}`, i))
 	}
+
 	parameters := "/x?" + strings.Repeat("&", 58_000)
 	escaped := "/x?" + strings.Repeat("%61&", 14_500)
 	path := func(text string) string { return "/" + strings.Repeat(text, 58_000/len(text)) }
+
 	return []hostileKind{
 		{"query edits", `{"patterns": [{"rewrite": {"query": {"remove": ["utm_*", "fbclid"]}}}]}`, parameters},
 		{"query edits of escaped names", `{"patterns": [{"rewrite": {"query": {"remove": ["utm_*", "fbclid"], "keep": ["a*"]}}}]}`, escaped},
@@ -71,15 +74,18 @@ type hostileKind struct{ name, rules, target string }
 func TestHostileOpenRequests(t *testing.T) {
 	upstream := swallow(t)
 	kinds := hostileKinds()
+
 	listeners := []envoy.Listener{{Name: "other", Upstream: echo(t).Address, Filters: []envoy.Filter{plugin(t, "other", `{"headers": {"request": {"set": {"x-a": "1"}}}}`)}}}
 	for i, k := range kinds {
 		name := "kind" + strconv.Itoa(i)
 		listeners = append(listeners, envoy.Listener{Name: name, Upstream: upstream, Filters: []envoy.Filter{plugin(t, name, k.rules)}})
 	}
+
 	with := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: listeners})
 	if reasons, err := with.Refused(t.Context()); err != nil || reasons != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(reasons, "\n"))
 	}
+
 	without := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: []envoy.Listener{
 		{Name: "other", Upstream: echo(t).Address}, {Name: "plain", Upstream: upstream},
 	}})
@@ -128,16 +134,19 @@ func hold(t *testing.T, e *envoy.Envoy, listener, target string, total int) (u u
 	t.Helper()
 	before := usageOf(t, e)
 	ctx, cancel := context.WithCancel(t.Context())
+
 	waited := make(chan time.Duration)
 	go func() { waited <- longestWait(ctx, address(e, "other")) }()
 
 	request := "POST " + target + " HTTP/1.1\r\nhost: example.com\r\ncontent-length: 10\r\n\r\n"
+
 	var open []net.Conn
 	for i := range hostileOpen {
 		if i%20 == 19 {
 			// A crowd that comes at once would wait for itself.
 			allTaken(t, e, "http."+listener+".downstream_rq_total", total-hostileOpen+i)
 		}
+
 		conn, err := net.Dial("tcp", address(e, listener))
 		if err == nil {
 			open = append(open, conn)
@@ -149,16 +158,19 @@ func hold(t *testing.T, e *envoy.Envoy, listener, target string, total int) (u u
 	}
 	allTaken(t, e, "http."+listener+".downstream_rq_total", total)
 	after := usageOf(t, e)
+
 	for _, conn := range open {
 		_ = conn.Close()
 	}
 	cancel()
+
 	return usage{rss: after.rss, grown: after.rss - before.rss, cpu: after.cpu - before.cpu, longest: <-waited}
 }
 
 // allTaken waits until Envoy has begun every request.
 func allTaken(t *testing.T, e *envoy.Envoy, stat string, count int) {
 	t.Helper()
+
 	for end := time.Now().Add(5 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		stats, err := e.Stats(t.Context(), stat)
 		switch {
@@ -190,36 +202,43 @@ func swallow(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
+
 	go func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
+
 			go func() { _, _ = io.Copy(io.Discard, bufio.NewReaderSize(conn, 512)); conn.Close() }()
 		}
 	}()
+
 	return listener.Addr().String()
 }
 
 // usageOf reads what the kernel counts of an Envoy.
 func usageOf(t *testing.T, e *envoy.Envoy) (u usage) {
 	t.Helper()
+
 	dir := "/proc/" + strconv.Itoa(e.Pid()) + "/"
 	statm, err := os.ReadFile(dir + "statm")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	pages, _ := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
 	u.rss = pages * int64(os.Getpagesize())
 	stat, err := os.ReadFile(dir + "stat")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	for _, ticks := range fields[11:13] {
 		n, _ := strconv.ParseInt(ticks, 10, 64)
 		u.cpu += time.Duration(n) * time.Second / 100
 	}
+
 	return u
 }

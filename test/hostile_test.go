@@ -66,6 +66,7 @@ func TestHostileInput(t *testing.T) {
 	upstream, err := wire.Listen(func(_ wire.Message, request []byte) wire.Message {
 		mu.Lock()
 		defer mu.Unlock()
+
 		raw = append(raw, request)
 		return wire.Message{Start: "200", Headers: []rewrite.Header{{Name: "x-up", Value: "a"}, {Name: "x-up", Value: "\xffb\tc"}}, Body: "ok"}
 	})
@@ -85,6 +86,7 @@ func TestHostileInput(t *testing.T) {
 			},
 		})
 	}
+
 	proxy := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: listeners})
 	if reasons, err := proxy.Refused(t.Context()); err != nil || reasons != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(reasons, "\n"))
@@ -93,8 +95,10 @@ func TestHostileInput(t *testing.T) {
 	answered := map[string]int{}
 	try := func(listener string, protocol wire.Protocol, what string, request wire.Message) {
 		mu.Lock()
+
 		raw = nil
 		mu.Unlock()
+
 		response, err := wire.Exchange(t.Context(), protocol, address(proxy, listener), request)
 		what = fmt.Sprintf("%s, %s, %.80s", listener, protocol, what)
 		if err != nil {
@@ -108,6 +112,7 @@ func TestHostileInput(t *testing.T) {
 		answered[response.Start]++
 		mu.Lock()
 		defer mu.Unlock()
+
 		switch {
 		case len(raw) > 1:
 			t.Errorf("%s: the upstream gets %d requests:\n%.500q", what, len(raw), raw)
@@ -116,12 +121,14 @@ func TestHostileInput(t *testing.T) {
 				t.Errorf("%s: the upstream gets a request %s:\n%.500q", what, fault, raw[0])
 			}
 		}
+
 		for _, h := range response.Headers {
 			if !responseHeaders[h.Name] || strings.ContainsAny(h.Value, "\r\n\x00") {
 				t.Errorf("%s: the client gets the header %q: %.100q", what, h.Name, h.Value)
 			}
 		}
 	}
+
 	header := func(name, value string) rewrite.Header { return rewrite.Header{Name: name, Value: value} }
 	for _, listener := range []string{"reject", "keep"} {
 		for _, protocol := range []wire.Protocol{wire.HTTP1, wire.HTTP2} {
@@ -134,20 +141,24 @@ func TestHostileInput(t *testing.T) {
 				if protocol == wire.HTTP1 && strings.ContainsAny(data, "\r\n") {
 					continue // it would be the client's own line
 				}
+
 				for _, place := range hostilePlaces {
 					try(listener, protocol, fmt.Sprintf("%s with the header %q", place, data),
 						wire.Message{Start: "GET", Target: place, Headers: append(start[:2:2], header("x-v", data), header("x-w", data))})
 				}
+
 				for _, place := range hostileCaptures {
 					try(listener, protocol, fmt.Sprintf("%s with the path %q", place, data), wire.Message{Start: "GET", Target: place + data, Headers: start})
 				}
 				try(listener, protocol, fmt.Sprintf("pattern header %q", data),
 					wire.Message{Start: "GET", Target: "/shadow?v=a", Headers: append(start[:2:2], header("x-pattern", data), header("x-original", data))})
 			}
+
 			many := start[:2:2]
 			for range 1000 {
 				many = append(many, header("x-v", "a"), header("x-pattern", "forged"))
 			}
+
 			many = many[:1002]
 			for _, place := range hostilePlaces {
 				try(listener, protocol, "1,000 headers", wire.Message{Start: "GET", Target: place + "?v=1", Headers: many})
@@ -158,6 +169,7 @@ func TestHostileInput(t *testing.T) {
 		}
 	}
 	t.Logf("answers: %v", answered)
+
 	for _, status := range []string{"200", "302", "400", "403"} {
 		if answered[status] == 0 {
 			t.Errorf("no request was answered with %s: %v", status, answered)
@@ -186,16 +198,19 @@ func wellFormed(raw string, sent wire.Message) string {
 	if !ended || body != "" {
 		return "that does not end with its headers"
 	}
+
 	lines := strings.Split(head, "\r\n")
 	parts := strings.Split(lines[0], " ")
 	if len(parts) != 3 || parts[2] != "HTTP/1.1" || parts[0] != sent.Start {
 		return "whose first line has other parts"
 	}
+
 	for i := range len(parts[1]) {
 		if c := parts[1][i]; c <= ' ' || c == 0x7f || (c >= 0x80 || c == '#') && !strings.Contains(sent.Target, string([]byte{c})) {
 			return fmt.Sprintf("with the byte %#x in the path", c)
 		}
 	}
+
 	forged := 0
 	for _, line := range lines[1:] {
 		match := requestHeader.FindStringSubmatch(line)
@@ -211,10 +226,12 @@ func wellFormed(raw string, sent wire.Message) string {
 			return fmt.Sprintf("with a pattern header that a client wrote: %.100q", match[2])
 		}
 	}
+
 	path, _, _ := strings.Cut(parts[1], "?")
 	if from, _, _ := strings.Cut(sent.Target, "?"); path != from && unsafePath(sent.Target, path) {
 		return "whose path is unsafe"
 	}
+
 	return ""
 }
 

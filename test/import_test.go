@@ -49,27 +49,34 @@ func TestImportedIngressesDoAsNginx(t *testing.T) {
 	)
 	var all []*networking.Ingress
 	seeds := slices.Clone(ingressSeeds)
+
 	more := rand.New(rand.NewPCG(*importSeed, 3))
 	for len(seeds) < sets {
 		seeds = append(seeds, more.Uint64())
 	}
+
 	bySet := map[string]uint64{}
 	for i, seed := range seeds {
 		g := ingressGenerator{random{rand.New(rand.NewPCG(seed, 1))}, i}
 		if set := g.ingresses(); nginx.Accepts(nginx.Servers(set)) {
 			all = append(all, set...)
 		}
+
 		bySet[fmt.Sprintf(".set%d.example.com", i)] = seed
 	}
+
 	servers := nginx.Servers(all)
+
 	services := map[string]string{}
 	for _, name := range ingressServices {
 		services[name] = backend(t, name)
 	}
+
 	theirs := nginx.MustStart(t, made.File(t, "build/bin/nginx"), servers, services)
 	ours := importedGateway(t, all, servers, services)
 
 	g := random{rand.New(rand.NewPCG(seeds[0], 2))}
+
 	counts := map[string]int{}
 	for _, s := range servers {
 		for range requests {
@@ -84,6 +91,7 @@ func TestImportedIngressesDoAsNginx(t *testing.T) {
 		}
 	}
 	t.Logf("%d Ingresses, %d hosts: %v", len(all), len(servers), counts)
+
 	for _, kind := range []string{"rewritten", "as it was", "redirected"} {
 		if counts[kind] < 20 {
 			t.Errorf("only %d requests were %s: the test shows little", counts[kind], kind)
@@ -95,6 +103,7 @@ func TestImportedIngressesDoAsNginx(t *testing.T) {
 // request's x-answer-… headers say stands in the answer.
 func backend(t *testing.T, name string) string {
 	t.Helper()
+
 	u, err := wire.Listen(func(request wire.Message, _ []byte) wire.Message {
 		answer := wire.Message{Start: "200", Body: name}
 		for _, h := range request.Headers {
@@ -109,13 +118,16 @@ func backend(t *testing.T, name string) string {
 				answer.Headers = append(answer.Headers, rewrite.Header{Name: "set-cookie", Value: h.Value})
 			}
 		}
+
 		answer.Headers = append(answer.Headers, rewrite.Header{Name: "x-got-path", Value: request.Target})
+
 		return answer
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { u.Close() })
+
 	return u.Address
 }
 
@@ -123,13 +135,16 @@ func backend(t *testing.T, name string) string {
 // and for each Service a sidecar: each with the rules that are for it.
 func importedGateway(t *testing.T, all []*networking.Ingress, servers []nginx.Server, services map[string]string) string {
 	t.Helper()
+
 	var docs []map[string]any
 	for _, o := range all {
 		docs = append(docs, plainObject(t, o))
 	}
+
 	for _, name := range ingressServices {
 		docs = append(docs, map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": name}, "spec": map[string]any{"selector": map[string]any{"app": name}}})
 	}
+
 	imported, err := migrate.Convert(docs, migrate.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -143,6 +158,7 @@ func importedGateway(t *testing.T, all []*networking.Ingress, servers []nginx.Se
 	if err := yaml.Unmarshal(imported.Values, &values); err != nil {
 		t.Fatal(err)
 	}
+
 	filter := func(workload string) []envoy.Filter {
 		config := compactJSON(t, map[string]any{"patterns": values.Workloads[workload]["patterns"]})
 		return []envoy.Filter{plugin(t, workload, config)}
@@ -150,31 +166,38 @@ func importedGateway(t *testing.T, all []*networking.Ingress, servers []nginx.Se
 	larger := map[string]any{"layered_runtime": map[string]any{"layers": []any{
 		map[string]any{"name": "size", "static_layer": map[string]any{"re2.max_program_size.error_level": 10000, "re2.max_program_size.warn_level": 10000}},
 	}}}
+
 	var sidecars []envoy.Listener
 	for _, name := range ingressServices {
 		sidecars = append(sidecars, envoy.Listener{Name: name, Filters: filter(name), Upstream: services[name]})
 	}
+
 	inner := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: sidecars})
 	if reasons, err := inner.Refused(t.Context()); err != nil || reasons != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(reasons, "\n"))
 	}
+
 	addresses := map[string]string{}
+
 	var listeners []envoy.Listener
 	for _, name := range ingressServices {
 		addresses[name] = address(inner, name)
 		// A listener that nobody calls makes the cluster known.
 		listeners = append(listeners, envoy.Listener{Name: "to-" + name, Upstream: addresses[name]})
 	}
+
 	listeners = append(listeners, envoy.Listener{Name: "gateway", Filters: filter("nginx"), Upstream: addresses["s0"], Routes: routesOf(servers, addresses)})
 	outer := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: listeners, Bootstrap: larger})
 	if reasons, err := outer.Refused(t.Context()); err != nil || reasons != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(reasons, "\n"))
 	}
+
 	return address(outer, "gateway")
 }
 
 func plainObject(t *testing.T, o any) map[string]any {
 	t.Helper()
+
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
@@ -183,6 +206,7 @@ func plainObject(t *testing.T, o any) map[string]any {
 	if err := json.Unmarshal(text, &plain); err != nil {
 		t.Fatal(err)
 	}
+
 	return plain
 }
 
@@ -197,18 +221,22 @@ func routesOf(servers []nginx.Server, addresses map[string]string) (routes []map
 			taken[alias] = cmp.Or(taken[alias], s.Host)
 		}
 	}
+
 	servers = slices.Clone(servers)
 	slices.SortStableFunc(servers, func(a, b nginx.Server) int { return strings.Count(a.Host, "*") - strings.Count(b.Host, "*") })
+
 	for _, s := range servers {
 		hosts := []string{regexp.QuoteMeta(s.Host)}
 		if rest, ok := strings.CutPrefix(s.Host, "*"); ok {
 			hosts = []string{`[a-zA-Z0-9_-]+` + regexp.QuoteMeta(rest)}
 		}
+
 		for _, alias := range s.Aliases {
 			if taken[alias] == "" || taken[alias] == s.Host {
 				hosts = append(hosts, regexp.QuoteMeta(alias))
 			}
 		}
+
 		host := []any{map[string]any{"name": ":authority", "string_match": map[string]any{"safe_regex": map[string]any{"regex": "(?:" + strings.Join(hosts, "|") + ")(?::[0-9]+)?"}}}}
 		locations := slices.Clone(s.Locations)
 		if len(locations) > 0 && !locations[0].Regex {
@@ -219,6 +247,7 @@ func routesOf(servers []nginx.Server, addresses map[string]string) (routes []map
 				return len(b.Path) - len(a.Path)
 			})
 		}
+
 		for _, l := range locations {
 			match := map[string]any{"headers": host}
 			switch {
@@ -229,15 +258,18 @@ func routesOf(servers []nginx.Server, addresses map[string]string) (routes []map
 			default:
 				match["prefix"] = l.Path
 			}
+
 			route := map[string]any{"match": match}
 			if l.Service == "" {
 				route["direct_response"] = map[string]any{"status": 404}
 			} else {
 				route["route"] = map[string]any{"cluster": addresses[l.Service]}
 			}
+
 			routes = append(routes, route)
 		}
 	}
+
 	return routes
 }
 
@@ -282,6 +314,7 @@ func sameAnswer(us, them wire.Message, target, host string) (kind string, same b
 		if strings.HasPrefix(got, "//") {
 			got = "/" + strings.TrimLeft(got, "/")
 		}
+
 		same = us.Start == "200" && us.Body == them.Body && plainQuery(firstOf(us, "x-got-path")) == plainQuery(got)
 		for _, name := range []string{"x-got-host", "x-got-prefix", "location", "set-cookie"} {
 			same = same && absolute(oneSlashed(name, us), host) == absolute(oneSlashed(name, them), host)
@@ -292,11 +325,13 @@ func sameAnswer(us, them wire.Message, target, host string) (kind string, same b
 		if u, err := url.Parse(location); err == nil && them.Start == "301" && u.Path == path+"/" && us.Start != "301" {
 			return "nginx adds a slash", true
 		}
+
 		same = us.Start == them.Start && plainAddress(firstOf(us, "location")) == plainAddress(location)
 	default:
 		kind = "refused"
 		same = us.Start == them.Start
 	}
+
 	return kind, same
 }
 
@@ -342,12 +377,14 @@ func plainAddress(text string) string {
 	if port := u.Port(); port == "80" && u.Scheme == "http" || port == "443" && u.Scheme == "https" {
 		u.Host = u.Hostname()
 	}
+
 	return u.String()
 }
 
 // ingressesOf shows the Ingresses of a host.
 func ingressesOf(all []*networking.Ingress, host string) string {
 	var b strings.Builder
+
 	set := host[strings.IndexByte(host, '.'):]
 	for _, o := range all {
 		if strings.HasSuffix(o.Spec.Rules[0].Host, set) {
@@ -356,6 +393,7 @@ func ingressesOf(all []*networking.Ingress, host string) string {
 			b.WriteString("---\n")
 		}
 	}
+
 	return b.String()
 }
 
@@ -372,6 +410,7 @@ func (g ingressGenerator) ingresses() (list []*networking.Ingress) {
 	if g.chance(4) {
 		hosts[1] = fmt.Sprintf("*.set%d.example.com", g.set)
 	}
+
 	for i := range 1 + g.IntN(3) {
 		o := &networking.Ingress{}
 		o.APIVersion, o.Kind = "networking.k8s.io/v1", "Ingress"
@@ -381,11 +420,13 @@ func (g ingressGenerator) ingresses() (list []*networking.Ingress) {
 		if g.chance(2) {
 			o.CreationTimestamp = meta.NewTime(time.Unix(int64(1e9+g.IntN(3)), 0).UTC())
 		}
+
 		captures := g.IntN(3)
 		o.Annotations = g.annotations(captures, i == 0, hosts)
 		if g.chance(4) {
 			o.Spec.TLS = []networking.IngressTLS{{Hosts: hosts, SecretName: "tls"}}
 		}
+
 		for _, host := range hosts[:1+g.IntN(2)] {
 			rule := networking.IngressRule{Host: host}
 			if !g.chance(10) {
@@ -394,15 +435,19 @@ func (g ingressGenerator) ingresses() (list []*networking.Ingress) {
 					rule.HTTP.Paths = append(rule.HTTP.Paths, g.path(captures))
 				}
 			}
+
 			o.Spec.Rules = append(o.Spec.Rules, rule)
 		}
+
 		list = append(list, o)
 	}
+
 	return list
 }
 
 func (g ingressGenerator) path(captures int) networking.HTTPIngressPath {
 	kind := networking.PathTypeImplementationSpecific
+
 	var path string
 	switch captures {
 	case 0:
@@ -413,6 +458,7 @@ func (g ingressGenerator) path(captures int) networking.HTTPIngressPath {
 	default:
 		path = g.of("/app(/|$)(.*)", "/(app|api)/?(.*)", "/(app)/([a-z]+)", "/app/([a-z]*)/(.*)", "/api(/|$)(.*)", "/x/(a)(/.*)$")
 	}
+
 	return networking.HTTPIngressPath{Path: path, PathType: &kind, Backend: networking.IngressBackend{Service: &networking.IngressServiceBackend{
 		Name: g.of(ingressServices...), Port: networking.ServiceBackendPort{Number: 80},
 	}}}
@@ -420,6 +466,7 @@ func (g ingressGenerator) path(captures int) networking.HTTPIngressPath {
 
 func (g ingressGenerator) annotations(captures int, first bool, hosts []string) map[string]string {
 	all := map[string]string{}
+
 	put := func(n int, name string, values ...string) {
 		if g.chance(n) {
 			all["nginx.ingress.kubernetes.io/"+name] = g.of(values...)
@@ -449,6 +496,7 @@ func (g ingressGenerator) annotations(captures int, first bool, hosts []string) 
 	if first && g.chance(6) {
 		all["nginx.ingress.kubernetes.io/server-alias"] = "alias" + hosts[0][1:]
 	}
+
 	return all
 }
 
@@ -461,10 +509,12 @@ func ingressRequest(g random, s nginx.Server) wire.Message {
 	if g.IntN(6) == 0 {
 		host += ":8080"
 	}
+
 	path := g.of("/", "/app", "/app/", "/app/x", "/app/x/y.js", "/appx", "/api", "/api/v1/x", "/app/v1", "/app/v1/", "/app/v1/x", "/API/x", "/v2/x/", "/app.js", "/appXjs", "/x/a/b", "/x/a", "/other", "/app/abc/def/", "/APP/x")
 	if query := g.of("", "", "?a=b", "?a=/&c"); query != "" {
 		path += query
 	}
+
 	headers := []rewrite.Header{{Name: ":authority", Value: host}}
 	if g.IntN(3) == 0 {
 		headers = append(headers, rewrite.Header{Name: "x-forwarded-proto", Value: g.of("https", "http")})
@@ -473,5 +523,6 @@ func ingressRequest(g random, s nginx.Server) wire.Message {
 		headers = append(headers, rewrite.Header{Name: "x-answer-location", Value: g.of("/login", "http://internal.example.com/x", "https://elsewhere.example.com/", "/")})
 		headers = append(headers, rewrite.Header{Name: "x-answer-cookie", Value: g.of("a=b; Path=/; Secure", "a=b; path=/x/y", "a=b", "a=/; Path=/x")})
 	}
+
 	return wire.Message{Start: "GET", Target: path, Headers: headers}
 }

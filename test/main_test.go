@@ -30,6 +30,7 @@ func renderedPlugin(t *testing.T, values string) envoy.Plugin {
 	if err := yaml.Unmarshal([]byte(manifest), &object); err != nil {
 		t.Fatal(err)
 	}
+
 	return envoy.Plugin{
 		Name:          "default." + object.Name,
 		PluginName:    object.Spec.GetPluginName(),

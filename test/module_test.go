@@ -34,6 +34,7 @@ func TestFunctionsAreSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	functions, err := wasm.Functions(module)
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +42,7 @@ func TestFunctionsAreSmall(t *testing.T) {
 	if len(functions) < 100 {
 		t.Errorf("the module has %d functions: they were not read", len(functions))
 	}
+
 	for _, f := range functions {
 		if f.Weight() > maxWeight {
 			t.Errorf("%s has %d locals × %d blocks = %d, want at most %d: have its parts compiled on their own (go:noinline)", f.Name, f.Locals, f.Blocks, f.Weight(), maxWeight)
@@ -53,10 +55,12 @@ func TestModuleBuiltElsewhereHasTheSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	elsewhere := filepath.Join(t.TempDir(), "another", "folder")
 	for _, part := range []string{"plugin", "go.mod", "go.sum"} {
 		copyTo(t, filepath.Join(made.Root, part), filepath.Join(elsewhere, part))
 	}
+
 	out := filepath.Join(elsewhere, "plugin.wasm")
 	// A cache of its own: what the first build left behind must not be what makes the second one equal. TinyGo names an
 	// instance of a generic function by whichever package is compiled first, so an instance for int32 in one package and
@@ -66,6 +70,7 @@ func TestModuleBuiltElsewhereHasTheSameBytes(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
+
 	got, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
@@ -78,10 +83,12 @@ func TestModuleBuiltElsewhereHasTheSameBytes(t *testing.T) {
 // copyTo copies a file, or a folder without what no build reads.
 func copyTo(t *testing.T, from, to string) {
 	t.Helper()
+
 	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
+
 		relative, err := filepath.Rel(from, path)
 		if err != nil {
 			return err
@@ -92,18 +99,22 @@ func copyTo(t *testing.T, from, to string) {
 			}
 			return os.MkdirAll(filepath.Dir(filepath.Join(to, relative)), 0o755)
 		}
+
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
+
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
+
 		target := filepath.Join(to, relative)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			return err
 		}
+
 		return os.WriteFile(target, data, info.Mode())
 	})
 	if err != nil {

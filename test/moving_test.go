@@ -22,6 +22,7 @@ func TestMovingInRuns(t *testing.T) {
 	tool, helm := made.File(t, "build/bin/wasm-rewrite"), made.Helm(t)
 	blocks := regexp.MustCompile("(?m)^```(yaml|sh)\n((?:.*\n)*?)```$").FindAllStringSubmatch(text, -1)
 	var objects string
+
 	ran := 0
 	for _, b := range blocks {
 		if b[1] == "yaml" {
@@ -46,6 +47,7 @@ func TestMovingInRuns(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
+
 			for _, want := range []string{"/orders", "kind: WasmPlugin"} {
 				if !strings.Contains(string(out), want) {
 					t.Errorf("%s is not in\n%s", want, out)
@@ -60,6 +62,7 @@ func TestMovingInRuns(t *testing.T) {
 
 func movingIn(t *testing.T) string {
 	t.Helper()
+
 	text, err := os.ReadFile(filepath.Join(made.Root, "docs/moving-in.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,7 @@ func observed(t *testing.T, bootstrap map[string]any) *envoy.Envoy {
 			}
 		}
 	}
+
 	return proxy
 }
 
@@ -64,6 +65,7 @@ func TestCountersOnPrometheus(t *testing.T) {
 	if err := yaml.Unmarshal(text, &tags); err != nil {
 		t.Fatal(err)
 	}
+
 	query := prometheus(t, map[string]*envoy.Envoy{"tagged": observed(t, tags), "flat": observed(t, nil)})
 	for _, want := range []struct {
 		query  string
@@ -99,6 +101,7 @@ func TestCountersOnPrometheus(t *testing.T) {
 // every Envoy has been scraped.
 func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) []string {
 	binary := made.File(t, "build/bin/prometheus")
+
 	var scrapes []any
 	for job, e := range jobs {
 		scrapes = append(scrapes, map[string]any{
@@ -106,18 +109,22 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 			"static_configs": []any{map[string]any{"targets": []any{e.AdminAddress()}}},
 		})
 	}
+
 	config, err := yaml.Marshal(map[string]any{"scrape_configs": scrapes})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), config, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	port, err := process.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	base := fmt.Sprintf("http://127.0.0.1:%d", port)
 	process.MustStart(t, process.Config{
 		Path: binary, Ready: process.HTTP(base + "/-/ready"),
@@ -126,6 +133,7 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 			fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port),
 		},
 	})
+
 	query := func(query string) (series []string) {
 		t.Helper()
 		_, body := get(t, base+"/api/v1/query?query="+url.QueryEscape(query))
@@ -141,6 +149,7 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 		if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
 			t.Fatalf("Prometheus answers %s: %v", body, err)
 		}
+
 		for _, r := range answer.Data.Result {
 			var labels []string
 			for name, value := range r.Metric {
@@ -152,6 +161,7 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 			series = append(series, fmt.Sprintf("%s{%s} %v", r.Metric["__name__"], strings.Join(labels, ", "), r.Value[1]))
 		}
 		slices.Sort(series)
+
 		return series
 	}
 	for deadline := time.Now().Add(30 * time.Second); len(query("up == 1")) < len(jobs); time.Sleep(50 * time.Millisecond) {
@@ -159,12 +169,14 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 			t.Fatalf("Prometheus scrapes %v of %d Envoys", query("up"), len(jobs))
 		}
 	}
+
 	return query
 }
 
 // What a client wrote under the pattern header's name never reaches the log.
 func TestAccessLogNamesThePatterns(t *testing.T) {
 	proxy := observed(t, nil)
+
 	var lines []string
 	for deadline := time.Now().Add(10 * time.Second); len(lines) < 6 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		lines = nil
@@ -175,6 +187,7 @@ func TestAccessLogNamesThePatterns(t *testing.T) {
 		}
 	}
 	slices.Sort(lines)
+
 	want := []string{
 		"access /gone 410 gone", "access /gone 410 gone", "access /nothing 200 -",
 		"access /status/1 200 tea-pot,blue", "access /status/1 200 tea-pot,blue", "access /status/1 200 tea-pot,blue",

@@ -42,10 +42,12 @@ func TestWebSocketUpgrade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	request := <-arrived
 	if request.Target != "/ws/room?a=b" || request.Values("x-a") != nil {
 		t.Errorf("the upstream gets %s with x-a %q, want /ws/room?a=b without", request.Target, request.Values("x-a"))
 	}
+
 	for side, m := range map[string]wire.Message{"upstream": request, "client": response} {
 		if v := m.Values("upgrade"); len(v) != 1 || v[0] != "websocket" {
 			t.Errorf("the %s gets upgrade %q, want websocket", side, v)
@@ -72,6 +74,7 @@ func TestRespondToGRPC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, want := range map[string]string{"grpc-status": "7", "grpc-message": "not yours", "content-type": "application/grpc", "x-why": "rules"} {
 		if got := response.Values(name); response.Start != "200" || len(got) != 1 || got[0] != want {
 			t.Errorf("the client gets status %s and %s %q, want 200 and %q", response.Start, name, got, want)

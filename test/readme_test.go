@@ -22,6 +22,7 @@ type block struct{ section, language, text string }
 func readme(t *testing.T) (blocks []block) {
 	t.Helper()
 	text := chart.ReadFile(t, filepath.Join(made.Root, "README.md"))
+
 	var section string
 	for _, m := range regexp.MustCompile("(?m)^## (.*)$|^```([a-z]+)\n((?:.*\n)*?)```$").FindAllStringSubmatch(text, -1) {
 		if m[1] != "" {
@@ -30,6 +31,7 @@ func readme(t *testing.T) (blocks []block) {
 			blocks = append(blocks, block{section, m[2], m[3]})
 		}
 	}
+
 	return blocks
 }
 
@@ -37,6 +39,7 @@ func readme(t *testing.T) (blocks []block) {
 // command line does with them what stands there. The install in a mesh is run by the tests of the mesh.
 func TestReadmeCommandsRun(t *testing.T) {
 	blocks := readme(t)
+
 	dir := t.TempDir()
 	for _, name := range []string{"build", "charts"} {
 		if err := os.Symlink(filepath.Join(made.Root, name), filepath.Join(dir, name)); err != nil {
@@ -44,11 +47,13 @@ func TestReadmeCommandsRun(t *testing.T) {
 		}
 	}
 	made.Module(t)
+
 	tool := made.File(t, "build/bin/wasm-rewrite")
 	for _, b := range blocks {
 		if b.language != "yaml" {
 			continue
 		}
+
 		name, _, _ := strings.Cut(strings.TrimPrefix(b.text, "# "), "\n")
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(b.text), 0o600); err != nil {
 			t.Fatal(err)
@@ -62,11 +67,13 @@ func TestReadmeCommandsRun(t *testing.T) {
 			}
 		}
 	}
+
 	ran := 0
 	for _, b := range blocks {
 		if b.language != "sh" || b.section == "In a mesh" {
 			continue
 		}
+
 		for line := range strings.Lines(b.text) {
 			command, _, _ := strings.Cut(line, " #")
 			cmd := exec.CommandContext(t.Context(), "bash", "-euc", command)
@@ -90,6 +97,7 @@ func TestReadmeCommandsRun(t *testing.T) {
 // The answer that the README shows is the one that comes.
 func TestReadmeAnswer(t *testing.T) {
 	blocks := readme(t)
+
 	var shown, values string
 	for _, b := range blocks {
 		switch {
@@ -99,6 +107,7 @@ func TestReadmeAnswer(t *testing.T) {
 			values = b.text
 		}
 	}
+
 	httpbin := upstream.MustStart(t, made.Httpbin(t))
 	object := chart.Objects(t, chart.MustRender(t, chart.Module, values))[0]
 	proxy := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: []envoy.Listener{
@@ -109,10 +118,12 @@ func TestReadmeAnswer(t *testing.T) {
 	if path == nil {
 		t.Fatalf("%q is no request", lines[0])
 	}
+
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, proxy.URL("readme")+path[1], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +131,7 @@ func TestReadmeAnswer(t *testing.T) {
 	defer response.Body.Close()
 	var got bytes.Buffer
 	got.WriteString(response.Proto + " " + strings.Fields(response.Status)[0])
+
 	for _, line := range lines[2:] {
 		name, want, _ := strings.Cut(line, ": ")
 		value := response.Header.Get(name)
@@ -139,10 +151,12 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	more, err := filepath.Glob(filepath.Join(made.Root, "docs/*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	commands := map[string]bool{}
 	for _, page := range append(pages, more...) {
 		text := chart.ReadFile(t, page)
@@ -153,10 +167,12 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 				}
 			}
 		}
+
 		for _, m := range regexp.MustCompile("`make ([a-z-]+)").FindAllStringSubmatch(text, -1) {
 			commands[m[1]] = true
 		}
 	}
+
 	for target := range commands {
 		// Nothing but a question to make: does a rule make it?
 		cmd := exec.CommandContext(t.Context(), "make", "--dry-run", "--question", target, "REPO=x", "REGISTRY=x", "FROM=dev", "TO=staging", "ENV=dev", "VERSION=0.0.1", "FILTER=x", "CLI=x")

@@ -79,6 +79,7 @@ func TestEveryRecipeDoesWhatItSays(t *testing.T) {
 	t.Run("in Envoy", func(t *testing.T) {
 		upstream := newScripted(t)
 		var listeners []envoy.Listener
+
 		tests := map[string][]recipeTest{}
 		for _, file := range files {
 			text := chart.ReadFile(t, file)
@@ -86,6 +87,7 @@ func TestEveryRecipeDoesWhatItSays(t *testing.T) {
 			if err := yaml.Unmarshal([]byte(text), &r); err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
+
 			for _, object := range chart.Objects(t, chart.MustRender(t, chart.Module, text)) {
 				workload := strings.TrimPrefix(object.GetName(), chart.Release+"-")
 				name := strings.TrimSuffix(filepath.Base(file), ".yaml") + "/" + workload
@@ -105,12 +107,14 @@ func TestEveryRecipeDoesWhatItSays(t *testing.T) {
 			if len(tests) == 0 {
 				t.Errorf("%s has no tests", name)
 			}
+
 			for _, test := range tests {
 				if problem := upstream.run(t, address(proxy, name), test); problem != "" {
 					t.Errorf("%s: %s: %s", name, test.Name, problem)
 				}
 			}
 		}
+
 		test := tests[risky+"/shop"][0]
 		want := "/cart/7?all=1"
 		test.Expect.Path, test.Expect.RequestHeaders = &want, map[string]texts{"x-wasm-rewrite": {"risky"}}
@@ -134,6 +138,7 @@ func newScripted(t *testing.T) *scripted {
 	s.Upstream, err = wire.Listen(func(request wire.Message, _ []byte) wire.Message {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+
 		s.got = &request
 		return s.answer
 	})
@@ -141,12 +146,14 @@ func newScripted(t *testing.T) *scripted {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+
 	return s
 }
 
 // run sends a test's request and says how the outcome differs from what is expected; "" is not at all.
 func (s *scripted) run(t *testing.T, address string, test recipeTest) string {
 	t.Helper()
+
 	request := wire.Message{Start: or(test.Request.Method, "GET"), Target: or(test.Request.Path, "/"), Headers: []rewrite.Header{
 		{Name: ":authority", Value: or(test.Request.Host, "example.com")},
 	}}
@@ -154,11 +161,13 @@ func (s *scripted) run(t *testing.T, address string, test recipeTest) string {
 		// What Envoy takes for the scheme of a request without TLS.
 		request.Headers = append(request.Headers, rewrite.Header{Name: "x-forwarded-proto", Value: test.Request.Scheme})
 	}
+
 	request.Headers = append(request.Headers, headers(test.Request.Headers)...)
 	s.mu.Lock()
 	s.got = nil
 	s.answer = wire.Message{Start: strconv.Itoa(max(test.Response.Status, 200)), Headers: headers(test.Response.Headers)}
 	s.mu.Unlock()
+
 	response, err := wire.Exchange(t.Context(), wire.HTTP1, address, request)
 	if err != nil {
 		return err.Error()
@@ -176,6 +185,7 @@ func (s *scripted) run(t *testing.T, address string, test recipeTest) string {
 		for name, values := range want {
 			compare(what+" header "+name, m.Values(name), []string(values))
 		}
+
 		for _, name := range absent {
 			compare(what+" header "+name, len(m.Values(name)), 0)
 		}
@@ -199,6 +209,7 @@ func (s *scripted) run(t *testing.T, address string, test recipeTest) string {
 		compare("location", response.Values("location"), []string{*expect.Location})
 	}
 	side(response, "response", expect.ResponseHeaders, expect.AbsentResponseHeaders)
+
 	return strings.Join(problems, "; ")
 }
 

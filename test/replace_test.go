@@ -31,6 +31,7 @@ func echo(t *testing.T) *wire.Upstream {
 		if served.Add(1)%4 == 0 {
 			time.Sleep(10 * time.Millisecond) // so that some requests are under way whenever a configuration changes
 		}
+
 		answer := wire.Message{Start: "200", Body: request.Target}
 		for _, v := range request.Values("x-rules") {
 			answer.Headers = append(answer.Headers, rewrite.Header{Name: "x-upstream-rules", Value: v})
@@ -41,6 +42,7 @@ func echo(t *testing.T) *wire.Upstream {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { u.Close() })
+
 	return u
 }
 
@@ -60,15 +62,18 @@ func ruled(response wire.Message) (string, error) {
 	if response.Start != "200" {
 		return "", fmt.Errorf("answers %s: %s", response.Start, response.Body)
 	}
+
 	n, found := strings.CutPrefix(response.Body, "/rules-")
 	if n, _, _ = strings.Cut(n, "/"); !found {
 		return "", fmt.Errorf("the path arrives as %s, not rewritten", response.Body)
 	}
+
 	for _, name := range []string{"x-upstream-rules", "x-pattern", "x-on-response", "x-all"} {
 		if got := response.Values(name); len(got) != 1 || got[0] != n {
 			return n, fmt.Errorf("the path is that of configuration %s, %s is %q", n, name, got)
 		}
 	}
+
 	return n, nil
 }
 
@@ -90,6 +95,7 @@ func asked(t *testing.T, e *envoy.Envoy, listener string) (string, error) {
 // eventually waits until a listener goes by a configuration.
 func eventually(t *testing.T, e *envoy.Envoy, listener, want string) {
 	t.Helper()
+
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		n, err := asked(t, e, listener)
 		if err == nil && n == want {
@@ -117,11 +123,13 @@ func TestWrongConfigurationInARunningProxyLeavesTheLastGoodOne(t *testing.T) {
 	if err == nil {
 		t.Fatal("Envoy takes the wrong configuration")
 	}
+
 	for _, fault := range wrongRulesFaults {
 		if !strings.Contains(err.Error(), fault) {
 			t.Errorf("the refusal does not tell %s:\n%v", fault, err)
 		}
 	}
+
 	for range 200 {
 		if n, err := asked(t, proxy, "shop"); err != nil || n != "1" {
 			t.Fatalf("behind a refused configuration, configuration %q is in force: %v", n, err)
@@ -143,6 +151,7 @@ func TestProxyThatStartsWithAWrongConfigurationAnswers500(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, fault := range wrongRulesFaults {
 		if !strings.Contains(strings.Join(reasons, "\n"), fault) {
 			t.Errorf("Envoy's log does not tell %s:\n%s", fault, strings.Join(reasons, "\n"))
@@ -183,6 +192,7 @@ func TestReplacementUnderLoad(t *testing.T) {
 		mu      sync.Mutex
 		seen    = map[string]int{}
 	)
+
 	run := func(listener string, protocol wire.Protocol, check func(n string)) {
 		workers.Go(func() {
 			c, err := wire.Dial(ctx, protocol, address(proxy, listener))
@@ -191,12 +201,14 @@ func TestReplacementUnderLoad(t *testing.T) {
 				return
 			}
 			defer c.Close()
+
 			for ctx.Err() == nil {
 				response, err := c.Exchange(someRequest)
 				if err != nil {
 					t.Errorf("a request to %s is lost: %v", listener, err)
 					return
 				}
+
 				n, err := ruled(response)
 				if err != nil {
 					t.Errorf("a request to %s: %v", listener, err)
@@ -222,6 +234,7 @@ func TestReplacementUnderLoad(t *testing.T) {
 			})
 		}
 	}
+
 	for n := 2; n < 2+replacements && !t.Failed(); n++ {
 		for from := done.Load(); done.Load() < from+between && !t.Failed(); {
 			time.Sleep(time.Millisecond)

@@ -29,6 +29,7 @@ func TestSeed(t *testing.T) {
 	if response.StatusCode != http.StatusTeapot {
 		t.Errorf("/banana/418 answers %s, want 418", response.Status)
 	}
+
 	for name, want := range map[string]string{
 		"Who-Am-I": "wasm-rewrite", "Injected-By": "istio-api!", "Site": "youdianzhishi.com", "Author": "陽明",
 		"Configdata": plugin.Configuration,
@@ -60,14 +61,17 @@ func get(t *testing.T, url string) (*http.Response, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	response, err := http.DefaultTransport.RoundTrip(request) // a redirect is an answer
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
+
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return response, body
 }

@@ -46,10 +46,12 @@ func TestSoak(t *testing.T) {
 		limit       = 4 << 20
 	)
 	mixed := mixed(t)
+
 	headers := []rewrite.Header{{Name: ":authority", Value: mixed.Host}}
 	for name, value := range mixed.Headers {
 		headers = append(headers, rewrite.Header{Name: name, Value: value})
 	}
+
 	upstream, err := wire.Listen(func(request wire.Message, _ []byte) wire.Message {
 		status := "200"
 		if strings.HasPrefix(request.Target, "/error") {
@@ -70,6 +72,7 @@ func TestSoak(t *testing.T) {
 	run := func(from, to int64) {
 		var workers sync.WaitGroup
 		sent.Store(from)
+
 		for range connections {
 			workers.Go(func() {
 				c, err := wire.Dial(t.Context(), wire.HTTP1, address(proxy, "soak"))
@@ -78,6 +81,7 @@ func TestSoak(t *testing.T) {
 					return
 				}
 				defer c.Close()
+
 				for n := sent.Add(1); n <= to && !t.Failed(); n = sent.Add(1) {
 					r := mixed.Requests[n%int64(len(mixed.Requests))]
 					response, err := c.Exchange(wire.Message{Start: "GET", Target: r.Path, Headers: headers})
@@ -94,6 +98,7 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(warm, requests)
+
 	after, err := resident(proxy.Pid())
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +115,7 @@ func resident(pid int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	_, rest, _ := strings.Cut(string(status), "\nVmRSS:")
 	kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	n, err := strconv.ParseInt(kib, 10, 64)

@@ -49,6 +49,7 @@ const gates = "verify: {image: {digest: '" + someDigest + "'}, before: {enabled:
 // gateObjects renders the chart and gives the gates' objects by kind namespace/name.
 func gateObjects(t *testing.T, values ...string) map[string]unstructured.Unstructured {
 	t.Helper()
+
 	objects := map[string]unstructured.Unstructured{}
 	for _, object := range chart.Objects(t, chart.MustRender(t, append([]string{chart.Module + gates}, values...)...)) {
 		if object.GetAnnotations()["helm.sh/hook"] != "" {
@@ -68,12 +69,14 @@ func into(t *testing.T, object unstructured.Unstructured, to any) {
 // What a gate may do in the cluster is as little as can be.
 func TestGatesHaveFewRights(t *testing.T) {
 	objects := gateObjects(t, gatedRules, "workloads: {other: {namespace: blog, selector: {app: blog}}, edge: {namespace: istio-system, selector: {istio: ingressgateway}}}")
+
 	var rights []string
 	for name, object := range objects {
 		switch object.GetKind() {
 		case "Role", "ClusterRole":
 			var role rbacv1.Role
 			into(t, object, &role)
+
 			for _, rule := range role.Rules {
 				rights = append(rights, fmt.Sprintf("%s: %s %s", name, strings.Join(rule.Verbs, ","), strings.Join(rule.Resources, ",")))
 			}
@@ -116,21 +119,25 @@ func TestGatesAreHooksOfHelmAlone(t *testing.T) {
 	if len(objects) != 7 {
 		t.Errorf("rendered %d objects, want two ConfigMaps, two Pods, a ServiceAccount, a Role and its binding", len(objects))
 	}
+
 	for name, object := range objects {
 		gate := "pre-install,pre-upgrade,test"
 		if strings.HasSuffix(name, "after") {
 			gate = "post-install,post-upgrade,test"
 		}
+
 		weight := "-1"
 		if object.GetKind() == "Pod" {
 			weight = "0"
 		}
+
 		got := object.GetAnnotations()
 		for key, want := range map[string]string{"helm.sh/hook": gate, "helm.sh/hook-weight": weight, "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"} {
 			if got[key] != want {
 				t.Errorf("%s: %s is %q, want %q", name, key, got[key], want)
 			}
 		}
+
 		for key := range got {
 			if strings.HasPrefix(key, "argocd.argoproj.io/") {
 				t.Errorf("%s has %s", name, key)
@@ -190,11 +197,13 @@ func before(t *testing.T, values string, env ...string) gateRun {
 	if err := command.Run(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
+
 	return gateRun{command.ProcessState.ExitCode(), out.String()}
 }
 
 func (g gateRun) want(t *testing.T, code int, words ...string) {
 	t.Helper()
+
 	for _, word := range words {
 		if g.code != code || !strings.Contains(g.out, word) {
 			t.Errorf("exit code %d, want %d and %q:\n%s", g.code, code, word, g.out)
@@ -276,6 +285,7 @@ func TestGateBefore(t *testing.T) {
 			}
 		}))
 		defer server.Close()
+
 		sum := fmt.Sprintf("%x", sha256.Sum256(module))
 		before(t, fmt.Sprintf("url: %s/plugin.wasm\nsha256: %s\n", server.URL, sum)+gatedRules).want(t, 0, "1 passed, 0 failed")
 		before(t, fmt.Sprintf("url: %s/plugin.wasm\nsha256: %s\n", server.URL, someDigest[7:])+gatedRules).
@@ -301,6 +311,7 @@ func TestTheRevisionNamesTheModule(t *testing.T) {
 		if other, ok := seen[revision]; ok {
 			t.Errorf("%s and %s: both have revision %s", module, other, revision)
 		}
+
 		seen[revision] = module
 	}
 }
@@ -314,6 +325,7 @@ func TestGatesReadWhatProxiesGet(t *testing.T) {
 		if strings.Contains(values, "delivery: EnvoyExtensionPolicy") {
 			after = "verify: {after: {enabled: false}}" // it has the other gate only
 		}
+
 		for _, object := range chart.Objects(t, chart.MustRender(t, gates, values, after)) {
 			switch object.GetKind() {
 			case "ConfigMap":
@@ -331,6 +343,7 @@ func TestGatesReadWhatProxiesGet(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &release); err != nil {
 			t.Fatal(err)
 		}
+
 		var got []string
 		for _, w := range release.Workloads {
 			got = append(got, w.Namespace+" "+compactJSON(t, parsed(t, w.Config)))

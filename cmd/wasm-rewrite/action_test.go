@@ -29,14 +29,17 @@ var expression = regexp.MustCompile(`\$\{\{ (inputs|steps)\.([a-z-]+)(?:\.output
 // run runs the action's own steps as GitHub does, and gives what they print.
 func (a action) run(t *testing.T, root, work string, inputs map[string]string) (printed string, code int) {
 	t.Helper()
+
 	outputs := map[string]string{}
 	for _, step := range a.Runs.Steps {
 		file := filepath.Join(work, "output")
 		if err := os.WriteFile(file, nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
+
 		command := exec.Command(step.Shell, "--noprofile", "--norc", "-eo", "pipefail", "-c", step.Run)
 		command.Dir = work
+
 		command.Env = append(os.Environ(), "GITHUB_ACTION_PATH="+root, "GITHUB_OUTPUT="+file, "RUNNER_TEMP="+work)
 		for name, value := range step.Env {
 			command.Env = append(command.Env, name+"="+expression.ReplaceAllStringFunc(value, func(text string) string {
@@ -50,6 +53,7 @@ func (a action) run(t *testing.T, root, work string, inputs map[string]string) (
 				return a.Inputs[m[2]].Default
 			}))
 		}
+
 		out, err := command.CombinedOutput()
 		printed += string(out)
 		var exit *exec.ExitError
@@ -59,15 +63,18 @@ func (a action) run(t *testing.T, root, work string, inputs map[string]string) (
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		written, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for line := range strings.Lines(string(written)) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			outputs[step.ID+"."+name] = value
 		}
 	}
+
 	return printed, 0
 }
 
@@ -83,11 +90,13 @@ func TestAction(t *testing.T) {
 	if err := yaml.Unmarshal(text, &a); err != nil {
 		t.Fatal(err)
 	}
+
 	work := t.TempDir()
 	tool := filepath.Join(work, "wasm-rewrite")
 	if out, err := exec.Command("go", "build", "-o", tool, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+
 	for name, rules := range map[string]string{
 		"bad.yaml":  "patterns:\n- name: leave\n  match: {path: {exact: /leave}}\n  redirect: {host: \"${query.to}\"}\n",
 		"fine.yaml": "patterns:\n- name: shop\n  match: {path: {prefix: /shop}}\n  rewrite: {path: /}\n",
@@ -96,6 +105,7 @@ func TestAction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, c := range []struct {
 		name   string
 		inputs map[string]string
@@ -118,6 +128,7 @@ func TestAction(t *testing.T) {
 			}
 		})
 	}
+
 	sarif, err := os.ReadFile(filepath.Join(work, "kept.sarif"))
 	if err != nil || !strings.Contains(string(sarif), `"version": "2.1.0"`) {
 		t.Errorf("%v: %s", err, sarif)

@@ -39,6 +39,7 @@ command line, or a chart or module that cannot be had.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, os.RemoveAll(f.trial.Dir)) }()
+
 			f.trial.Out = c.OutOrStdout()
 			return f.run(c.Context(), args[0])
 		},
@@ -47,6 +48,7 @@ command line, or a chart or module that cannot be had.`,
 	c.Flags().StringVar(&f.root, "environments", "environments", "the folder of the environments")
 	addInstead(c.Flags(), &f.trial.Instead)
 	require(c, "since")
+
 	return c
 }
 
@@ -61,6 +63,7 @@ func (f *changesFlags) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+
 	was, err := environment.Read(f.since, name)
 	if err != nil {
 		return err
@@ -78,8 +81,10 @@ func (f *changesFlags) run(ctx context.Context, name string) error {
 	if faults := is.Faults(); faults != nil {
 		return errors.Join(faults...)
 	}
+
 	for _, change := range places {
 		fmt.Fprintf(f.trial.Out, "place: %s\n", change)
 	}
+
 	return findings(f.trial.Run(ctx, was, is))
 }

@@ -38,6 +38,7 @@ func (f *clusterFlags) connect() (config *rest.Config, namespace string, err err
 	if f.timeout <= 0 {
 		return nil, "", fmt.Errorf("--timeout %s: want more than 0", f.timeout)
 	}
+
 	kubeconfig := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(f.rules, &f.overrides)
 	config, err = kubeconfig.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
@@ -46,7 +47,9 @@ func (f *clusterFlags) connect() (config *rest.Config, namespace string, err err
 	if err != nil {
 		return nil, "", fmt.Errorf("no cluster to ask: %w; name a kubeconfig with --kubeconfig or KUBECONFIG, and one of its contexts with --context", err)
 	}
+
 	namespace, _, err = kubeconfig.Namespace()
+
 	return config, namespace, err
 }
 
@@ -62,14 +65,17 @@ func (f *clusterFlags) readCluster(ctx context.Context, name string) (*input.Inp
 	if named := strings.TrimPrefix(name, clusterPrefix); named != "" {
 		namespace = named
 	}
+
 	cluster, err := status.Connect(config, status.Options{Namespace: namespace, Timeout: f.timeout})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+
 	list, err := cluster.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+
 	in, err := read.Cluster(list)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -77,7 +83,9 @@ func (f *clusterFlags) readCluster(ctx context.Context, name string) (*input.Inp
 	if len(in.Workloads) == 0 {
 		return nil, fmt.Errorf("%s: the chart made no object in namespace %s; name the namespace of the workloads, as %sshop", name, namespace, clusterPrefix)
 	}
+
 	in.Name = name
+
 	return in, nil
 }
 
@@ -87,6 +95,7 @@ func (f *clusterFlags) ask(options *status.Options) (*status.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	options.Namespace, options.Timeout = namespace, f.timeout
 	return status.Connect(config, *options)
 }

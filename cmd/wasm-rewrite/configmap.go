@@ -38,6 +38,7 @@ that mount it.`,
 			if len(data) > maxConfigMap {
 				return fmt.Errorf("%s: has %d bytes, a ConfigMap holds %d: use delivery WasmPlugin, whose image has no such limit, or the released module, which fits", args[0], len(data), maxConfigMap)
 			}
+
 			sum := sha256.Sum256(data)
 			for i, namespace := range namespaces {
 				// kubectl's server-side apply keeps no copy in an annotation, which
@@ -63,11 +64,13 @@ that mount it.`,
 					return err
 				}
 			}
+
 			return nil
 		},
 	}
 	c.Flags().StringVar(&name, "name", "wasm-rewrite-module", "name of the ConfigMap: module.configMap of the chart, <release>-module by default")
 	c.Flags().StringVar(&key, "key", "plugin.wasm", "key of the module: module.key of the chart")
 	c.Flags().StringSliceVarP(&namespaces, "namespace", "n", []string{"default"}, "namespaces to make it for")
+
 	return c
 }

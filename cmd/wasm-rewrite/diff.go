@@ -48,6 +48,7 @@ without rewrites.`,
 	c.Flags().IntVar(&f.examples, "examples", 3, "how many different requests to show of each group")
 	c.Flags().BoolVar(&f.exitCode, "exit-code", false, "exit with 1 where a request changes")
 	require(c, "requests")
+
 	return c
 }
 
@@ -55,10 +56,12 @@ func (f *diffFlags) run(c *cobra.Command, args []string) error {
 	if err := f.check(args); err != nil {
 		return err
 	}
+
 	log, err := f.readLog(c)
 	if err != nil {
 		return err
 	}
+
 	read, err := f.inputs.read(c, args)
 	if err != nil {
 		return err
@@ -74,6 +77,7 @@ func (f *diffFlags) run(c *cobra.Command, args []string) error {
 		}
 		return errFindings
 	}
+
 	r, err := pair.Compare(log, f.examples)
 	if err != nil {
 		return err
@@ -87,6 +91,7 @@ func (f *diffFlags) run(c *cobra.Command, args []string) error {
 	if err == nil && f.exitCode && r.Changed > 0 {
 		err = errFindings
 	}
+
 	return err
 }
 
@@ -103,6 +108,7 @@ func (f *diffFlags) check(args []string) error {
 	if slices.Contains(args, "-") && f.requests == "-" {
 		return errors.New("rules and --requests cannot both be stdin")
 	}
+
 	return nil
 }
 
@@ -114,6 +120,7 @@ func (f *diffFlags) readLog(c *cobra.Command) (*accesslog.Log, error) {
 			return nil, fmt.Errorf("--requests %s: cannot be read", f.requests)
 		}
 		defer file.Close()
+
 		from = file
 	}
 
@@ -124,5 +131,6 @@ func (f *diffFlags) readLog(c *cobra.Command) (*accesslog.Log, error) {
 	case log.Lines == 0:
 		return nil, fmt.Errorf("--requests %s: no line holds a request; `wasm-rewrite diff --help` names the formats", f.requests)
 	}
+
 	return log, nil
 }

@@ -37,6 +37,7 @@ what each one changed. A URL without scheme and host is of http://example.com.`,
 	c.Flags().StringArrayVarP(&f.headers, "header", "H", nil, "'name: value' of the request; may be repeated")
 	c.Flags().IntVar(&f.status, "response-status", 200, "status of the upstream's answer")
 	c.Flags().StringArrayVar(&f.responseHeaders, "response-header", nil, "'name: value' of the upstream's answer; may be repeated")
+
 	return c
 }
 
@@ -45,10 +46,12 @@ func (f *explainFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+
 	read, err := f.inputs.read(c, args[2:])
 	if err != nil {
 		return err
 	}
+
 	in := read[0]
 	if refused := lint.Refusals(in); refused != nil {
 		for _, finding := range refused {
@@ -63,16 +66,19 @@ func (f *explainFlags) run(c *cobra.Command, args []string) error {
 		if err != nil {
 			return err
 		}
+
 		e, err := explain.Explain(config, request, response)
 		if err != nil {
 			return err
 		}
+
 		all = append(all, workloadExplanation{in.Name, w.Name, e})
 	}
 
 	if f.output.format == "json" {
 		return terminal.JSON(c.OutOrStdout(), all)
 	}
+
 	for i, one := range all {
 		if i > 0 {
 			fmt.Fprintln(c.OutOrStdout())
@@ -82,6 +88,7 @@ func (f *explainFlags) run(c *cobra.Command, args []string) error {
 		}
 		one.Text(c.OutOrStdout(), request)
 	}
+
 	return nil
 }
 
@@ -90,6 +97,7 @@ func (f *explainFlags) exchange(method, url string) (request, response message.M
 	if err := f.output.check(); err != nil {
 		return request, response, err
 	}
+
 	request, err = exchange.ParseRequest(method, url, f.headers)
 	if err != nil {
 		return request, response, err
@@ -97,7 +105,9 @@ func (f *explainFlags) exchange(method, url string) (request, response message.M
 	if f.status < 100 || f.status > 599 {
 		return request, response, fmt.Errorf("--response-status %d: want a status from 100 to 599", f.status)
 	}
+
 	headers, err := exchange.ParseHeaders("--response-header", f.responseHeaders)
+
 	return request, exchange.Response(f.status, headers), err
 }
 

@@ -21,11 +21,13 @@ func newLint() *cobra.Command {
 	var ignore, routes []string
 	var failOn, explain string
 	var about strings.Builder
+
 	checks := make([]lint.Check, 0, len(lint.Checks))
 	for _, c := range lint.Checks {
 		fmt.Fprintf(&about, "  %-23s %-8s %s\n", c.Check, c.Severity, c.Short)
 		checks = append(checks, c.Check)
 	}
+
 	c := &cobra.Command{
 		Use:   "lint INPUT…",
 		Short: "Find what is wrong or doubtful in rules",
@@ -48,24 +50,29 @@ func newLint() *cobra.Command {
 			if err := output.check(); err != nil {
 				return err
 			}
+
 			rank, ok := ranks[failOn]
 			if !ok {
 				return fmt.Errorf("--fail-on %s: want %s", failOn, terminal.List(failOns))
 			}
+
 			for _, check := range ignore {
 				if !slices.Contains(checks, lint.Check(check)) {
 					return fmt.Errorf("--ignore %s: there is no such check; want %s", check, terminal.List(checks))
 				}
 			}
+
 			read, err := inputs.read(c, args)
 			unreadable, rest := lint.Unreadable(err)
 			if rest != nil {
 				return err // all of it, what is no YAML too
 			}
+
 			table, err := readRoutes(routes, c.InOrStdin())
 			if err != nil {
 				return err
 			}
+
 			r := newLintReport(read, unreadable, ignore, table)
 			if err := r.write(c.OutOrStdout(), output.format); err != nil {
 				return err
@@ -73,6 +80,7 @@ func newLint() *cobra.Command {
 			if slices.ContainsFunc(r.Findings, func(f lint.Finding) bool { return ranks[string(f.Severity)] <= rank }) {
 				return errFindings
 			}
+
 			return nil
 		},
 	}
@@ -85,6 +93,7 @@ func newLint() *cobra.Command {
 	complete(c, "ignore", checks)
 	complete(c, "explain", checks)
 	complete(c, "fail-on", failOns)
+
 	return c
 }
 
@@ -96,16 +105,20 @@ func readRoutes(files []string, stdin io.Reader) (*route.Table, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--routes %s: cannot be read", file)
 		}
+
 		docs, err := input.Parse(file, data)
 		if err != nil {
 			return nil, err
 		}
+
 		objects = append(objects, docs.Objects()...)
 	}
+
 	table := route.Parse(objects)
 	if len(files) > 0 && table.Empty() {
 		return nil, fmt.Errorf("--routes %s: there is no VirtualService and no HTTPRoute with a rule in it", strings.Join(files, ", "))
 	}
+
 	return table, nil
 }
 
@@ -115,11 +128,13 @@ func explainCheck(w io.Writer, check string) error {
 		_, err := io.WriteString(w, lint.Page())
 		return err
 	}
+
 	about, ok := lint.Check(check).Find()
 	if !ok {
 		return fmt.Errorf("--explain %s: there is no such check; `wasm-rewrite lint --help` lists them", check)
 	}
 	fmt.Fprintf(w, "%s (%s): %s\n\n%s", about.Check, about.Severity, about.Short, about.Help())
+
 	return nil
 }
 
@@ -165,6 +180,7 @@ func (r lintReport) text(w io.Writer) {
 		counts[f.Severity]++
 		f.Write(w)
 	}
+
 	found := "nothing found"
 	if len(r.Findings) > 0 {
 		found = fmt.Sprintf("%s, %s, %d info", terminal.Count(counts[lint.SeverityError], "error"), terminal.Count(counts[lint.SeverityWarning], "warning"), counts[lint.SeverityInfo])

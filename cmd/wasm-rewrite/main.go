@@ -40,9 +40,11 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
+
 	said, complaints := terminal.New(stdout), terminal.New(stderr)
 	root.SetOut(said)
 	root.SetErr(complaints)
+
 	for _, c := range root.Commands() {
 		if c.Annotations[printsData] != "" {
 			c.SetOut(stdout)
@@ -53,6 +55,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err := errors.Join(said.Flush(), complaints.Flush()); err != nil && code == exitFine {
 		return exitUsage
 	}
+
 	return code
 }
 
@@ -116,6 +119,7 @@ force, 2 a wrong command line, or input or a cluster that cannot be read.`,
 	}
 	root.SetVersionTemplate("wasm-rewrite {{.Version}}\n")
 	root.AddCommand(newLint(), newTest(), newExplain(), newDiff(), data(newImport()), data(newConfigMap()), newStatus(), newVerify(), newPromote(), newChanges(), newPending())
+
 	return root
 }
 
@@ -168,6 +172,7 @@ func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, err
 	}
 	var inputs []*input.Input
 	var faults []error
+
 	found := map[string]bool{}
 	for _, name := range names {
 		in, err := f.readOne(c.Context(), name)
@@ -179,19 +184,23 @@ func (f *inputFlags) read(c *cobra.Command, names []string) ([]*input.Input, err
 			// Plain rules are of any workload.
 			in.Workloads = slices.DeleteFunc(in.Workloads, func(w input.Workload) bool { return w.Name != "" && !slices.Contains(f.workload, w.Name) })
 		}
+
 		for _, w := range in.Workloads {
 			found[w.Name] = true
 		}
+
 		inputs = append(inputs, in)
 	}
 	if len(faults) > 0 {
 		return inputs, errors.Join(faults...)
 	}
+
 	for _, name := range f.workload {
 		if !found[name] {
 			return nil, fmt.Errorf("--workload %s: there is none of this name in %s", name, strings.Join(names, ", "))
 		}
 	}
+
 	return inputs, nil
 }
 

@@ -40,6 +40,7 @@ Exit codes: 0 nothing, 1 something, 2 the chart cannot be had or the cluster can
 	f.cluster.add(c.Flags(), "the API server")
 	c.Flags().StringVar(&f.root, "environments", "environments", "the folder of the environments")
 	c.Flags().StringVar(&f.chart, "chart", "", "folder or .tgz of a chart instead of that which release.yaml pins")
+
 	return c
 }
 
@@ -67,10 +68,12 @@ func (f *pendingFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+
 	changed, err := pending.Tell(c.OutOrStdout(), running, planned)
 	if err == nil && !changed {
 		fmt.Fprintf(c.OutOrStdout(), "nothing: the cluster has what %s says\n", e.Dir)
 	}
+
 	return findings(!changed, err)
 }
 
@@ -81,10 +84,12 @@ func (f *pendingFlags) plan(ctx context.Context, e *environment.Environment) (in
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
 	chart, err := environment.Instead{Chart: f.chart}.FetchChart(ctx, e, dir)
 	if err != nil {
 		return nil, err
 	}
+
 	return e.Render(chart, dir)
 }
 
@@ -94,17 +99,21 @@ func (f *pendingFlags) running(ctx context.Context, e *environment.Environment, 
 	if err != nil {
 		return nil, err
 	}
+
 	var list []unstructured.Unstructured
 	for _, namespace := range pending.Namespaces(e, planned) {
 		cluster, err := status.Connect(config, status.Options{Namespace: namespace, Timeout: f.cluster.timeout})
 		if err != nil {
 			return nil, err
 		}
+
 		some, err := cluster.List(ctx)
 		if err != nil {
 			return nil, err
 		}
+
 		list = append(list, some...)
 	}
+
 	return pending.Running(list)
 }

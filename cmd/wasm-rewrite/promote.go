@@ -50,7 +50,9 @@ cannot be had.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, os.RemoveAll(p.Trial.Dir)) }()
+
 			p.Trial.Out = c.OutOrStdout()
+
 			return findings(p.Run(c.Context(), args[0], args[1]))
 		},
 	}
@@ -59,10 +61,12 @@ cannot be had.`,
 	flags.BoolVar(&p.ReleaseOnly, "release", false, "only release.yaml")
 	flags.StringVar(&p.Root, "environments", "environments", "the folder of the environments")
 	cluster.add(flags, "the API server")
+
 	argo.Cluster = func() (*rest.Config, error) { config, _, err := cluster.connect(); return config, err }
 	flags.StringVar(&argo.Namespace, "argocd-namespace", "argocd", "namespace of the Applications")
 	flags.StringVar(&argo.Application, "application", "", "Application of FROM (default wasm-rewrite-FROM)")
 	flags.BoolVar(&unverified, "unverified", false, "do not ask Argo CD whether FROM runs what is copied")
 	addInstead(flags, &p.Trial.Instead)
+
 	return c
 }

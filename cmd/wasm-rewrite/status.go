@@ -45,11 +45,13 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 			if options.AdminPort < 1 || options.AdminPort > 65535 {
 				return fmt.Errorf("--proxy-admin-port %d: want a port, 1 to 65535", options.AdminPort)
 			}
+
 			options.Only = args
 			cluster, err := flags.ask(&options)
 			if err != nil {
 				return err
 			}
+
 			r, err := cluster.Ask(c.Context())
 			if err != nil {
 				return err
@@ -63,6 +65,7 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 			if err != nil {
 				return err
 			}
+
 			return findings(r.Fine())
 		},
 	}
@@ -71,5 +74,6 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 	c.Flags().StringVarP(&flags.overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
 	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the proxies' admin port")
 	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
+
 	return c
 }

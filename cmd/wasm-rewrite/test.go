@@ -50,6 +50,7 @@ A random sample counts as in.`,
 	c.Flags().StringVar(&f.wasm, "wasm", "", "the compiled filter to run them in, instead of the engine: build/plugin.wasm")
 	c.Flags().StringVar(&f.only, "run", "", "only the tests whose name this regex fits")
 	c.Flags().Float64Var(&f.atLeast, "min-coverage", 0, "percent of the patterns that must act in some test")
+
 	return c
 }
 
@@ -58,6 +59,7 @@ func (f *testFlags) run(c *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+
 	read, err := f.inputs.read(c, args)
 	if err != nil {
 		return err
@@ -69,6 +71,7 @@ func (f *testFlags) run(c *cobra.Command, args []string) (err error) {
 		}
 		defer func() { err = errors.Join(err, s.Module.Close(c.Context())) }()
 	}
+
 	r, err := s.Run(c.Context(), read...)
 	if err != nil {
 		return err
@@ -85,6 +88,7 @@ func (f *testFlags) run(c *cobra.Command, args []string) (err error) {
 	if err == nil && !r.Fine() {
 		err = errFindings
 	}
+
 	return err
 }
 
@@ -93,6 +97,7 @@ func (f *testFlags) suite() (*suite.Suite, error) {
 	if err := f.output.check(); err != nil {
 		return nil, err
 	}
+
 	only, err := regexp.Compile(f.only)
 	if err != nil {
 		return nil, fmt.Errorf("--run %s: %w", f.only, err)
@@ -100,5 +105,6 @@ func (f *testFlags) suite() (*suite.Suite, error) {
 	if f.atLeast < 0 || f.atLeast > 100 {
 		return nil, fmt.Errorf("--min-coverage %v: want a number from 0 to 100", f.atLeast)
 	}
+
 	return &suite.Suite{Only: only, AtLeast: f.atLeast}, nil
 }

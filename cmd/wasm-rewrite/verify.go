@@ -49,6 +49,7 @@ func readRelease(c *cobra.Command, name string) (*release.Release, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot be read; the chart writes it where verify.before or verify.after is enabled", name)
 	}
+
 	r, err := release.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -86,7 +87,9 @@ cannot be asked.`,
 			if a.Cluster, err = flags.ask(&options); err != nil {
 				return err
 			}
+
 			a.Timeout, a.Out = options.Timeout, c.OutOrStdout()
+
 			return findings(a.Run(c.Context()))
 		},
 	}
@@ -96,6 +99,7 @@ cannot be asked.`,
 	c.Flags().StringVar(&a.Address, "address", "", "HOST:PORT that live tests are sent to, instead of the host that each names")
 	c.Flags().IntVar(&options.StatsPort, "stats-port", 15090, "the proxies' port with metrics for Prometheus")
 	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
+
 	return c
 }
 

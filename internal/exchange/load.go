@@ -10,6 +10,7 @@ func Load(text []byte) (*rewrite.Config, *rewrite.Rules, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+
 	config, err := rewrite.Parse(text)
 	return config, rules, err
 }

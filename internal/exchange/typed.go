@@ -19,15 +19,18 @@ func ParseRequest(method, url string, headers []string) (message.Message, error)
 		if before != "http" && before != "https" {
 			return message.Message{}, fmt.Errorf("%s: want http:// or https://", url)
 		}
+
 		end := strings.IndexAny(rest, "/?#")
 		if end < 0 {
 			end = len(rest)
 		}
+
 		scheme, authority, target = before, rest[:end], rest[end:]
 		if !strings.HasPrefix(target, "/") {
 			target = "/" + target
 		}
 	}
+
 	target, _, _ = strings.Cut(target, "#") // clients keep it to themselves
 	if !strings.HasPrefix(target, "/") && target != "*" || authority == "" {
 		return message.Message{}, fmt.Errorf("%s: want a URL such as https://shop.example.com/old?v=2, or a path", url)
@@ -38,6 +41,7 @@ func ParseRequest(method, url string, headers []string) (message.Message, error)
 	if err != nil {
 		return message.Message{}, err
 	}
+
 	for i := 0; i < len(list); i++ {
 		if list[i].Name == "host" {
 			authority = list[i].Value
@@ -45,6 +49,7 @@ func ParseRequest(method, url string, headers []string) (message.Message, error)
 			i--
 		}
 	}
+
 	return Request(method, scheme, authority, target, list), nil
 }
 
@@ -55,6 +60,7 @@ func ParseHeaders(flag string, lines []string) (list []message.Header, err error
 		if name = strings.ToLower(strings.TrimSpace(name)); !ok || name == "" || strings.ContainsAny(name, " \t") {
 			return nil, fmt.Errorf("%s %q: want 'name: value'", flag, line)
 		}
+
 		list = append(list, message.Header{Name: name, Value: strings.TrimSpace(value)})
 	}
 	return list, nil

@@ -102,7 +102,9 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 		}
 	}
 	slices.Sort(cuts)
+
 	base := message.Message{Headers: message.NewRequestHeaders(request.Headers...).All()}
+
 	states := []pass{{request: base.Headers, response: all.base}}
 	for _, i := range cuts {
 		cut := *config
@@ -122,6 +124,7 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 		}
 		return &states[n]
 	}
+
 	last := -1
 	for _, s := range steps {
 		p := &config.Patterns[s.Pattern]
@@ -132,11 +135,13 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 			if p.Match.Response != nil {
 				at = base.Headers
 			}
+
 			step.Why = why(p, s.Condition, at, before.response)
 		}
 		if s.Verdict == rewrite.NotSampled {
 			step.Why = sampled(p.Sample, before.request)
 		}
+
 		switch {
 		case s.Response:
 			step.Changes = changes(before.response, after.response)
@@ -153,11 +158,13 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 		}
 	}
 	slices.SortStableFunc(e.Response, func(a, b Step) int { return index(rules, a.Pattern) - index(rules, b.Pattern) })
+
 	for i := last + 1; i < len(config.Patterns); i++ {
 		if config.Patterns[i].Match.Response == nil {
 			e.Untried++
 		}
 	}
+
 	end := states[len(states)-1]
 	e.Outside = changes(end.request, all.request)
 	e.OutsideResponse = changes(end.response, all.response)
@@ -169,6 +176,7 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 		m := shown(message.Message{Headers: all.request, Body: request.Body})
 		e.Upstream = &m
 	}
+
 	return e, nil
 }
 
@@ -206,6 +214,7 @@ func (p *pass) run(request, response message.Message, trace func(rewrite.Step)) 
 	if p.given != nil {
 		response = *p.given
 	}
+
 	headers = message.NewResponseHeaders(response.Headers...)
 	p.base, p.body = headers.All(), response.Body
 	out = stream.Response(exchange.Source(headers))
@@ -217,28 +226,34 @@ func (p *pass) run(request, response message.Message, trace func(rewrite.Step)) 
 // which they come; the order of different names is no difference.
 func changes(before, after []message.Header) []Change {
 	list := []Change{}
+
 	var names []string
 	for _, h := range append(slices.Clone(before), after...) {
 		if !slices.Contains(names, h.Name) {
 			names = append(names, h.Name)
 		}
 	}
+
 	for _, name := range names {
 		was, is := exchange.Values(message.Message{Headers: before}, name), exchange.Values(message.Message{Headers: after}, name)
 		if slices.Equal(was, is) {
 			continue
 		}
+
 		same := 0
 		for same < len(was) && same < len(is) && was[same] == is[same] {
 			same++
 		}
+
 		for _, v := range was[same:] {
 			list = append(list, Change{"-", name, v})
 		}
+
 		for _, v := range is[same:] {
 			list = append(list, Change{"+", name, v})
 		}
 	}
+
 	return list
 }
 
@@ -256,12 +271,14 @@ func why(p *rewrite.Pattern, c rewrite.Condition, request, response []message.He
 	path, query, _ := strings.Cut(first(":path"), "?")
 	m := &p.Match
 	at := c.Index
+
 	says := func(want, what, is string) string { return c.String() + ": " + want + "; " + what + " is " + is }
 	switch c.Kind {
 	case rewrite.OnPath:
 		if m.Path == nil || !strings.HasPrefix(path, "/") {
 			return says("a path that begins with /", "the path", strconv.Quote(path))
 		}
+
 		w := wants(written{"exact": m.Path.Exact, "prefix": m.Path.Prefix, "suffix": m.Path.Suffix, "regex": m.Path.Regex}, m.Path.IgnoreCase)
 		if m.Path.Suffix != nil {
 			w += " with something before it"
@@ -295,6 +312,7 @@ func why(p *rewrite.Pattern, c rewrite.Condition, request, response []message.He
 		h := m.Response.Headers[at]
 		return says(value(h), h.Name, list(get(response, strings.ToLower(h.Name))))
 	}
+
 	return c.String()
 }
 

@@ -26,6 +26,7 @@ func (e *Explanation) Text(w io.Writer, request message.Message) {
 	writeSteps(w, e.Response)
 	writeOutside(w, e.OutsideResponse)
 	fmt.Fprintf(w, "the client gets %s\n", e.Client.Value(":status"))
+
 	for _, h := range e.Client.Headers {
 		if h.Name != ":status" {
 			fmt.Fprintf(w, "  %s: %s\n", terminal.Line(h.Name), terminal.Cut(h.Value))

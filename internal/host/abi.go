@@ -63,6 +63,7 @@ func (f hostFunction) answer(ctx context.Context, vm *VM, name string, mem memor
 	if vm.restricted && name != "proxy_log" {
 		return 0, fmt.Errorf("it called %s before it was started", name)
 	}
+
 	acting := vm.acting()
 	vm.calls[name]++
 	if acting.stream != nil {
@@ -73,7 +74,9 @@ func (f hostFunction) answer(ctx context.Context, vm *VM, name string, mem memor
 			return status, nil
 		}
 	}
+
 	call := &hostCall{ctx: ctx, vm: vm, acting: acting, mem: mem, args: args}
+
 	return f.run(call), call.trap
 }
 
@@ -157,6 +160,7 @@ func (c *hostCall) give(i int, s string) Status {
 			c.trap = err // the module trapped: so does the callback that made this call
 			return StatusInternalFailure
 		}
+
 		at = uint32(address)
 		if at == 0 || !c.mem.WriteString(at, s) {
 			return StatusInvalidMemoryAccess
@@ -165,6 +169,7 @@ func (c *hostCall) give(i int, s string) Status {
 	if status := c.put32(i, at); status != StatusOK {
 		return status
 	}
+
 	return c.put32(i+1, uint32(len(s)))
 }
 
@@ -192,6 +197,7 @@ func (c *hostCall) log() Status {
 	if c.u32(0) > uint32(LevelCritical) {
 		return StatusBadArgument
 	}
+
 	message, ok := c.data(1)
 	if !ok {
 		return StatusInvalidMemoryAccess
@@ -218,7 +224,9 @@ func (c *hostCall) setProperty() Status {
 	if c.acting.stream == nil {
 		return StatusNotFound
 	}
+
 	c.acting.stream.properties[path] = value
+
 	return StatusOK
 }
 
@@ -232,7 +240,9 @@ func (c *hostCall) getProperty() Status {
 	if path == "" {
 		return StatusSerializationFailure
 	}
+
 	path = strings.TrimSuffix(path, "\x00")
+
 	value, found := "", false
 	switch {
 	case path == "plugin_name" && c.acting.plugin != nil:
@@ -245,6 +255,7 @@ func (c *hostCall) getProperty() Status {
 	if !found {
 		return StatusNotFound
 	}
+
 	return c.give(2, value)
 }
 
@@ -266,6 +277,7 @@ func (c *hostCall) sendLocalResponse() Status {
 			s.answer.GRPCStatus = &status
 		}
 	}
+
 	return StatusOK
 }
 
@@ -286,6 +298,7 @@ func (c *hostCall) getSharedData() Status {
 	if !ok {
 		return StatusInvalidMemoryAccess
 	}
+
 	v, found := c.vm.shared[key]
 	if !found {
 		return StatusNotFound
@@ -293,6 +306,7 @@ func (c *hostCall) getSharedData() Status {
 	if status := c.give(2, v.data); status != StatusOK {
 		return status
 	}
+
 	return c.put32(4, v.cas)
 }
 
@@ -302,11 +316,14 @@ func (c *hostCall) setSharedData() Status {
 	if !ok || !ok2 {
 		return StatusInvalidMemoryAccess
 	}
+
 	old := c.vm.shared[key]
 	if cas := c.u32(4); cas != 0 && cas != old.cas {
 		return StatusCasMismatch
 	}
+
 	c.vm.shared[key] = sharedValue{value, old.cas + 1}
+
 	return StatusOK
 }
 
@@ -344,6 +361,7 @@ func (c *hostCall) readable() *HeaderMap {
 
 func (c *hostCall) getHeader() Status {
 	m := c.readable()
+
 	name, ok := c.data(1)
 	switch {
 	case c.u32(0) > maxMapType:
@@ -353,16 +371,19 @@ func (c *hostCall) getHeader() Status {
 	case m == nil:
 		return StatusBadArgument
 	}
+
 	value, found := m.Get(name)
 	if !found {
 		return StatusNotFound
 	}
+
 	return c.give(3, value)
 }
 
 // edit runs f on the map of argument 0 with the name in arguments 1 and 2.
 func (c *hostCall) edit(f func(m *HeaderMap, name string) Status) Status {
 	m := c.headerMap()
+
 	name, ok := c.data(1)
 	switch {
 	case c.u32(0) > maxMapType:
@@ -372,6 +393,7 @@ func (c *hostCall) edit(f func(m *HeaderMap, name string) Status) Status {
 	case m == nil:
 		return StatusBadArgument
 	}
+
 	return f(m, name)
 }
 
@@ -409,6 +431,7 @@ func (c *hostCall) getHeaders() Status {
 	if c.u32(0) > maxMapType {
 		return StatusBadArgument
 	}
+
 	m := c.readable()
 	if m == nil || m.Len() == 0 {
 		return c.give(1, "")
@@ -420,6 +443,7 @@ func (c *hostCall) setHeaders() Status {
 	if c.u32(0) > maxMapType {
 		return StatusBadArgument
 	}
+
 	m := c.headerMap()
 	data, ok := c.data(1)
 	if !ok {
@@ -429,6 +453,7 @@ func (c *hostCall) setHeaders() Status {
 		return StatusBadArgument
 	}
 	m.Replace(unmarshalPairs([]byte(data)))
+
 	return StatusOK
 }
 
@@ -467,6 +492,7 @@ func (c *hostCall) buffer() ([]byte, Status) {
 	if c.u32(0) > maxBufferType {
 		return nil, StatusBadArgument
 	}
+
 	return nil, StatusOK
 }
 
@@ -500,6 +526,7 @@ func (c *hostCall) getBuffer() Status {
 	if status != StatusOK {
 		return status
 	}
+
 	start, end := uint64(c.u32(1)), uint64(c.u32(1))+uint64(c.u32(2))
 	size := uint64(len(b))
 	return c.give(3, string(b[min(start, size):min(end, size)]))
@@ -512,14 +539,17 @@ func (c *hostCall) setBuffer() Status {
 	if status != StatusOK {
 		return status
 	}
+
 	data, ok := c.data(3)
 	if !ok {
 		return StatusInvalidMemoryAccess
 	}
+
 	body := c.body()
 	if body == nil {
 		return StatusBadArgument
 	}
+
 	start, size, length := int(c.u32(1)), int(c.u32(2)), len(*body)
 	switch {
 	case start == 0 && size == 0:
@@ -531,6 +561,7 @@ func (c *hostCall) setBuffer() Status {
 	default:
 		return StatusBadArgument
 	}
+
 	return StatusOK
 }
 
@@ -550,6 +581,7 @@ func (c *hostCall) defineMetric() Status {
 	if !ok {
 		return StatusInvalidMemoryAccess
 	}
+
 	id, status := c.vm.metrics.define(c.u32(0), name)
 	if status != StatusOK {
 		return status
@@ -576,6 +608,7 @@ func (c *hostCall) setEffectiveContext() Status {
 	if !ok {
 		return StatusBadArgument
 	}
+
 	c.vm.effective = other
 	return StatusOK
 }
@@ -613,6 +646,7 @@ func (c *hostCall) continueStream() Status {
 	case upstreamStream:
 		return StatusUnimplemented
 	}
+
 	return StatusBadArgument
 }
 

@@ -31,6 +31,7 @@ var pluginExports = []string{
 
 func compiledPlugin(t *testing.T) wazero.CompiledModule {
 	t.Helper()
+
 	ctx := context.Background()
 	runtime := wazero.NewRuntime(ctx)
 	t.Cleanup(func() { runtime.Close(ctx) })
@@ -60,8 +61,10 @@ func TestThePluginImportsWhatEveryHostHas(t *testing.T) {
 	if err := checkImports(module); err != nil {
 		t.Error(err)
 	}
+
 	for _, f := range module.ImportedFunctions() {
 		from, name, _ := f.Import()
+
 		known, ok := hostFunctions[name]
 		switch {
 		case from == "env" && !strings.HasPrefix(name, "proxy_"):

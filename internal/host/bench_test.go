@@ -14,6 +14,7 @@ func BenchmarkStart(b *testing.B) {
 	module := pluginModule(b)
 	used := time.Duration(0)
 	defer func() { b.ReportMetric(float64(used.Milliseconds())/float64(b.N), "cpu-ms/op") }()
+
 	for b.Loop() {
 		b.StopTimer()
 		vm, err := module.New(b.Context(), Options{})
@@ -21,10 +22,12 @@ func BenchmarkStart(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
+
 		start := cpu()
 		if _, err := vm.Start(b.Context(), "many", config); err != nil {
 			b.Fatal(err)
 		}
+
 		used += cpu() - start
 	}
 }

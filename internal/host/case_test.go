@@ -19,6 +19,7 @@ func TestCases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	vm := pluginVM(t)
 	cases = slices.DeleteFunc(cases, func(c rewritetest.Case) bool { return c.Native() })
 	rewritetest.RunCases(t, cases, func(t *testing.T, c rewritetest.Case) (rewritetest.Subject, []string) {
@@ -39,6 +40,7 @@ func TestCases(t *testing.T) {
 				t.Error(err)
 			}
 		})
+
 		return &caseSubject{t, vm, plugin}, nil
 	})
 }
@@ -58,6 +60,7 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 	if err != nil {
 		return seen, err
 	}
+
 	seen.Client = caseMessage(result.Client)
 	if result.Upstream != nil {
 		m := caseMessage(*result.Upstream)
@@ -66,7 +69,9 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 	if err := s.plugin.Tick(s.t.Context()); err != nil {
 		return seen, err
 	}
+
 	seen.Counts = []string{}
+
 	prefix := "wasm_rewrite." + strings.ReplaceAll(s.plugin.name, "-", "_") + "."
 	for name, value := range s.vm.Metrics() {
 		own, is := strings.CutPrefix(name, prefix)
@@ -76,6 +81,7 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 		}
 	}
 	slices.Sort(seen.Counts)
+
 	return seen, nil
 }
 
@@ -99,5 +105,6 @@ func caseMessage(from Message) rewritetest.Message {
 			m.Headers = append(m.Headers, rewrite.Header{Name: h.Name, Value: h.Value})
 		}
 	}
+
 	return m
 }

@@ -98,6 +98,7 @@ func TestHostIsEnvoy(t *testing.T) {
 				g.call("proxy_record_metric", deref(resultsAt), int64(7))
 				g.show8("proxy_get_metric", deref(resultsAt))
 			}
+
 			for id := range 4 {
 				g.call("proxy_increment_metric", 400+id, int64(1))
 				g.call("proxy_record_metric", 400+id, int64(1))
@@ -113,6 +114,7 @@ func TestHostIsEnvoy(t *testing.T) {
 				g.call("proxy_set_buffer_bytes", kind, 0, 1, str("x"))
 			}
 			g.call("proxy_get_shared_data", str("none"), resultsAt, resultsAt+4, resultsAt+8)
+
 			for stream := range 3 {
 				g.call("proxy_continue_stream", stream+2)
 			}
@@ -123,6 +125,7 @@ func TestHostIsEnvoy(t *testing.T) {
 			g.call("proxy_http_call", str("none"), str(""), str(""), str(""), 1000, resultsAt)
 			g.call("proxy_resolve_shared_queue", str(""), str("none"), resultsAt)
 			g.call("proxy_enqueue_shared_queue", 99, str("none"))
+
 			for token := range 4 {
 				g.call("proxy_grpc_close", 400+token)
 				g.call("proxy_grpc_cancel", 400+token)
@@ -161,6 +164,7 @@ func TestHostIsEnvoy(t *testing.T) {
 			edit:    respond(400+status*(1+status%6), "x"),
 		})
 	}
+
 	for c := range 256 {
 		// The others are refused too, but Envoy escapes them in what it tells the client.
 		if c >= ' ' && c != '"' && c != '\\' {
@@ -171,6 +175,7 @@ func TestHostIsEnvoy(t *testing.T) {
 		if c > 0x20 && c < 0x7f || c > 0x82 {
 			continue
 		}
+
 		value := "a" + string([]byte{byte(c)}) + "b"
 		exchanges = append(exchanges,
 			exchange{name: fmt.Sprintf("byte %#02x in a request header", c), edit: func(g *program) {
@@ -180,6 +185,7 @@ func TestHostIsEnvoy(t *testing.T) {
 				g.call("proxy_replace_header_map_value", 2, str("x-a"), str(value))
 			}})
 	}
+
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 60 {
 		exchanges = append(exchanges, exchange{
@@ -225,9 +231,11 @@ func TestCallbacksAreEnvoys(t *testing.T) {
 		}
 		g.call("proxy_log", 2, str(name))
 		g.call("proxy_log", 2, resultsAt, 4*g.params)
+
 		for _, path := range []str{"plugin_name", "plugin_root_id", "plugin_vm_id"} {
 			g.show("proxy_get_property", path)
 		}
+
 		for kind := range 8 {
 			g.show("proxy_get_buffer_bytes", kind, 0, 100)
 		}
@@ -239,11 +247,13 @@ func TestCallbacksAreEnvoys(t *testing.T) {
 			g.ret(result)
 		}
 	}
+
 	exchanges := []exchange{
 		{name: "GET"},
 		{name: "HEAD", method: "HEAD", body: "body"},
 	}
 	ctx := context.Background()
+
 	vm, plugin := startProbe(t, p, Options{})
 	for _, e := range exchanges {
 		request := Message{Headers: []Header{{Name: ":method", Value: "GET"}, {Name: ":path", Value: "/received"}, {Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}, {Name: "x-case", Value: ""}, {Name: "x-forwarded-proto", Value: "http"}}}
@@ -255,6 +265,7 @@ func TestCallbacksAreEnvoys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	var here []string
 	for _, l := range vm.Logs() {
 		here = append(here, l.Message)
@@ -264,6 +275,7 @@ func TestCallbacksAreEnvoys(t *testing.T) {
 		inEnvoy := messages(log)
 		// Envoy tries a configuration out in a VM of its own before.
 		const perCallback = 16
+
 		inEnvoy = inEnvoy[max(0, lastIndex(inEnvoy, "proxy_on_vm_start")-perCallback):]
 		for i := range max(len(here), len(inEnvoy)) {
 			if i >= len(inEnvoy) || i >= len(here) || here[i] != inEnvoy[i] {
@@ -293,6 +305,7 @@ func calls(lines ...string) func(g *program) {
 	return func(g *program) {
 		for _, line := range lines {
 			part := strings.SplitN(line, " ", 4)
+
 			kind := int(part[1][0] - '0')
 			switch part[0] {
 			case "get":
@@ -368,6 +381,7 @@ func (p *probe) lastID() string { return fmt.Sprintf("%04d", p.cases-1) }
 // caseProbe makes one module of all exchanges. The header x-case says which.
 func caseProbe(exchanges []exchange) *probe {
 	p := newProbe()
+
 	request, response := p.on("proxy_on_request_headers"), p.on("proxy_on_response_headers")
 	for _, g := range []*program{request, response} {
 		kind := map[*program]int{request: requestHeaders, response: responseHeaders}[g]
@@ -376,6 +390,7 @@ func caseProbe(exchanges []exchange) *probe {
 		g.digits = 0
 	}
 	response.call("proxy_log", 2, str("response"))
+
 	for _, e := range exchanges {
 		p.cases++
 		for _, g := range []*program{request, response} {
@@ -397,6 +412,7 @@ func caseProbe(exchanges []exchange) *probe {
 	}
 	request.ret(0)
 	response.ret(0)
+
 	return p
 }
 
@@ -411,6 +427,7 @@ func compare(t *testing.T, envoy string, exchanges []exchange) {
 	p := caseProbe(exchanges)
 	inEnvoy, _ := runEnvoy(t, envoy, p.bytes(), exchanges)
 	ctx := context.Background()
+
 	vm, plugin := startProbe(t, p, Options{})
 	for i, e := range exchanges {
 		want := inEnvoy[i]
@@ -434,11 +451,14 @@ func compare(t *testing.T, envoy string, exchanges []exchange) {
 			t.Errorf("%s: %v", e.name, err)
 			continue
 		}
+
 		got.client = head(result.Client) + "\n" + result.Client.Body
+
 		var logged []string
 		for _, l := range vm.Logs()[before:] {
 			logged = append(logged, l.Message)
 		}
+
 		got.saw = byCase(logged)[fmt.Sprintf("%04d", i)]
 		for pass, name := range []string{"request", "response"} {
 			if g, w := fmt.Sprintf("%q", got.saw[pass]), fmt.Sprintf("%q", want.saw[pass]); g != w {
@@ -457,6 +477,7 @@ func compare(t *testing.T, envoy string, exchanges []exchange) {
 // byCase sorts the probe's messages by case and direction.
 func byCase(messages []string) map[string][2][]string {
 	saw := map[string][2][]string{}
+
 	id, pass := "", 0
 	for _, m := range messages {
 		if start, ok := strings.CutPrefix(m, "CASE "); ok {
@@ -466,10 +487,12 @@ func byCase(messages []string) map[string][2][]string {
 			}
 			continue
 		}
+
 		both := saw[id]
 		both[pass] = append(both[pass], m)
 		saw[id] = both
 	}
+
 	return saw
 }
 
@@ -479,6 +502,7 @@ var proxysOwn = []string{"date", "server", "connection", "transfer-encoding", "x
 // head writes headers as Envoy does on HTTP/1, without those of proxysOwn.
 func head(m Message) string {
 	start := map[string]string{}
+
 	var lines strings.Builder
 	for _, h := range m.Headers {
 		switch {
@@ -494,6 +518,7 @@ func head(m Message) string {
 	if status, ok := start[":status"]; ok {
 		return status + "\n" + lines.String()
 	}
+
 	return start[":method"] + " " + start[":path"] + "\n" + lines.String()
 }
 
@@ -506,11 +531,13 @@ func rawHead(raw string) string {
 	}
 	var b strings.Builder
 	b.WriteString(strings.TrimSuffix(first, " HTTP/1.1") + "\n")
+
 	for _, line := range lines[1:] {
 		if name, _, _ := strings.Cut(line, ":"); line != "" && line != "content-length: 0" && !slices.Contains(proxysOwn, name) {
 			b.WriteString(line + "\n")
 		}
 	}
+
 	return b.String()
 }
 
@@ -525,10 +552,12 @@ func envoys(t *testing.T) []string {
 		}
 		return []string{path}
 	}
+
 	found, err := filepath.Glob("../../build/envoy/*/envoy")
 	if err != nil || len(found) == 0 {
 		t.Fatal("no Envoy under build/envoy: run make envoy, or set ENVOY to one")
 	}
+
 	return found
 }
 
@@ -540,7 +569,9 @@ func runEnvoy(t *testing.T, envoy string, wasm []byte, exchanges []exchange) ([]
 		t.Fatal(err)
 	}
 	defer upstream.Close()
+
 	requests := make(chan string, 1)
+
 	responses := make(chan string, 1)
 	go func() {
 		for {
@@ -557,22 +588,26 @@ func runEnvoy(t *testing.T, envoy string, wasm []byte, exchanges []exchange) ([]
 	if err := os.WriteFile(code, wasm, 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	config := filepath.Join(dir, "envoy.json")
 	if err := os.WriteFile(config, envoyConfig(code, upstream.Addr().(*net.TCPAddr).Port), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	logPath, adminPath := filepath.Join(dir, "log"), filepath.Join(dir, "admin")
 	log, err := os.Create(logPath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
+
 	cmd := exec.Command(envoy, "-c", config, "--concurrency", "1", "--disable-hot-restart",
 		"--admin-address-path", adminPath, "--log-format", separator+"%v", "-l", "info")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	exited := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()
@@ -587,19 +622,23 @@ func runEnvoy(t *testing.T, envoy string, wasm []byte, exchanges []exchange) ([]
 			}
 		}
 	}()
+
 	address := listenerAddress(t, adminPath, exited)
 
 	seen := make([]observed, len(exchanges))
 	for i, e := range exchanges {
 		responses <- strings.Join(append([]string{"HTTP/1.1 200 OK", "connection: close", fmt.Sprintf("x-case: %04d", i),
 			fmt.Sprintf("content-length: %d", len(e.body))}, e.response...), "\r\n") + "\r\n\r\n" + e.body
+
 		method := e.method
 		if method == "" {
 			method = "GET"
 		}
+
 		raw := talk(t, address, strings.Join(append([]string{method + " /received HTTP/1.1", "host: example.com",
 			fmt.Sprintf("x-case: %04d", i), "connection: close"}, e.request...), "\r\n")+"\r\n\r\n")
 		headers, body, _ := strings.Cut(raw, "\r\n\r\n")
+
 		seen[i].client = rawHead(headers) + "\n" + body
 		select {
 		case request := <-requests:
@@ -613,11 +652,13 @@ func runEnvoy(t *testing.T, envoy string, wasm []byte, exchanges []exchange) ([]
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for id, saw := range byCase(messages(string(b))) {
 		if i, err := strconv.Atoi(id); err == nil {
 			seen[i].saw = saw
 		}
 	}
+
 	return seen, string(b)
 }
 
@@ -641,36 +682,44 @@ const separator = "\x1e\x1d\x1e"
 // serve reads one request and answers it.
 func serve(conn net.Conn, requests chan<- string, responses <-chan string) {
 	defer conn.Close()
+
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	var head []byte
+
 	r := bufio.NewReader(conn)
 	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
 		c, err := r.ReadByte()
 		if err != nil {
 			return
 		}
+
 		head = append(head, c)
 	}
 	requests <- string(head)
+
 	_, _ = io.WriteString(conn, <-responses)
 }
 
 // talk sends raw bytes and returns all that comes back.
 func talk(t *testing.T, address, request string) string {
 	t.Helper()
+
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
+
 	b, err := io.ReadAll(conn)
 	if err != nil {
 		t.Fatalf("reading the response to %q: %v", request, err)
 	}
+
 	return string(b)
 }
 
@@ -683,10 +732,12 @@ func listenerAddress(t *testing.T, adminPath string, exited <-chan struct{}) str
 			t.Fatal("Envoy exited")
 		default:
 		}
+
 		admin, err := os.ReadFile(adminPath)
 		if last = err; err != nil {
 			continue
 		}
+
 		ready, err := http.Get("http://" + string(admin) + "/ready")
 		if last = err; err != nil {
 			continue
@@ -696,6 +747,7 @@ func listenerAddress(t *testing.T, adminPath string, exited <-chan struct{}) str
 			last = fmt.Errorf("%s", ready.Status)
 			continue
 		}
+
 		listeners, err := http.Get("http://" + string(admin) + "/listeners?format=json")
 		if last = err; err != nil {
 			continue
@@ -716,6 +768,7 @@ func listenerAddress(t *testing.T, adminPath string, exited <-chan struct{}) str
 		}
 	}
 	t.Fatalf("Envoy is not ready: %v", last)
+
 	return ""
 }
 
@@ -763,5 +816,6 @@ func envoyConfig(code string, upstream int) []byte {
 	if err != nil {
 		panic(err)
 	}
+
 	return b
 }

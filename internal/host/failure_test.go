@@ -47,6 +47,7 @@ func TestNoFailingHostCallTrapsTheModule(t *testing.T) {
 			return err
 		}
 		defer vm.Close(context.Background())
+
 		plugin, err := vm.Start(t.Context(), "shop", []byte(everyCall))
 		var refused *RefusedError
 		if errors.As(err, &refused) {
@@ -55,6 +56,7 @@ func TestNoFailingHostCallTrapsTheModule(t *testing.T) {
 		if err != nil {
 			return err
 		}
+
 		for _, path := range failingRequests {
 			result, err := plugin.Exchange(t.Context(), failingRequest(path), upstreamOK)
 			if err != nil {
@@ -63,17 +65,20 @@ func TestNoFailingHostCallTrapsTheModule(t *testing.T) {
 			if status, _ := NewResponseHeaders(result.Client.Headers...).Get(":status"); status == "" {
 				return fmt.Errorf("%s: no answer", path)
 			}
+
 			for range 2 { // the second has nothing to tell
 				if err := plugin.Tick(t.Context()); err != nil {
 					return fmt.Errorf("%s: tick: %w", path, err)
 				}
 			}
 		}
+
 		return plugin.Close(t.Context())
 	}
 	if err := run(nil); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, call := range []string{"proxy_get_header_map_value", "proxy_get_header_map_pairs", "proxy_add_header_map_value", "proxy_replace_header_map_value",
 		"proxy_remove_header_map_value", "proxy_send_local_response", "proxy_define_metric", "proxy_increment_metric", "proxy_record_metric",
 		"proxy_set_tick_period_milliseconds", "proxy_get_property", "proxy_get_buffer_bytes", "proxy_log", "proxy_get_current_time_nanoseconds"} {
@@ -81,6 +86,7 @@ func TestNoFailingHostCallTrapsTheModule(t *testing.T) {
 			t.Errorf("no request makes the module call %s", call)
 		}
 	}
+
 	for call, often := range calls {
 		for _, status := range []Status{StatusNotFound, StatusBadArgument, StatusSerializationFailure, StatusInternalFailure, StatusUnimplemented} {
 			for at := range often + 1 { // 0: every call
@@ -135,11 +141,14 @@ func TestFailingHostCallsAreCountedAndWarnedAboutOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			plugin, err := vm.Start(t.Context(), "shop", []byte(everyCall))
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			failing = true
+
 			for range 3 {
 				in = 0
 				result, err := plugin.Exchange(t.Context(), failingRequest(c.path), upstreamOK)
@@ -158,6 +167,7 @@ func TestFailingHostCallsAreCountedAndWarnedAboutOnce(t *testing.T) {
 			if got := vm.Metrics()["wasm_rewrite.shop.host_call_failed"]; got != int64(failed) {
 				t.Errorf("host_call_failed is %d, want %d", got, failed)
 			}
+
 			var warnings []string
 			for _, l := range vm.Logs() {
 				if strings.Contains(l.Message, "failed") {
@@ -183,6 +193,7 @@ func TestAnAnswerIsSentThoughAHeaderOfTheRequestCannotBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer vm.Close(context.Background())
+
 	plugin, err := vm.Start(t.Context(), "shop", []byte(`{"patternHeader": "x-patterns", "patterns": [
 		{"name": "closed", "match": {"path": {"exact": "/closed"}}, "respond": {"status": 403}},
 		{"name": "moved", "match": {"path": {"exact": "/old"}}, "redirect": {"path": "/new"}},
@@ -190,6 +201,7 @@ func TestAnAnswerIsSentThoughAHeaderOfTheRequestCannotBeWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for path, want := range map[string]string{"/closed": "403", "/old": "302", "/raw/x": "400"} {
 		result, err := plugin.Exchange(t.Context(), failingRequest(path), upstreamOK)
 		if err != nil {
@@ -203,11 +215,13 @@ func TestAnAnswerIsSentThoughAHeaderOfTheRequestCannotBeWritten(t *testing.T) {
 
 func differences(t *testing.T, side string, headers []Header, want map[string]string) {
 	t.Helper()
+
 	names := make([]string, 0, len(want))
 	for name := range want {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+
 	for _, name := range names {
 		var values []string
 		for _, h := range headers {

@@ -54,6 +54,7 @@ func notProvided(imports [][2]string) error {
 	var missing []string
 	for _, one := range imports {
 		module, name := one[0], one[1]
+
 		_, known := hostFunctions[name]
 		switch {
 		case module == "env" && (known || name == "emscripten_notify_memory_growth"):
@@ -65,6 +66,7 @@ func notProvided(imports [][2]string) error {
 	if len(missing) == 0 {
 		return nil
 	}
+
 	return fmt.Errorf("the module imports what Envoy does not provide with ABI 0.2.0: %s", strings.Join(missing, ", "))
 }
 
@@ -77,11 +79,13 @@ func allocator(memory bool, exports func(name string) bool) (string, error) {
 	if !memory {
 		return "", errors.New("the module exports no memory")
 	}
+
 	for _, name := range []string{"malloc", "proxy_on_memory_allocate"} {
 		if exports(name) {
 			return name, nil
 		}
 	}
+
 	return "", errors.New("the module exports neither malloc nor proxy_on_memory_allocate")
 }
 
@@ -163,6 +167,7 @@ func (m *Module) New(ctx context.Context, opts Options) (*VM, error) {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
+
 	vm := &VM{
 		opts:     opts,
 		nextID:   1,
@@ -173,24 +178,30 @@ func (m *Module) New(ctx context.Context, opts Options) (*VM, error) {
 	own := &callContext{}
 	vm.mu.Lock()
 	defer vm.mu.Unlock()
+
 	vm.restricted, vm.current = true, own
 	starting, cancel := vm.bounded(ctx)
 	defer cancel()
+
 	running, err := m.instantiate(starting, vm)
 	if err != nil {
 		return nil, fmt.Errorf("the module cannot be instantiated: %w", err)
 	}
+
 	vm.running, vm.alloc = running, m.alloc
 	initialisers := []string{"_start"}
 	if running.exports("_initialize") {
 		initialisers = []string{"_initialize", "__main_void"}
 	}
+
 	for _, name := range initialisers {
 		if _, err := vm.call(ctx, own, name); err != nil {
 			return nil, errors.Join(err, running.close(ctx))
 		}
 	}
+
 	vm.restricted = false
+
 	return vm, nil
 }
 
@@ -225,6 +236,7 @@ func (vm *VM) log(level Level, message string) {
 	if c := vm.acting(); c != nil && c.plugin != nil {
 		l.Plugin = c.plugin.name
 	}
+
 	vm.logs = append(vm.logs, l)
 }
 
@@ -277,14 +289,17 @@ func (vm *VM) call(ctx context.Context, c *callContext, name string, args ...uin
 	if !vm.running.exports(name) {
 		return 0, nil
 	}
+
 	vm.current, vm.effective = c, nil
 	defer func() { vm.current, vm.effective = nil, nil }()
+
 	ctx, cancel := vm.bounded(ctx)
 	defer cancel()
 	if result, err = vm.running.call(ctx, name, args...); err != nil {
 		vm.failed = &TrapError{Callback: name, Err: err}
 		return 0, vm.failed
 	}
+
 	return result, nil
 }
 
@@ -313,6 +328,7 @@ type RefusedError struct {
 func (e *RefusedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "plugin %q: the module refused its configuration", e.Plugin)
+
 	for _, l := range e.Logs {
 		fmt.Fprintf(&b, "\n%s: %s", l.Level, l.Message)
 	}
@@ -341,6 +357,7 @@ func (vm *VM) Start(ctx context.Context, name string, config []byte) (*Plugin, e
 	if vm.failed != nil {
 		return nil, vm.failed
 	}
+
 	p := &Plugin{vm: vm, name: name}
 	p.context = vm.newContext(p, nil)
 	before := len(vm.logs)
@@ -355,6 +372,7 @@ func (vm *VM) Start(ctx context.Context, name string, config []byte) (*Plugin, e
 		}
 		return nil, refused
 	}
+
 	return p, nil
 }
 
@@ -373,6 +391,7 @@ func (p *Plugin) configure(ctx context.Context, config []byte) (ok bool, err err
 		if step.readable {
 			c.config = &config
 		}
+
 		result, err := vm.call(ctx, c, step.callback, uint64(c.id), uint64(step.size))
 		c.config = nil
 		if err != nil {
@@ -382,6 +401,7 @@ func (p *Plugin) configure(ctx context.Context, config []byte) (ok bool, err err
 			return false, nil
 		}
 	}
+
 	return true, nil
 }
 
@@ -390,6 +410,7 @@ func (p *Plugin) configure(ctx context.Context, config []byte) (ok bool, err err
 func (p *Plugin) Close(ctx context.Context) error {
 	p.vm.mu.Lock()
 	defer p.vm.mu.Unlock()
+
 	p.closed = true
 	if p.streams > 0 {
 		return nil
@@ -400,6 +421,7 @@ func (p *Plugin) Close(ctx context.Context) error {
 // end tells the module that a context is over.
 func (vm *VM) end(ctx context.Context, c *callContext, callbacks ...string) error {
 	delete(vm.contexts, c.id)
+
 	for _, name := range callbacks {
 		if _, err := vm.call(ctx, c, name, uint64(c.id)); err != nil {
 			return err
@@ -419,6 +441,7 @@ func (p *Plugin) TickPeriod() time.Duration {
 func (p *Plugin) Tick(ctx context.Context) error {
 	p.vm.mu.Lock()
 	defer p.vm.mu.Unlock()
+
 	_, err := p.vm.call(ctx, p.context, "proxy_on_tick", uint64(p.context.id))
 	return err
 }

@@ -24,16 +24,19 @@ func startProbe(t *testing.T, p *probe, opts Options) (*VM, *Plugin) {
 
 func newVM(t *testing.T, p *probe, opts Options) *VM {
 	t.Helper()
+
 	ctx := context.Background()
 	module, err := Compile(ctx, p.bytes(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { module.Close(ctx) })
+
 	vm, err := module.New(ctx, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return vm
 }
 
@@ -83,6 +86,7 @@ func TestHostCallsBeforeTheStartFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer module.Close(context.Background())
+
 	_, err = module.New(context.Background(), Options{})
 	var trap *TrapError
 	if !errors.As(err, &trap) || trap.Callback != "_initialize" || !strings.Contains(err.Error(), "it called proxy_get_current_time_nanoseconds before it was started") {
@@ -118,12 +122,14 @@ func TestTrapsEndTheVM(t *testing.T) {
 			g := p.on("proxy_on_response_headers")
 			c.program(g)
 			g.ret(0)
+
 			vm, plugin := startProbe(t, p, Options{Timeout: 200 * time.Millisecond})
 			_, err := plugin.Exchange(context.Background(), request, ok)
 			var trap *TrapError
 			if !errors.As(err, &trap) || trap.Callback != "proxy_on_response_headers" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v, want %q in it", err, c.want)
 			}
+
 			_, again := plugin.Exchange(context.Background(), request, ok)
 			_, start := vm.Start(context.Background(), "other", nil)
 			if !errors.Is(again, trap) || !errors.Is(start, trap) {
@@ -147,6 +153,7 @@ func TestARefusedConfigurationLeavesTheVMAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, err = vm.Start(ctx, "shop", []byte("wrong"))
 	var refused *RefusedError
 	if !errors.As(err, &refused) {
@@ -177,14 +184,17 @@ func configured() *probe {
 func TestPluginsShareAVMAndNothingElse(t *testing.T) {
 	vm := newVM(t, configured(), Options{})
 	ctx := context.Background()
+
 	var plugins []*Plugin
 	for _, name := range []string{"one", "two", "three"} {
 		plugin, err := vm.Start(ctx, name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		plugins = append(plugins, plugin)
 	}
+
 	var all sync.WaitGroup
 	for i := range 30 {
 		plugin := plugins[i%len(plugins)]
@@ -195,6 +205,7 @@ func TestPluginsShareAVMAndNothingElse(t *testing.T) {
 					t.Error(err)
 					return
 				}
+
 				up := NewRequestHeaders(result.Upstream.Headers...).Values("x-plugin")
 				down := NewResponseHeaders(result.Client.Headers...).Values("x-plugin")
 				if !slices.Equal(up, []string{plugin.name}) || !slices.Equal(down, up) {
@@ -213,6 +224,7 @@ func TestAPluginEndsWithItsLastExchange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	result, err := before.Exchange(ctx, request, func(_ Message) Message {
 		after, err := vm.Start(ctx, "after", nil)
 		if err != nil {
@@ -221,10 +233,12 @@ func TestAPluginEndsWithItsLastExchange(t *testing.T) {
 		if err := before.Close(ctx); err != nil {
 			t.Fatal(err)
 		}
+
 		inner, err := after.Exchange(ctx, request, ok)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return inner.Client
 	})
 	if err != nil {
@@ -233,6 +247,7 @@ func TestAPluginEndsWithItsLastExchange(t *testing.T) {
 	if got := NewResponseHeaders(result.Client.Headers...).Values("x-plugin"); !slices.Equal(got, []string{"after", "before"}) {
 		t.Errorf("%q", got)
 	}
+
 	logs := vm.Logs()
 	if last := logs[len(logs)-2:]; logged(last) != "info before deleted\ninfo before deleted" {
 		t.Errorf("the plugin's context did not end after its stream's: %s", logged(logs))
@@ -244,6 +259,7 @@ func TestAPluginEndsWithItsLastExchange(t *testing.T) {
 
 func TestCallsAreCountedAndCanBeMadeToFail(t *testing.T) {
 	p := newProbe()
+
 	g := p.on("proxy_on_request_headers")
 	for range 3 {
 		g.call("proxy_add_header_map_value", 0, str("x-a"), str("1"))
@@ -270,6 +286,7 @@ func TestCallsAreCountedAndCanBeMadeToFail(t *testing.T) {
 	if got, want := strings.Join(asked, ", "), "proxy_add_header_map_value 1, proxy_add_header_map_value 2, proxy_add_header_map_value 3, proxy_log 1"; got != want {
 		t.Errorf("asked for %s, want %s", got, want)
 	}
+
 	for _, calls := range []map[string]int{vm.Calls(), result.Calls} {
 		if fmt.Sprint(calls) != "map[proxy_add_header_map_value:3 proxy_log:1]" {
 			t.Errorf("counted %v", calls)
@@ -279,6 +296,7 @@ func TestCallsAreCountedAndCanBeMadeToFail(t *testing.T) {
 
 func TestMetricsKeepTheirNames(t *testing.T) {
 	p := newProbe()
+
 	g := p.on("proxy_on_configure")
 	for kind, name := range []str{"hits", "level", "times"} {
 		g.call("proxy_define_metric", kind, name, resultsAt)
@@ -288,6 +306,7 @@ func TestMetricsKeepTheirNames(t *testing.T) {
 	g.call("proxy_define_metric", 1, str("level"), resultsAt)
 	g.call("proxy_increment_metric", deref(resultsAt), int64(-3))
 	g.ret(1)
+
 	vm, _ := startProbe(t, p, Options{})
 	if got, want := fmt.Sprint(vm.Metrics()), "map[hits:42 level:39 times:1]"; got != want {
 		t.Errorf("metrics %s, want %s", got, want)
@@ -308,6 +327,7 @@ func TestTimeAndTicks(t *testing.T) {
 	if err := plugin.Tick(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, l := range vm.Logs() {
 		var nanoseconds int64
 		for i, b := range []byte(l.Message) {
@@ -321,6 +341,7 @@ func TestTimeAndTicks(t *testing.T) {
 
 func TestOutputIsLogged(t *testing.T) {
 	p := newProbe()
+
 	g := p.on("proxy_on_request_headers")
 	for fd := 1; fd <= 2; fd++ {
 		line := constantsAt + len(p.data)
@@ -329,6 +350,7 @@ func TestOutputIsLogged(t *testing.T) {
 		g.call("wasi_snapshot_preview1.fd_write", fd, resultsAt, 1, resultsAt+8)
 	}
 	g.ret(0)
+
 	vm, plugin := startProbe(t, p, Options{})
 	if _, err := plugin.Exchange(context.Background(), request, ok); err != nil {
 		t.Fatal(err)
@@ -371,6 +393,7 @@ func TestAPausedStreamIsAnError(t *testing.T) {
 		if _, err := plugin.Exchange(context.Background(), request, ok); err == nil || err.Error() != c.want {
 			t.Errorf("error %v, want %s", err, c.want)
 		}
+
 		p = newProbe()
 		p.on(c.callback).call("proxy_close_stream", 0).ret(1)
 		_, plugin = startProbe(t, p, Options{})
@@ -378,6 +401,7 @@ func TestAPausedStreamIsAnError(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
+
 	p := newProbe()
 	p.on("proxy_on_request_headers").call("proxy_continue_stream", 0).ret(1)
 	_, plugin := startProbe(t, p, Options{})

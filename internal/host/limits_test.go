@@ -34,11 +34,14 @@ func TestDeepestRegexes(t *testing.T) {
 // best of three, as the collector of the test itself counts too.
 func TestThousandPatterns(t *testing.T) {
 	kinds := []string{`"exact": "/shop/%d"`, `"prefix": "/shop/%d/"`, `"regex": "^/v%d/(.*)$"`, `"regex": "item%d/([a-z]+|[0-9]+)/(x|y)"`}
+
 	var patterns []string
 	for i := range 1000 {
 		patterns = append(patterns, fmt.Sprintf(`{"match": {"path": {`+kinds[i%len(kinds)]+`}}, "rewrite": {"path": "/b"}}`, i))
 	}
+
 	config := []byte(`{"patterns": [` + strings.Join(patterns, ",") + `]}`)
+
 	best := time.Hour
 	for range 3 {
 		vm := pluginVM(t)
@@ -46,6 +49,7 @@ func TestThousandPatterns(t *testing.T) {
 		if _, err := vm.Start(context.Background(), "large", config); err != nil {
 			t.Fatal(err)
 		}
+
 		best = min(best, cpu()-start)
 	}
 	if best > time.Second {
@@ -75,6 +79,7 @@ func TestWorstConfigs(t *testing.T) {
 			if took > 5*time.Second || size > 200 { // CPU is dearer on a busy machine
 				t.Errorf("took %v of CPU and %d MiB", took, size)
 			}
+
 			var refused *RefusedError
 			switch {
 			case err == nil && w.Error != "":

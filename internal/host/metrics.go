@@ -30,13 +30,16 @@ func (m *metrics) define(kind uint32, name string) (uint32, Status) {
 	if m.all == nil {
 		m.all, m.byID = map[metricKey]*metric{}, map[uint32]*metric{}
 	}
+
 	key := metricKey{kind, name}
 	if m.all[key] == nil {
 		m.all[key] = &metric{}
 	}
+
 	m.last[kind] += metricKindMask + 1
 	id := m.last[kind] | kind
 	m.byID[id] = m.all[key]
+
 	return id, StatusOK
 }
 
@@ -45,6 +48,7 @@ func (m *metrics) increment(id uint32, offset int64) Status {
 	if kind > gauge {
 		return StatusBadArgument
 	}
+
 	v := m.byID[id]
 	if v == nil {
 		return StatusNotFound
@@ -52,7 +56,9 @@ func (m *metrics) increment(id uint32, offset int64) Status {
 	if kind == counter && offset <= 0 {
 		return StatusBadArgument
 	}
+
 	v.value += uint64(offset)
+
 	return StatusOK
 }
 
@@ -61,6 +67,7 @@ func (m *metrics) record(id uint32, value uint64) Status {
 	if v == nil {
 		return StatusNotFound
 	}
+
 	switch id & metricKindMask {
 	case counter:
 		v.value += value
@@ -69,6 +76,7 @@ func (m *metrics) record(id uint32, value uint64) Status {
 	case histogram:
 		v.value++
 	}
+
 	return StatusOK
 }
 
@@ -76,6 +84,7 @@ func (m *metrics) get(id uint32) (uint64, Status) {
 	if id&metricKindMask > gauge {
 		return 0, StatusBadArgument
 	}
+
 	v := m.byID[id]
 	if v == nil {
 		return 0, StatusNotFound

@@ -10,6 +10,7 @@ import (
 // pluginBytes reads the module that the project builds.
 func pluginBytes(t testing.TB) []byte {
 	t.Helper()
+
 	wasm, err := os.ReadFile("../../build/plugin.wasm")
 	if err != nil {
 		t.Fatalf("%v: run make build", err)
@@ -103,6 +104,7 @@ func TestTheHostIsToldOfCountsOnTheNextTick(t *testing.T) {
 	}
 	step("after the plugin's end", 3, 100*time.Millisecond)
 	start()
+
 	refuses = true
 	ask()
 	step("where the host does not tick", 4, 0)

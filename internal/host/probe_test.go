@@ -54,9 +54,11 @@ func (p *probe) on(name string) *program {
 	if !ok {
 		panic("unknown callback " + name)
 	}
+
 	g := &program{probe: p, name: name, params: n}
 	g.result = name == "proxy_on_vm_start" || name == "proxy_on_configure" || name == "proxy_on_done" || n == 3
 	p.callbacks = append(p.callbacks, g)
+
 	return g
 }
 
@@ -69,6 +71,7 @@ type deref uint32
 // call calls env.name, or name if that names a module. Arguments are ints (32 bits), int64s, strs and derefs.
 func (g *program) call(name string, args ...any) *program {
 	g.i32(transcriptsAt + g.digits)
+
 	g.digits++
 	for _, a := range args {
 		switch a := a.(type) {
@@ -88,13 +91,16 @@ func (g *program) call(name string, args ...any) *program {
 			panic(fmt.Sprintf("argument %T", a))
 		}
 	}
+
 	g.code = append(g.code, 0x10)
 	if !strings.Contains(name, ".") {
 		name = "env." + name
 	}
+
 	g.code = uleb(g.code, uint64(g.probe.imported(name)))
 	g.i32('0')
 	g.code = append(g.code, 0x6a, 0x3a, 0, 0) // i32.add, i32.store8
+
 	return g
 }
 
@@ -166,6 +172,7 @@ func (p *probe) imported(name string) int {
 			return i
 		}
 	}
+
 	p.imports = append(p.imports, name)
 	return len(p.imports) - 1
 }
@@ -175,13 +182,16 @@ func (p *probe) bytes() []byte {
 	types := [][]byte{}
 	typeOf := func(params, results []byte) uint64 {
 		t := append([]byte{0x60}, vector(params)...)
+
 		t = append(t, vector(results)...)
 		for i, known := range types {
 			if string(known) == string(t) {
 				return uint64(i)
 			}
 		}
+
 		types = append(types, t)
+
 		return uint64(len(types) - 1)
 	}
 	i32s := func(n int) []byte {
@@ -202,9 +212,11 @@ func (p *probe) bytes() []byte {
 		if field == "proc_exit" {
 			results = nil
 		}
+
 		entry := append(vector([]byte(module)), vector([]byte(field))...)
 		imports = append(imports, uleb(append(entry, 0), typeOf(params, results)))
 	}
+
 	define := func(name string, params int, results int, code []byte) {
 		index := len(p.imports) + len(functions)
 		functions = append(functions, uleb(nil, typeOf(i32s(params), i32s(results))))
@@ -218,6 +230,7 @@ func (p *probe) bytes() []byte {
 	define("proxy_on_memory_allocate", 1, 1, []byte{
 		0x23, 0, 0x23, 0, 0x20, 0, 0x6a, 0x41, 7, 0x6a, 0x41, 0x78, 0x71, 0x24, 0,
 	})
+
 	for _, g := range p.callbacks {
 		results := 0
 		if g.result {
@@ -225,6 +238,7 @@ func (p *probe) bytes() []byte {
 		}
 		define(g.name, g.params, results, g.code)
 	}
+
 	for _, name := range p.extra {
 		define(name, 0, 0, nil)
 	}
@@ -244,8 +258,10 @@ func (p *probe) bytes() []byte {
 	section(6, append(sleb([]byte{1, 0x7f, 1, 0x41}, heapAt), end))
 	section(7, entries(exports))
 	section(10, entries(codes))
+
 	data := append(sleb([]byte{1, 0, 0x41}, constantsAt), end)
 	section(11, append(data, vector(p.data)...))
+
 	return module
 }
 
@@ -270,6 +286,7 @@ func sleb(b []byte, v int64) []byte {
 		if v == 0 && c&0x40 == 0 || v == -1 && c&0x40 != 0 {
 			return append(b, c)
 		}
+
 		b = append(b, c|0x80)
 	}
 }

@@ -18,6 +18,7 @@ func refuseRequest(received, left *HeaderMap) *LocalReply {
 	if _, ok := left.Get(":method"); !ok {
 		return refusal(503, "missing required header: :method")
 	}
+
 	for _, h := range left.All() {
 		if !validName(h.Name) {
 			return refusal(503, "invalid header name: "+h.Name)
@@ -26,6 +27,7 @@ func refuseRequest(received, left *HeaderMap) *LocalReply {
 			return refusal(503, "invalid header value for: "+h.Name)
 		}
 	}
+
 	return nil
 }
 

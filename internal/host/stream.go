@@ -54,6 +54,7 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 	if p.closed {
 		return Result{}, fmt.Errorf("plugin %q is closed", p.name)
 	}
+
 	headers := NewRequestHeaders(request.Headers...)
 	s := &stream{received: NewRequestHeaders(request.Headers...), properties: map[string]string{}, calls: map[string]int{}}
 	c := vm.newContext(p, s)
@@ -64,6 +65,7 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 		if vm.failed != nil {
 			return
 		}
+
 		err = errors.Join(err, s.end(ctx, vm, c))
 		if vm.failed == nil && p.closed && p.streams == 0 {
 			err = errors.Join(err, vm.end(ctx, p.context, "proxy_on_done", "proxy_on_delete"))
@@ -73,6 +75,7 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 	if _, err := vm.call(ctx, c, "proxy_on_context_create", uint64(c.id), uint64(p.context.id)); err != nil {
 		return Result{}, err
 	}
+
 	body := []byte(request.Body)
 	s.request, s.endRequest = headers, headers
 	if err := s.pass(ctx, vm, c, "request", headers, &s.requestBody, &body); err != nil {
@@ -107,7 +110,9 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 		result.Client = s.answer.Response(s.received)
 		return result, nil
 	}
+
 	result.Client = Message{Headers: headers.All(), Body: string(body)}
+
 	return result, nil
 }
 
@@ -125,21 +130,26 @@ func (s *stream) pass(ctx context.Context, vm *VM, c *callContext, direction str
 	if len(*body) == 0 || direction == "response" && message.IsHead(s.received) {
 		ended = 1
 	}
+
 	s.resumed = false
 	action, err := vm.call(ctx, c, "proxy_on_"+direction+"_headers", uint64(c.id), uint64(headers.Len()), ended)
 	if err := s.next(direction, action, err); err != nil || s.answer != nil {
 		return err
 	}
+
 	s.request, s.response = nil, nil
 	if ended == 1 {
 		return nil
 	}
+
 	*slot = body
 	action, err = vm.call(ctx, c, "proxy_on_"+direction+"_body", uint64(c.id), uint64(len(*body)), 1)
 	if err := s.next(direction, action, err); err != nil || s.answer != nil {
 		return err
 	}
+
 	*slot = nil
+
 	return nil
 }
 
@@ -150,6 +160,7 @@ func (s *stream) end(ctx context.Context, vm *VM, c *callContext) error {
 	if _, err := vm.call(ctx, c, "proxy_on_log", uint64(c.id)); err != nil {
 		return err
 	}
+
 	s.ended = false
 	return vm.end(ctx, c, "proxy_on_done", "proxy_on_delete")
 }

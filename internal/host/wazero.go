@@ -34,6 +34,7 @@ func Compile(ctx context.Context, wasm []byte, cache wazero.CompilationCache) (*
 	if cache != nil {
 		config = config.WithCompilationCache(cache)
 	}
+
 	m := &Module{runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	if err := m.load(ctx, wasm); err != nil {
 		return nil, errors.Join(err, m.Close(ctx))
@@ -49,11 +50,13 @@ func (m *Module) load(ctx context.Context, wasm []byte) error {
 	if err := checkImports(m.compiled); err != nil {
 		return err
 	}
+
 	exports := m.compiled.ExportedFunctions()
 	m.alloc, err = allocator(len(m.compiled.ExportedMemories()) > 0, func(name string) bool { return exports[name] != nil })
 	if err != nil {
 		return err
 	}
+
 	env := m.runtime.NewHostModuleBuilder("env")
 	for name, f := range hostFunctions {
 		env.NewFunctionBuilder().
@@ -64,7 +67,9 @@ func (m *Module) load(ctx context.Context, wasm []byte) error {
 	if _, err := env.Instantiate(ctx); err != nil {
 		return err
 	}
+
 	_, err = wasi_snapshot_preview1.Instantiate(ctx, m.runtime)
+
 	return err
 }
 
@@ -87,6 +92,7 @@ func (f hostFunction) entry(name string) api.GoModuleFunc {
 		if err != nil {
 			panic(err) // becomes a trap
 		}
+
 		stack[0] = uint64(status)
 	}
 }
@@ -113,6 +119,7 @@ func (m *Module) instantiate(ctx context.Context, vm *VM) (instance, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return &machine{module.Memory(), module}, nil
 }
 
@@ -129,6 +136,7 @@ func (m *machine) call(ctx context.Context, name string, args ...uint64) (uint64
 	if len(results) == 0 {
 		return 0, nil
 	}
+
 	return results[0], nil
 }
 

@@ -104,6 +104,7 @@ func (docs Documents) Input(as Kind) (*Input, error) {
 	if as == "" {
 		as = docs.Tell()
 	}
+
 	switch {
 	case as == Manifest:
 		return readManifest(docs)
@@ -114,6 +115,7 @@ func (docs Documents) Input(as Kind) (*Input, error) {
 	case len(docs) == 0:
 		return readRules(Document{})
 	}
+
 	return readRules(docs[0])
 }
 
@@ -124,11 +126,13 @@ func (docs Documents) Tell() Kind {
 			return Manifest
 		}
 	}
+
 	for _, doc := range docs {
 		if _, ok := doc.Object["workloads"]; ok {
 			return Values
 		}
 	}
+
 	return Rules
 }
 
@@ -145,11 +149,13 @@ func readRules(doc Document) (*Input, error) {
 		w.Tests, w.TestFault = example.Parse(tests)
 		delete(object, "tests")
 	}
+
 	w.Ignored = TakeIgnored(object)
 	var err error
 	if w.Config, err = compactJSON(object); err != nil {
 		return nil, err
 	}
+
 	return &Input{Kind: Rules, Workloads: []Workload{w}, Places: doc.Places}, nil
 }
 
@@ -157,6 +163,7 @@ func readRules(doc Document) (*Input, error) {
 // the checks that lint is to leave out, of the whole and of single patterns.
 func TakeIgnored(workload map[string]any) (list []Ignored) {
 	list = ignored(workload, "", -1)
+
 	patterns, _ := workload["patterns"].([]any)
 	for i, p := range patterns {
 		if p, ok := p.(map[string]any); ok {
@@ -173,18 +180,22 @@ func ignored(of map[string]any, at string, pattern int) (list []Ignored) {
 	if !ok {
 		return nil
 	}
+
 	checks, ok := noted["ignore"].(map[string]any)
 	if !ok || len(noted) > 1 {
 		return nil
 	}
 	delete(of, "lint")
+
 	for _, check := range slices.Sorted(maps.Keys(checks)) {
 		if checks[check] == nil {
 			continue // an overlay took it back
 		}
+
 		reason, _ := checks[check].(string)
 		list = append(list, Ignored{pattern, at + "lint.ignore." + check, check, strings.TrimSpace(reason)})
 	}
+
 	return list
 }
 
@@ -227,18 +238,21 @@ func Parse(name string, data []byte) (Documents, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var docs Documents
 	for i, part := range parts {
 		text, err := yaml.YAMLToJSONStrict(part.Text)
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %s", i+1, YAMLReason(err))
 		}
+
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.UseNumber()
 		var doc any
 		if err := d.Decode(&doc); err != nil {
 			return nil, err
 		}
+
 		switch doc := doc.(type) {
 		case nil:
 		case map[string]any:
@@ -247,6 +261,7 @@ func Parse(name string, data []byte) (Documents, error) {
 			return nil, fmt.Errorf("document %d: want an object with keys", i+1)
 		}
 	}
+
 	return docs, nil
 }
 
@@ -260,9 +275,11 @@ func YAMLReason(err error) string {
 		}
 		return strings.TrimPrefix(other.Field+": "+want+other.Value, ": ")
 	}
+
 	text := err.Error()
 	for _, prefix := range []string{"yaml: ", "unmarshal errors:\n  ", "error converting YAML to JSON: ", "yaml: ", "unmarshal errors:\n  "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
+
 	return "no YAML: " + strings.ReplaceAll(text, "\n  ", "; ")
 }

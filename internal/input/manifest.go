@@ -30,22 +30,26 @@ func readManifest(docs Documents) (*Input, error) {
 func FromCluster(list []map[string]any) (*Input, error) {
 	in := &Input{Kind: Cluster}
 	keys := map[string]int{}
+
 	var names []string // of in.Workloads
 	for i := range list {
 		if err := in.Take(list[i : i+1]); err != nil {
 			return nil, err
 		}
+
 		key := object(list[i]).text("metadata", "labels", "app.kubernetes.io/component")
 		for len(names) < len(in.Workloads) {
 			names = append(names, key)
 			keys[key]++
 		}
 	}
+
 	for i, key := range names {
 		if key != "" && keys[key] == 1 {
 			in.Workloads[i].Name = key
 		}
 	}
+
 	return in, nil
 }
 
@@ -65,13 +69,16 @@ func (in *Input) take(doc Document) (err error) {
 	if label := o.text("metadata", "labels", "app.kubernetes.io/name"); label != "" && label != "wasm-rewrite" {
 		return nil
 	}
+
 	kind := o.text("kind")
 	if kind == "List" || strings.HasSuffix(kind, "List") && doc.Object["items"] != nil {
 		return in.items(name, doc)
 	}
+
 	switch kind {
 	case "WasmPlugin":
 		defer in.runAt(len(in.Workloads), o)
+
 		err = in.add(name, o.text("spec", "phase"), o.text("spec", "pluginName"), o.at("spec", "pluginConfig"), doc.Places.At("spec", "pluginConfig"))
 	case "TrafficExtension":
 		phase := o.text("spec", "phase")
@@ -84,15 +91,19 @@ func (in *Input) take(doc Document) (err error) {
 		}
 	case "EnvoyExtensionPolicy":
 		defer in.runAt(len(in.Workloads), o)
+
 		err = in.policy(name, o, doc.Places.At("spec", "wasm"))
 	case "EnvoyFilter":
 		defer in.runAt(len(in.Workloads), o)
+
 		err = in.envoyFilter(name, o, doc.Places.At("spec", "configPatches"))
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+
 	in.Objects = append(in.Objects, doc.Object)
+
 	return nil
 }
 
@@ -104,6 +115,7 @@ func (in *Input) policy(name string, o object, places *source.Map) error {
 		if !ok {
 			continue
 		}
+
 		title := name
 		if len(filters) > 1 {
 			title = fmt.Sprintf("%s, spec.wasm[%d]", name, i)
@@ -112,6 +124,7 @@ func (in *Input) policy(name string, o object, places *source.Map) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -128,6 +141,7 @@ func (o object) routes() string {
 	if o.text("kind") == "EnvoyExtensionPolicy" {
 		return "a gateway"
 	}
+
 	for _, target := range o.list("spec", "targetRefs") {
 		target, _ := target.(map[string]any)
 		switch object(target).text("kind") {
@@ -137,6 +151,7 @@ func (o object) routes() string {
 			return "a waypoint"
 		}
 	}
+
 	for _, patch := range o.list("spec", "configPatches") {
 		patch, _ := patch.(map[string]any)
 		switch object(patch).text("match", "context") {
@@ -146,6 +161,7 @@ func (o object) routes() string {
 			return "a client's sidecar"
 		}
 	}
+
 	for _, path := range [][]string{{"spec", "selector", "matchLabels"}, {"spec", "workloadSelector", "labels"}} {
 		labels, _ := o.at(path...).(map[string]any)
 		istio, _ := labels["istio"].(string)
@@ -153,12 +169,14 @@ func (o object) routes() string {
 			return "a gateway"
 		}
 	}
+
 	for _, traffic := range o.list("spec", "match") {
 		traffic, _ := traffic.(map[string]any)
 		if mode := object(traffic).text("mode"); mode == "CLIENT" || mode == "CLIENT_AND_SERVER" {
 			return "a client's sidecar"
 		}
 	}
+
 	return ""
 }
 
@@ -184,6 +202,7 @@ func (in *Input) add(name, phase, plugin string, config any, places *source.Map)
 	if s, ok := config.(string); ok {
 		text = []byte(s)
 	}
+
 	in.Workloads = append(in.Workloads, Workload{Name: name, Object: name, Config: text, Phase: phase, Plugin: plugin, Places: places})
 	return nil
 }
@@ -201,6 +220,7 @@ func (in *Input) envoyFilter(name string, o object, places *source.Map) error {
 		if object(typed).text("@type") != WasmType {
 			continue
 		}
+
 		config, _ := object(typed).at("config").(map[string]any)
 		configuration, _ := object(config).at("configuration").(map[string]any)
 		one := name
@@ -211,6 +231,7 @@ func (in *Input) envoyFilter(name string, o object, places *source.Map) error {
 			return err
 		}
 	}
+
 	return nil
 }
 

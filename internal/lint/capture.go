@@ -41,8 +41,10 @@ func references(s string) (list []reference) {
 				list = append(list, reference{s[i+1 : end], i, end})
 			}
 		}
+
 		i = end
 	}
+
 	return list
 }
 
@@ -60,10 +62,12 @@ func (l *linter) groups(p *pattern) {
 			}
 		}
 	})
+
 	for _, c := range p.conditions() {
 		if c.key != "regex" || c.re == nil {
 			continue
 		}
+
 		var unused []string
 		for n, name := range c.re.SubexpNames() {
 			number := c == p.path && used[strconv.Itoa(n)]
@@ -73,11 +77,13 @@ func (l *linter) groups(p *pattern) {
 			if name == "" {
 				name = strconv.Itoa(n)
 			}
+
 			unused = append(unused, name)
 		}
 		if len(unused) == 0 {
 			continue
 		}
+
 		what, advice := "group", "write (?:…) for a group that nothing refers to"
 		if len(unused) > 1 {
 			what = "groups"
@@ -125,6 +131,7 @@ func (l *linter) firstSegment(p *pattern, path, replace string) string {
 		}
 		return ""
 	}
+
 	limit := len(path)
 	if i := literalIndex(path, refs, "?"); i >= 0 {
 		limit = i
@@ -141,11 +148,13 @@ func (l *linter) firstSegment(p *pattern, path, replace string) string {
 			return ""
 		}
 	}
+
 	for _, r := range refs {
 		if r.start < limit {
 			return l.open(p, r.name)
 		}
 	}
+
 	return ""
 }
 
@@ -170,10 +179,12 @@ func (l *linter) open(p *pattern, name string) string {
 	if strings.HasPrefix(name, "header.") || strings.HasPrefix(name, "query.") || name == "query" {
 		return "by ${" + name + "}"
 	}
+
 	for _, c := range p.conditions() {
 		if c.key != "regex" || c.not {
 			continue
 		}
+
 		re, err := syntax.Parse(l.vars(c.written, true), syntax.Perl)
 		if err != nil {
 			continue
@@ -182,6 +193,7 @@ func (l *linter) open(p *pattern, name string) string {
 			return "by ${" + name + "}"
 		}
 	}
+
 	return ""
 }
 
@@ -191,6 +203,7 @@ func groupOf(re *syntax.Regexp, name string, numbered bool) *syntax.Regexp {
 	if numbered && name == "0" || re.Op == syntax.OpCapture && (re.Name == name || numbered && strconv.Itoa(re.Cap) == name) {
 		return re
 	}
+
 	for _, sub := range re.Sub {
 		if found := groupOf(sub, name, numbered); found != nil {
 			return found
@@ -216,11 +229,13 @@ func bounded(re *syntax.Regexp) bool {
 	case syntax.OpStar, syntax.OpPlus, syntax.OpRepeat:
 		return digits(re.Sub[0]) || re.Op == syntax.OpRepeat && re.Max >= 0 && re.Max <= 1 && bounded(re.Sub[0])
 	}
+
 	for _, sub := range re.Sub {
 		if !bounded(sub) {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -241,6 +256,7 @@ func (l *linter) clientHost(p *pattern, at, text, danger string) {
 		if strings.HasPrefix(r.name, "var.") {
 			continue
 		}
+
 		how := l.open(p, r.name)
 		if r.name == "host" && text != "${host}" {
 			how = "by ${host}"
@@ -252,6 +268,7 @@ func (l *linter) clientHost(p *pattern, at, text, danger string) {
 	if by == "" {
 		return
 	}
+
 	suffix, _, _ = strings.Cut(l.vars(suffix, false), ":")
 	if len(strings.Trim(suffix, ".")) > 0 && strings.HasPrefix(suffix, ".") && !strings.HasSuffix(suffix, ".") {
 		l.find(ClientHost, SeverityInfo, at, text, "the client chooses a host under "+suffix+" ("+by+")",

@@ -21,6 +21,7 @@ func (l *linter) chosenAgain(p *pattern) {
 		}
 		return
 	}
+
 	rules := l.alone(p)
 	if rules == nil {
 		return
@@ -32,12 +33,14 @@ func (l *linter) chosenAgain(p *pattern) {
 		if !plain(path) {
 			continue
 		}
+
 		for _, r := range p.requestsOf([]string{path}) {
 			r = p.complete(r)
 			seen := ask(rules, stream, r)
 			if seen.Upstream == nil || len(seen.Acted) == 0 {
 				continue
 			}
+
 			value := func(name string) string { return exchange.Value(message.Message{Headers: r.headers}, name) }
 			before := l.routes.For(r.method, r.host, bare(r.target), value)
 			after := l.routes.For(r.method, exchange.Value(*seen.Upstream, ":authority"), bare(exchange.Value(*seen.Upstream, ":path")), value)
@@ -47,6 +50,7 @@ func (l *linter) chosenAgain(p *pattern) {
 			l.find(RouteChosen, SeverityWarning, p.at+".rewrite", "",
 				fmt.Sprintf("%s takes %s before the rewrite, and as %s it takes %s", r, named(before), exchange.Line(*seen.Upstream), named(after)),
 				"rewrite in the service's own sidecar, or write the route for the new path")
+
 			return
 		}
 	}

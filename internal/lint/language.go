@@ -16,6 +16,7 @@ func newLanguage(expr string) (language, error) {
 	if err != nil {
 		return language{}, err
 	}
+
 	prog, err := syntax.Compile(re.Simplify())
 	return language{prog}, err
 }
@@ -71,6 +72,7 @@ func (l language) advance(s scan, before, next rune) scan {
 	if s.matched || l.prog == nil {
 		return s
 	}
+
 	flags := syntax.EmptyOpContext(before, next)
 	var to []uint32
 	seen := make(map[uint32]bool, len(s.at)+4)
@@ -79,6 +81,7 @@ func (l language) advance(s scan, before, next rune) scan {
 		if seen[pc] {
 			return false
 		}
+
 		seen[pc] = true
 		switch in := &l.prog.Inst[pc]; in.Op {
 		case syntax.InstMatch:
@@ -94,6 +97,7 @@ func (l language) advance(s scan, before, next rune) scan {
 				to = append(to, in.Out)
 			}
 		}
+
 		return false
 	}
 	// The regex may begin here as well as before.
@@ -103,6 +107,7 @@ func (l language) advance(s scan, before, next rune) scan {
 		}
 	}
 	slices.Sort(to)
+
 	return scan{at: slices.Compact(to)}
 }
 
@@ -110,16 +115,19 @@ func (l language) advance(s scan, before, next rune) scan {
 // languages tells apart, of those that the subject allows.
 func representatives(of subject, languages ...language) []rune {
 	bounds := []rune{0, ' ', '!', '#', '$', '/', '0', ':', '?', '@', 'A', '[', '_', '`', 'a', '{', 0x7f, 0x80, '\n', '\n' + 1, '\t', '\t' + 1}
+
 	var insts []*syntax.Inst
 	for _, l := range languages {
 		if l.prog == nil {
 			continue
 		}
+
 		for i := range l.prog.Inst {
 			in := &l.prog.Inst[i]
 			if in.Op != syntax.InstRune && in.Op != syntax.InstRune1 {
 				continue
 			}
+
 			insts = append(insts, in)
 			if len(in.Rune) == 1 {
 				for r, first := in.Rune[0], true; first || r != in.Rune[0]; r, first = unicode.SimpleFold(r), false {
@@ -127,6 +135,7 @@ func representatives(of subject, languages ...language) []rune {
 				}
 				continue
 			}
+
 			for j := 0; j+1 < len(in.Rune); j += 2 {
 				bounds = append(bounds, in.Rune[j], in.Rune[j+1]+1)
 			}
@@ -137,12 +146,15 @@ func representatives(of subject, languages ...language) []rune {
 	// Letters make examples that people can read.
 	slices.SortStableFunc(bounds, func(a, b rune) int { return rank(a) - rank(b) })
 	var runes []rune
+
 	seen := map[string]bool{}
 	for _, r := range bounds {
 		if r > unicode.MaxRune || !of.allowed(r) {
 			continue
 		}
+
 		signature := make([]byte, 0, len(insts)+2)
+
 		signature = append(signature, bit(syntax.IsWordChar(r)), bit(r == '\n'), bit(r == of.first))
 		for _, in := range insts {
 			signature = append(signature, bit(in.MatchRune(r)))
@@ -152,6 +164,7 @@ func representatives(of subject, languages ...language) []rune {
 			runes = append(runes, r)
 		}
 	}
+
 	return runes
 }
 
@@ -189,15 +202,18 @@ func (l language) without(other language, of subject, work *budget) (text string
 	if other.prog != nil {
 		size += len(other.prog.Inst)
 	}
+
 	limit := min(maxWork, work.left)
 	if len(runes) == 0 || len(runes)*size > limit {
 		work.cut = true
 		return "", false, false
 	}
+
 	nodes := []node{{before: beginning, up: -1}}
 	seen := map[string]bool{}
 	spent := len(runes) * size
 	defer func() { work.left -= spent }()
+
 	for i := 0; i < len(nodes); i++ {
 		n := nodes[i]
 		if of.first == 0 || i > 0 {
@@ -213,6 +229,7 @@ func (l language) without(other language, of subject, work *budget) (text string
 		if n.other.matched {
 			continue
 		}
+
 		for _, r := range runes {
 			if i == 0 && of.first != 0 && r != of.first {
 				continue
@@ -221,6 +238,7 @@ func (l language) without(other language, of subject, work *budget) (text string
 				work.cut = true
 				return "", false, false
 			}
+
 			to := node{l.advance(n.l, n.before, r), other.advance(n.other, n.before, r), r, i, r}
 			key := key(to.l, to.other, to.before)
 			if !seen[key] {
@@ -229,6 +247,7 @@ func (l language) without(other language, of subject, work *budget) (text string
 			}
 		}
 	}
+
 	return "", false, true
 }
 
@@ -239,6 +258,7 @@ func key(l, other scan, before rune) string {
 		for _, pc := range s.at {
 			b = binary.AppendUvarint(b, uint64(pc)+1)
 		}
+
 		b = append(b, 0)
 	}
 	// What is before a place matters to \b and to the multi-line anchors only.

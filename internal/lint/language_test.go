@@ -22,11 +22,13 @@ func TestWithinAgainstRegexp(t *testing.T) {
 	text := func() string {
 		var b strings.Builder
 		b.WriteByte('/')
+
 		for range r.IntN(6) {
 			b.WriteByte("ab/AB"[r.IntN(5)])
 		}
 		return b.String()
 	}
+
 	contained, empty := 0, 0
 	for range 3000 {
 		a, b := expr(), expr()
@@ -34,11 +36,14 @@ func TestWithinAgainstRegexp(t *testing.T) {
 		if err != nil {
 			t.Fatal(a, err)
 		}
+
 		lb, err := newLanguage(b)
 		if err != nil {
 			t.Fatal(b, err)
 		}
+
 		ra, rb := regexp.MustCompile(a), regexp.MustCompile(b)
+
 		example, found, known := la.shortest(pathSubject, &budget{left: maxWork})
 		switch {
 		case !known:
@@ -46,6 +51,7 @@ func TestWithinAgainstRegexp(t *testing.T) {
 		case found && !ra.MatchString(example):
 			t.Errorf("%s does not match its own example %q", a, example)
 		}
+
 		in := la.within(lb, pathSubject, &budget{left: maxWork})
 		if in {
 			contained++
@@ -53,6 +59,7 @@ func TestWithinAgainstRegexp(t *testing.T) {
 		if !found {
 			empty++
 		}
+
 		for range 40 {
 			s := text()
 			if ra.MatchString(s) && !found {
@@ -94,6 +101,7 @@ func TestWithin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		b, err := newLanguage(c.b)
 		if err != nil {
 			t.Fatal(err)

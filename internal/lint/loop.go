@@ -21,6 +21,7 @@ func (l *linter) loops(i int) {
 	if p.Match.Response != nil || p.Mode == "shadow" || p.Redirect == nil && p.Then != "next" {
 		return
 	}
+
 	for _, r := range p.requests() {
 		if p.Redirect != nil && l.redirects(p, r) || p.Then == "next" && l.undone(p, r) {
 			return
@@ -64,39 +65,47 @@ func (p *pattern) requestsOf(paths []string) (list []request) {
 			r.host = "example.com"
 		}
 	}
+
 	for _, h := range p.headers {
 		if !h.not {
 			r.headers = append(r.headers, message.Header{Name: h.name, Value: h.example})
 		}
 	}
+
 	query := url.Values{}
 	for _, q := range p.query {
 		if !q.not {
 			query.Add(q.name, q.example)
 		}
 	}
+
 	for _, c := range p.conditions() {
 		if !c.known && !c.not {
 			return nil
 		}
 	}
+
 	schemes := []string{"http", "https"}
 	if p.Match.Scheme != "" {
 		schemes = []string{p.Match.Scheme}
 	}
+
 	for _, path := range paths {
 		for _, scheme := range schemes {
 			// No proxy that speaks TLS itself is told that the client did not.
 			if scheme == "https" && exchange.Value(message.Message{Headers: r.headers}, "x-forwarded-proto") == "http" {
 				continue
 			}
+
 			r.scheme = scheme
 			if r.target = path; len(query) > 0 {
 				r.target += "?" + query.Encode()
 			}
+
 			list = append(list, r)
 		}
 	}
+
 	return list
 }
 
@@ -110,17 +119,20 @@ func (l *linter) redirects(p *pattern, r request) bool {
 	first := r
 	seen := map[string]bool{r.String(): true}
 	way := []string{r.String()}
+
 	foreign := "" // the first other host
 	for hop := 0; hop < maxHops; hop++ {
 		out := l.exchange(r)
 		if hop == 0 && (len(out.Acted) == 0 || out.Acted[len(out.Acted)-1] != p.name) {
 			return false
 		}
+
 		status, _ := strconv.Atoi(exchange.Value(out.Client, ":status"))
 		location := exchange.Value(out.Client, "location")
 		if out.Upstream != nil || status < 300 || status > 399 || location == "" {
 			return false
 		}
+
 		scheme, rest, _ := strings.Cut(location, "://")
 		rest, _, _ = strings.Cut(rest, "#") // no browser sends a fragment
 		authority, target, _ := strings.Cut(rest, "/")
@@ -129,6 +141,7 @@ func (l *linter) redirects(p *pattern, r request) bool {
 		if r.method != "HEAD" && (status == 303 || r.method == "POST" && status < 303) {
 			r.method = "GET"
 		}
+
 		r.headers = slices.Clone(r.headers)
 		for i := range r.headers {
 			// A load balancer that ends TLS says the new scheme.
@@ -139,15 +152,18 @@ func (l *linter) redirects(p *pattern, r request) bool {
 		if foreign == "" && r.host != first.host {
 			foreign = r.host
 		}
+
 		way = append(way, strings.TrimPrefix(r.String(), r.method+" "))
 		if seen[r.String()] {
 			break
 		}
+
 		seen[r.String()] = true
 	}
 	if len(way) > 4 {
 		way = append(way[:3], "…")
 	}
+
 	reason := "a redirect without end: " + strings.Join(way, " → ")
 	severity, advice := SeverityError, "match what is not at its target yet: another path, match.scheme, or match.host"
 	if foreign != "" {
@@ -157,6 +173,7 @@ func (l *linter) redirects(p *pattern, r request) bool {
 		advice = "match: {scheme: http}; behind a load balancer that ends TLS, match a header that it sets instead, such as x-forwarded-proto"
 	}
 	l.find(RedirectLoop, severity, p.at+".redirect", "", reason, advice)
+
 	return true
 }
 
@@ -166,12 +183,14 @@ func (l *linter) undone(p *pattern, r request) bool {
 	if len(out.Acted) < 2 || out.Acted[0] != p.name || out.Upstream == nil {
 		return false
 	}
+
 	for _, h := range out.Upstream.Headers {
 		switch {
 		case h.Name == ":path" && h.Value != r.target, h.Name == ":authority" && h.Value != r.host:
 			return false
 		}
 	}
+
 	rewritten := 0
 	for count, n := range out.Counts {
 		if count.Result.String() == "rewritten" {
@@ -184,5 +203,6 @@ func (l *linter) undone(p *pattern, r request) bool {
 	l.find(ChainUndone, SeverityWarning, p.at+".then", "next",
 		fmt.Sprintf("%s comes out as it went in: %s undo each other", r, strings.Join(out.Acted, " and ")),
 		"let the chain stop after one of them, or make the later match narrower")
+
 	return true
 }

@@ -24,22 +24,26 @@ func TestOwnRulesAreClean(t *testing.T) {
 		},
 	}
 	needed := map[string]map[lint.Check]bool{}
+
 	files := 0
 	for _, pattern := range []string{"docs/recipes/*.yaml", "environments/*/release.yaml", "charts/wasm-rewrite/ci/*.yaml"} {
 		names, err := filepath.Glob(root + pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		files += len(names)
 		for _, name := range names {
 			if filepath.Base(name) == "release.yaml" {
 				name = filepath.Dir(name)
 			}
+
 			in, err := read.Input(name, read.Options{Chart: root + "charts/wasm-rewrite"})
 			if err != nil {
 				t.Error(err)
 				continue
 			}
+
 			base := filepath.Base(name)
 			for _, f := range lint.Lint(in) {
 				switch {
@@ -48,6 +52,7 @@ func TestOwnRulesAreClean(t *testing.T) {
 					if needed[base] == nil {
 						needed[base] = map[lint.Check]bool{}
 					}
+
 					needed[base][f.Check] = true
 				default:
 					t.Error(f)
@@ -58,6 +63,7 @@ func TestOwnRulesAreClean(t *testing.T) {
 	if files < 15 {
 		t.Errorf("%d files: some are missing", files)
 	}
+
 	for base, checks := range reasons {
 		for check := range checks {
 			if !needed[base][check] {

@@ -55,6 +55,7 @@ func (l *linter) prepare() {
 				if s == nil {
 					return nil
 				}
+
 				low := strings.ToLower(*s)
 				return &low
 			}
@@ -63,12 +64,15 @@ func (l *linter) prepare() {
 			if strings.Contains(c.written, "[") && strings.Contains(c.written, ":") {
 				c = l.condition(p.at+".match.host", addressSubject, m.Host.IgnoreCase, w)
 			}
+
 			p.host = &c
 		}
+
 		p.headers = l.values(p.at+".match.headers", m.Headers, valueSubject)
 		for i := range p.headers {
 			p.headers[i].name = strings.ToLower(p.headers[i].name)
 		}
+
 		p.query = l.values(p.at+".match.query", m.Query, paramSubject)
 		enforced := (p.Mode == "" || p.Mode == "enforce") && p.Sample == nil && m.Response == nil
 		p.stops = enforced && p.Then != "next"
@@ -89,6 +93,7 @@ type written struct {
 func (l *linter) condition(at string, of subject, ignoreCase bool, w written) condition {
 	c := condition{at: at, of: of, present: w.present}
 	expr := ""
+
 	quoted := func(text *string) string { c.written = *text; return regexp.QuoteMeta(l.vars(*text, false)) }
 	switch {
 	case w.exact != nil:
@@ -112,6 +117,7 @@ func (l *linter) condition(at string, of subject, ignoreCase bool, w written) co
 	if ignoreCase {
 		expr = "(?i)" + expr
 	}
+
 	c.at += "." + c.key
 	c.expr = expr
 	var err error
@@ -121,8 +127,10 @@ func (l *linter) condition(at string, of subject, ignoreCase bool, w written) co
 	if c.lang, err = newLanguage(expr); err != nil {
 		return c
 	}
+
 	example, found, known := c.lang.shortest(of, &l.work)
 	c.example, c.known, c.empty = example, known && found, known && !found
+
 	return c
 }
 
@@ -134,8 +142,10 @@ func (l *linter) values(at string, list []rewrite.ValueMatch, of subject) (condi
 		if m.Present != nil {
 			c.not = *m.Present == m.Not
 		}
+
 		conditions = append(conditions, c)
 	}
+
 	return conditions
 }
 
@@ -146,6 +156,7 @@ func (l *linter) vars(text string, quote bool) string {
 	if !strings.Contains(text, "${var.") {
 		return text
 	}
+
 	return varReference.ReplaceAllStringFunc(text, func(ref string) string {
 		name, fallback, _ := strings.Cut(varReference.FindStringSubmatch(ref)[1], ":-")
 		value := l.config.Vars[name].Text
@@ -163,6 +174,7 @@ func (l *linter) vars(text string, quote bool) string {
 // reaches, and tells whether a request may get to pattern j.
 func (l *linter) reachable(j int) bool {
 	p := &l.patterns[j]
+
 	meets := true
 	for _, c := range p.conditions() {
 		if c.empty && !c.not {
@@ -177,23 +189,28 @@ func (l *linter) reachable(j int) bool {
 		l.find(NeverMatches, SeverityWarning, path.at, path.written,
 			"Istio's proxies resolve dot segments before the filter sees the path", "write the resolved path")
 	}
+
 	for i := j - 1; i >= 0; i-- {
 		if l.patterns[i].changes {
 			// Behind it stands another request than before it.
 			return true
 		}
+
 		a := &l.patterns[i]
 		if !a.stops || !a.covers(p, &l.work) {
 			continue
 		}
+
 		reason := fmt.Sprintf("never reached: patterns[%d] (%s) takes every request that would match", i, a.name)
 		if l.config.OnUnsafe == "keep" && (a.Rewrite != nil || a.Redirect != nil) {
 			reason += ", unless what it produces is unsafe"
 		}
 		l.find(Unreachable, SeverityWarning, p.at, "", reason,
 			fmt.Sprintf("move it before patterns[%d], make that one narrower, give that one then: next, or remove this one", i))
+
 		return false
 	}
+
 	return true
 }
 
@@ -206,12 +223,15 @@ func (p *pattern) conditions() (list []*condition) {
 	if p.host != nil {
 		list = append(list, p.host)
 	}
+
 	for i := range p.headers {
 		list = append(list, &p.headers[i])
 	}
+
 	for i := range p.query {
 		list = append(list, &p.query[i])
 	}
+
 	return list
 }
 
@@ -254,12 +274,14 @@ func (p *pattern) covers(b *pattern, work *budget) bool {
 		if b.Match.Methods == nil {
 			return false
 		}
+
 		for _, m := range b.Match.Methods {
 			if !slices.Contains(p.Match.Methods, m) {
 				return false
 			}
 		}
 	}
+
 	return valuesCover(p.headers, b.headers, work) && valuesCover(p.query, b.query, work) &&
 		covers(p.path, b.path, pathSubject, work) && covers(p.host, b.host, hostSubject, work)
 }
@@ -284,6 +306,7 @@ func covers(a, b *condition, of subject, work *budget) bool {
 	case b.key == "exact" && !strings.Contains(b.re.String(), "(?i)"):
 		return true
 	}
+
 	return b.lang.prog != nil && b.lang.within(a.lang, of, work)
 }
 
@@ -307,5 +330,6 @@ func valuesCover(as, bs []condition, work *budget) bool {
 			return false
 		}
 	}
+
 	return true
 }

@@ -76,6 +76,7 @@ var sarifLevels = map[Severity]string{SeverityError: "error", SeverityWarning: "
 func SARIF(findings []Finding, version string) any {
 	run := sarifRun{ColumnKind: "unicodeCodePoints", Results: []sarifResult{}}
 	run.Tool.Driver = sarifDriver{Name: "wasm-rewrite", Version: version, InformationURI: "https://github.com/wasm-rewrite/wasm-rewrite"}
+
 	index := map[Check]int{}
 	for i, c := range Checks {
 		index[c.Check] = i
@@ -84,9 +85,11 @@ func SARIF(findings []Finding, version string) any {
 			Configure: sarifLevel{sarifLevels[c.Severity]},
 		})
 	}
+
 	for _, f := range findings {
 		run.Results = append(run.Results, f.sarif(index[f.Check]))
 	}
+
 	return sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
 }
 
@@ -98,6 +101,7 @@ func (f Finding) sarif(rule int) sarifResult {
 	if f.Advice != "" {
 		text += "\n" + f.Advice
 	}
+
 	r := sarifResult{RuleID: string(f.Check), RuleIndex: rule, Level: sarifLevels[f.Severity], Message: sarifMessage{text}, Locations: []sarifLocation{}}
 
 	// The file, and within it what the finding is about.
@@ -116,5 +120,6 @@ func (f Finding) sarif(rule int) sarifResult {
 	// The same finding in another line is not a new one.
 	sum := sha256.Sum256([]byte(strings.Join([]string{string(f.Check), f.File, f.Workload, f.Pattern, f.Path, f.Value}, "\x00")))
 	r.Fingerprints = map[string]string{"wasmRewrite/v1": hex.EncodeToString(sum[:8])}
+
 	return r
 }

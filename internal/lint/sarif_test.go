@@ -19,15 +19,18 @@ func TestSARIF(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
+
 	official, err := jsonschema.UnmarshalJSON(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
 	if err := compiler.AddResource("sarif.json", official); err != nil {
 		t.Fatal(err)
 	}
+
 	schema, err := compiler.Compile("sarif.json")
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +41,7 @@ func TestSARIF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	in.Name = "my rules.yaml"
 	findings := Lint(in)
 	_, unreadable := input.Text("b.yaml", []byte("a: 1\na: 2\n"), "")
@@ -45,11 +49,13 @@ func TestSARIF(t *testing.T) {
 	if rest != nil || len(more) != 1 {
 		t.Fatalf("%v, %v", more, rest)
 	}
+
 	findings = append(append(findings, more...), Finding{Input: "cluster:shop", Workload: "shop", Path: "patterns[0]", Reason: "r", Severity: SeverityInfo, Check: Unreachable})
 	text, err := json.Marshal(SARIF(findings, "1.2.3"))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	log, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +63,7 @@ func TestSARIF(t *testing.T) {
 	if err := schema.Validate(log); err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
+
 	for _, want := range []string{
 		`"ruleId":"invalid"`, `"artifactLocation":{"uri":"my%20rules.yaml"},"region":{"startLine":3,"startColumn":18}`,
 		`"fullyQualifiedName":"patterns[0].match.path.regex"`, `"ruleId":"yaml"`, `"startLine":2,"startColumn":1`,

@@ -42,6 +42,7 @@ func (l *linter) unsafePaths(p *pattern) {
 	default:
 		return
 	}
+
 	rules := l.alone(p)
 	if rules == nil {
 		return
@@ -50,11 +51,13 @@ func (l *linter) unsafePaths(p *pattern) {
 	// Every sample that the pattern takes is asked about.
 	stream := rules.NewStream()
 	matched, refused := 0, 0
+
 	var witness request
 	for _, path := range p.paths() {
 		if !plain(path) {
 			continue
 		}
+
 		for _, r := range p.requestsOf([]string{path}) {
 			// What a client leaves out is another matter: it is all there.
 			seen := ask(rules, stream, p.complete(r))
@@ -79,10 +82,12 @@ func (l *linter) unsafePaths(p *pattern) {
 	if text := pathOf(p); text != nil {
 		path, value = at+".path", *text
 	}
+
 	end := "is answered 400"
 	if l.config.OnUnsafe == "keep" {
 		end = "is left as it is"
 	}
+
 	severity, reason := SeverityWarning, fmt.Sprintf("%s %s: what it would become is no path that may leave the filter", witness, end)
 	if refused == matched {
 		severity, reason = SeverityError, fmt.Sprintf("every request %s, such as %s: what they would become is no path that may leave the filter", end, witness)
@@ -99,6 +104,7 @@ func (p *pattern) complete(r request) request {
 			if name, ok := strings.CutPrefix(ref.name, "header."); ok && !slices.ContainsFunc(r.headers, func(h message.Header) bool { return h.Name == strings.ToLower(name) }) {
 				r.headers = append(r.headers, message.Header{Name: strings.ToLower(name), Value: "a"})
 			}
+
 			name, ok := strings.CutPrefix(ref.name, "query.")
 			path, query, _ := strings.Cut(r.target, "?")
 			if values, err := url.ParseQuery(query); ok && err == nil && !values.Has(name) {
@@ -107,6 +113,7 @@ func (p *pattern) complete(r request) request {
 			}
 		}
 	})
+
 	return r
 }
 

@@ -41,6 +41,7 @@ func text(v any, keys ...string) string {
 
 func texts(v any, keys ...string) map[string]string {
 	of, _ := under(v, keys...).(map[string]any)
+
 	all := map[string]string{}
 	for key, value := range of {
 		if s, ok := value.(string); ok {
@@ -70,6 +71,7 @@ func (c *cluster) other(kind string, doc map[string]any) {
 // gateway reads a Gateway of Istio.
 func (c *cluster) gateway(doc map[string]any) {
 	g := istiomodel.Gateway{Selector: texts(doc, "spec", "selector"), Ports: map[uint32]string{}}
+
 	servers, _ := under(doc, "spec", "servers").([]any)
 	for _, s := range servers {
 		number, _ := under(s, "port", "number").(float64)
@@ -80,6 +82,7 @@ func (c *cluster) gateway(doc map[string]any) {
 			g.Ports[uint32(number)] = "https"
 		}
 	}
+
 	c.gateways[text(doc, "metadata", "namespace")+"/"+text(doc, "metadata", "name")] = g
 }
 
@@ -99,10 +102,13 @@ func (c *cluster) resolve(host, namespace string) (plan.Service, bool) {
 	if !strings.Contains(host, ".") {
 		return plan.Service{Namespace: namespace, Name: host}, true
 	}
+
 	short, ok := strings.CutSuffix(host, ".svc.cluster.local")
 	if !ok {
 		return plan.Service{}, false
 	}
+
 	name, in, ok := strings.Cut(short, ".")
+
 	return plan.Service{Namespace: in, Name: name}, ok && !strings.Contains(in, ".")
 }

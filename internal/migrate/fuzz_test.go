@@ -17,11 +17,13 @@ func FuzzConvert(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+
 	for _, file := range files {
 		archive, err := txtar.ParseFile(file)
 		if err != nil {
 			f.Fatal(err)
 		}
+
 		for _, section := range archive.Files {
 			if section.Name == "input.yaml" {
 				f.Add(section.Data)
@@ -33,6 +35,7 @@ func FuzzConvert(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		for _, o := range []Options{{}, {At: Gateway, Moving: true}} {
 			r, err := Convert(docs.Objects(), o)
 			if err != nil {

@@ -59,7 +59,9 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 	if o.Selector == nil {
 		o.Selector = map[string]string{"istio": "ingressgateway"}
 	}
+
 	m := &migration{options: o, result: &Result{}}
+
 	m.cluster = cluster{services: map[plan.Service]*service{}, controllers: map[string]string{}, gateways: map[string]istiomodel.Gateway{},
 		apiGateways: map[string]*gateway.Gateway{}, filters: map[string]map[string]any{}}
 	for i, doc := range docs {
@@ -69,17 +71,21 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 	if err := errors.Join(m.faults...); err != nil {
 		return nil, err
 	}
+
 	p := &placer{options: o, cluster: &m.cluster, report: &m.result.Report}
 	for _, t := range plan.Join(m.tables()) {
 		p.place(&t)
 	}
+
 	values, err := p.values()
 	if err != nil {
 		return nil, err
 	}
+
 	m.result.Values = values
 	m.result.Report.Finish()
 	m.result.Steps = m.steps(len(values) > 0)
+
 	return m.result, nil
 }
 
@@ -130,6 +136,7 @@ func (m *migration) object(doc map[string]any, place string) {
 			m.faults = append(m.faults, fmt.Errorf("%s: items: wants a list", kind))
 			return
 		}
+
 		for i, item := range items {
 			at := fmt.Sprintf("items[%d]", i)
 			if one, ok := item.(map[string]any); ok {
@@ -138,9 +145,12 @@ func (m *migration) object(doc map[string]any, place string) {
 				m.faults = append(m.faults, fmt.Errorf("%s: %s: is no object", kind, at))
 			}
 		}
+
 		return
 	}
+
 	group, _ := doc["apiVersion"].(string)
+
 	group, _, _ = strings.Cut(group, "/")
 	switch kind {
 	case "Ingress":
@@ -160,6 +170,7 @@ func (m *migration) object(doc map[string]any, place string) {
 			m.wrong(name(doc, place), faults)
 			return
 		}
+
 		m.routes = append(m.routes, o)
 	case "Gateway":
 		if group == "gateway.networking.k8s.io" {
@@ -195,12 +206,14 @@ var objectName = regexp.MustCompile(`^[a-z0-9.-]*$`)
 func decode[T any](m *migration, doc map[string]any, place string) *T {
 	o := new(T)
 	at := name(doc, place)
+
 	var wrong []shape.Fault
 	for _, key := range []string{"name", "namespace"} {
 		if text := text(doc, "metadata", key); !objectName.MatchString(text) {
 			wrong = append(wrong, shape.Fault{Path: "metadata." + key, Reason: fmt.Sprintf("%q is no name of an object", text)})
 		}
 	}
+
 	for _, f := range shape.Check(doc, o) {
 		if f.Unknown {
 			if kind, _ := doc["kind"].(string); kind != "Gateway" {
@@ -208,12 +221,14 @@ func decode[T any](m *migration, doc map[string]any, place string) *T {
 			}
 			continue
 		}
+
 		wrong = append(wrong, f)
 	}
 	if len(wrong) > 0 {
 		m.wrong(at, wrong)
 		return nil
 	}
+
 	text, err := json.Marshal(doc)
 	if err == nil {
 		err = json.Unmarshal(text, o)
@@ -222,6 +237,7 @@ func decode[T any](m *migration, doc map[string]any, place string) *T {
 		m.faults = append(m.faults, fmt.Errorf("%s: is not as its API wants it: %w", at, err))
 		return nil
 	}
+
 	return o
 }
 
@@ -258,5 +274,6 @@ func numbers(v any) any {
 	case uint64:
 		return float64(v)
 	}
+
 	return v
 }

@@ -39,6 +39,7 @@ func TestCases(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
+
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { runCase(t, file) })
 	}
@@ -49,6 +50,7 @@ func runCase(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	section := func(name string) *txtar.File {
 		for i := range archive.Files {
 			if archive.Files[i].Name == name {
@@ -72,10 +74,12 @@ func runCase(t *testing.T, file string) {
 			}
 		}
 	}
+
 	docs, err := input.Parse("input.yaml", section("input.yaml").Data)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	r, err := Convert(docs.Objects(), o)
 	got := map[string]string{}
 	if err != nil {
@@ -84,12 +88,15 @@ func runCase(t *testing.T, file string) {
 		var report strings.Builder
 		for _, o := range r.Report.Objects {
 			fmt.Fprintf(&report, "%s: %s\n", o.Name, o.State)
+
 			for _, f := range o.Findings {
 				fmt.Fprintf(&report, "  %s: %s: %s\n", f.Kind, f.Path, f.Reason)
 			}
 		}
+
 		got["report"], got["values"] = report.String(), string(r.Values)
 	}
+
 	for _, name := range []string{"error", "report", "values"} {
 		s := section(name)
 		switch {
@@ -98,6 +105,7 @@ func runCase(t *testing.T, file string) {
 				archive.Files = append(archive.Files, txtar.File{Name: name})
 				s = &archive.Files[len(archive.Files)-1]
 			}
+
 			s.Data = []byte(got[name])
 		case s == nil && got[name] != "":
 			t.Errorf("%s: nothing is wanted, and there is\n%s", name, got[name])
@@ -120,15 +128,18 @@ func runCase(t *testing.T, file string) {
 // ask puts one line of requests through the rules of its workload.
 func ask(t *testing.T, values []byte, line string) {
 	t.Helper()
+
 	question, want, ok := strings.Cut(line, " => ")
 	words := strings.Fields(question)
 	if !ok || len(words) < 3 {
 		t.Fatalf("%q is no request", line)
 	}
+
 	u, err := url.Parse(words[2])
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var headers, answers []message.Header
 	for i := 3; i+1 < len(words); i += 2 {
 		h := message.Header{Name: strings.TrimSuffix(words[i], ":"), Value: words[i+1]}
@@ -138,10 +149,12 @@ func ask(t *testing.T, values []byte, line string) {
 			headers = append(headers, h)
 		}
 	}
+
 	target := u.EscapedPath()
 	if u.RawQuery != "" {
 		target += "?" + u.RawQuery
 	}
+
 	seen := run(t, values, words[0], exchange.Request(words[1], u.Scheme, u.Host, target, headers), exchange.Response(200, answers))
 	var got []string
 	wants := strings.Fields(want)
@@ -150,11 +163,13 @@ func ask(t *testing.T, values []byte, line string) {
 	} else {
 		got = []string{exchange.Value(*seen.Upstream, ":path")}
 	}
+
 	for _, w := range wants[1:] {
 		name, _, ok := strings.Cut(w, "=")
 		if !ok || seen.Upstream == nil {
 			continue
 		}
+
 		from := *seen.Upstream
 		if n, ok := strings.CutPrefix(name, "<"); ok {
 			from, name = seen.Client, n
@@ -162,6 +177,7 @@ func ask(t *testing.T, values []byte, line string) {
 		if name == "host" {
 			name = ":authority"
 		}
+
 		text := strings.Join(exchange.Values(from, name), ",")
 		got = append(got, w[:strings.IndexByte(w, '=')]+"="+text)
 	}
@@ -180,18 +196,22 @@ func run(t *testing.T, values []byte, workload string, request, response message
 	if err := kyaml.Unmarshal(values, &all); err != nil {
 		t.Fatal(err)
 	}
+
 	text, err := json.Marshal(map[string]any{"patterns": all.Workloads[workload]["patterns"]})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, rules, err := exchange.Load(text)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	seen, err := exchange.Native(rules).Exchange(t.Context(), request, response)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return seen
 }
 
@@ -224,6 +244,7 @@ func TestDocumentIsValues(t *testing.T) {
 
 func must(t *testing.T, v any) []byte {
 	t.Helper()
+
 	text, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
@@ -242,6 +263,7 @@ func many(n int) []map[string]any {
 				"backend": map[string]any{"service": map[string]any{"name": fmt.Sprintf("s%d", j), "port": map[string]any{"number": 80}}},
 			})
 		}
+
 		docs = append(docs, map[string]any{
 			"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
 			"metadata": map[string]any{"name": fmt.Sprintf("i%d", i), "namespace": "apps", "annotations": map[string]any{
@@ -250,6 +272,7 @@ func many(n int) []map[string]any {
 			"spec": map[string]any{"ingressClassName": "nginx", "rules": []any{map[string]any{"host": fmt.Sprintf("h%d.example.com", i), "http": map[string]any{"paths": paths}}}},
 		})
 	}
+
 	return docs
 }
 
@@ -258,6 +281,7 @@ func many(n int) []map[string]any {
 func TestManyObjects(t *testing.T) {
 	measure := func(n int) time.Duration {
 		docs := many(n)
+
 		best := time.Hour
 		for range 3 {
 			start := cpu(t)
@@ -265,11 +289,13 @@ func TestManyObjects(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			best = min(best, cpu(t)-start)
 			if patterns := bytes.Count(r.Values, []byte("- name: i")); patterns != 5*n || !r.Report.Complete() {
 				t.Fatalf("%d patterns of %d Ingresses, complete: %t", patterns, n, r.Report.Complete())
 			}
 		}
+
 		return best
 	}
 	few, all := measure(50), measure(500)
@@ -298,6 +324,7 @@ func TestOneServiceOfMany(t *testing.T) {
 			p.(map[string]any)["backend"].(map[string]any)["service"].(map[string]any)["name"] = "one"
 		}
 	}
+
 	r, err := Convert(docs, Options{Waypoint: true})
 	if err != nil {
 		t.Fatal(err)
@@ -305,6 +332,7 @@ func TestOneServiceOfMany(t *testing.T) {
 	if patterns := bytes.Count(r.Values, []byte("- name: i")); patterns != 5000 || !r.Report.Complete() {
 		t.Fatalf("%d patterns", patterns)
 	}
+
 	for _, i := range []int{0, 499, 999} {
 		found := slices.ContainsFunc([]string{"one", "one-2"}, func(workload string) bool {
 			seen := run(t, r.Values, workload, exchange.Request("GET", "http", "h"+strconv.Itoa(i)+".example.com", "/p3/x", nil), exchange.Response(200, nil))

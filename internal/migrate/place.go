@@ -48,6 +48,7 @@ func (p *placer) workload(name string, target plan.Fields) *workload {
 			return w
 		}
 	}
+
 	w := &workload{name: p.name(name), target: target, seen: map[string]bool{}}
 	p.workloads = append(p.workloads, w)
 	return w
@@ -71,12 +72,16 @@ func (p *placer) name(wanted string) string {
 	if p.taken == nil {
 		p.taken = map[string]bool{}
 	}
+
 	base := plainName(wanted, 35)
+
 	name := base
 	for i := 2; p.taken[name]; i++ {
 		name = base + "-" + strconv.Itoa(i)
 	}
+
 	p.taken[name] = true
+
 	return name
 }
 
@@ -86,6 +91,7 @@ func (p *placer) name(wanted string) string {
 func (p *placer) place(t *plan.Table) {
 	for i := range t.Hosts {
 		v := &t.Hosts[i]
+
 		front := p.front(t, v)
 		for _, r := range v.Routes {
 			p.route(t, v, r, front)
@@ -103,6 +109,7 @@ func (p *placer) front(t *plan.Table, v *plan.VHost) *workload {
 	if !t.Mesh {
 		return p.workload(t.Name, t.Target)
 	}
+
 	answers := slices.ContainsFunc(v.Routes, func(r *plan.Route) bool { return r.Answers && !r.Left })
 	switch {
 	case p.options.At == Gateway:
@@ -114,6 +121,7 @@ func (p *placer) front(t *plan.Table, v *plan.VHost) *workload {
 			return w
 		}
 	}
+
 	return p.clients(v)
 }
 
@@ -126,6 +134,7 @@ func (p *placer) clients(v *plan.VHost) *workload {
 			namespace = in
 		}
 	}
+
 	traffic := []any{plan.Fields{{Key: "mode", Value: "CLIENT"}}}
 	return p.workload("clients", plan.Fields{}.With("namespace", namespace).With("traffic", traffic))
 }
@@ -149,12 +158,14 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 		p.report.Differ(r.Object, r.Path, "names no backend, so its rules run at the gateway")
 		p.workload(t.Name, t.Target).add(&entry{route: r, hosts: v.Names, scheme: v.Scheme, acts: true, do: r.Do, headers: r.Headers})
 	}
+
 	for i := range r.Backends {
 		b := &r.Backends[i]
 		w := p.backend(t, v, r, b)
 		if w == nil {
 			continue
 		}
+
 		e := &entry{route: r, hosts: v.Names, acts: r.Acts(b), do: r.Do, headers: r.Headers.Merge(b.Headers), marked: true}
 		if b.Host != "" {
 			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
@@ -176,6 +187,7 @@ func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
 			e.do = plan.Fields{{Key: "rewrite", Value: rewrite.Without("host").With("host", b.Host)}}
 		}
+
 		e.acts = r.Acts(&b)
 	} else {
 		for _, b := range r.Backends {
@@ -209,11 +221,13 @@ func (p *placer) backend(t *plan.Table, v *plan.VHost, r *plan.Route, b *plan.Ba
 		if w != nil {
 			return w
 		}
+
 		why = reason
 	}
 	if !r.Acts(b) {
 		return nil
 	}
+
 	name := b.Elsewhere
 	if name == "" {
 		name = "Service " + b.Service.String()
@@ -227,12 +241,14 @@ func (p *placer) backend(t *plan.Table, v *plan.VHost, r *plan.Route, b *plan.Ba
 		return p.clients(v)
 	}
 	p.report.Differ(r.Object, r.Path, "%s %s, so the rules run at the gateway, which chooses the route again by what they make of a request: every path of this host has to go there still", name, why)
+
 	return p.workload(t.Name, t.Target)
 }
 
 // service gives the workload of a Service's Pods, or why there is none.
 func (p *placer) service(s plan.Service, labels map[string]string, r *plan.Route) (*workload, string) {
 	known := p.cluster.find(s)
+
 	waypoint := plan.Fields{}.With("namespace", s.Namespace).With("targetRefs", []any{plan.Fields{{Key: "kind", Value: "Service"}, {Key: "name", Value: s.Name}}})
 	switch {
 	case p.options.Waypoint || known != nil && known.waypoint:
@@ -251,12 +267,14 @@ func (p *placer) service(s plan.Service, labels map[string]string, r *plan.Route
 	case len(known.selector) == 0:
 		return nil, "has no selector"
 	}
+
 	all := map[string]string{}
 	for _, of := range []map[string]string{known.selector, labels} {
 		for key, value := range of {
 			all[key] = value
 		}
 	}
+
 	return p.workload(s.Name, plan.Fields{}.With("namespace", s.Namespace).With("selector", selector(all))), ""
 }
 
@@ -265,6 +283,7 @@ func (p *placer) service(s plan.Service, labels map[string]string, r *plan.Route
 func (w *workload) add(e *entry) {
 	var key strings.Builder
 	key.WriteString(strconv.FormatUint(uint64(reflect.ValueOf(e.route).Pointer()), 16))
+
 	for _, h := range e.hosts {
 		key.WriteString("|" + strconv.Itoa(int(h.Kind)) + h.Text)
 	}
@@ -272,6 +291,7 @@ func (w *workload) add(e *entry) {
 	if w.seen[key.String()] {
 		return
 	}
+
 	w.seen[key.String()] = true
 	w.entries = append(w.entries, e)
 }

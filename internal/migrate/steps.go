@@ -14,6 +14,7 @@ func (m *migration) steps(any bool) (steps []string) {
 	} else {
 		steps = append(steps, "Import with --moving and install that first: it leaves alone what the old rewrites have changed, so both may be in force. These values come last.")
 	}
+
 	steps = append(steps, "Wait until `wasm-rewrite status` says that every proxy has the rules.")
 	if len(m.virtual)+len(m.routes) > 0 {
 		steps = append(steps, "Take out of each object what is named with it. A redirect or direct response may stay: the rules answer before it.")
@@ -24,5 +25,6 @@ func (m *migration) steps(any bool) (steps []string) {
 	if m.options.Moving {
 		return append(steps, "Install the values of an import without --moving, which was made before anything was taken out.")
 	}
+
 	return append(steps, "Install these values.")
 }

@@ -79,14 +79,17 @@ type Cluster struct {
 func Connect(config *rest.Config, options Options) (*Cluster, error) {
 	// What fails is in the answers: the library's own lines say it a second time.
 	klog.SetLogger(logr.Discard())
+
 	objects, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Host, err)
 	}
+
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", config.Host, err)
 	}
+
 	return &Cluster{config: config, objects: objects, core: core, options: options}, nil
 }
 
@@ -102,6 +105,7 @@ func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error)
 func (c *Cluster) list(ctx context.Context) (objects []unstructured.Unstructured, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
+
 	missing := 0
 	for _, k := range kinds {
 		list, err := c.objects.Resource(k.GroupVersionResource).Namespace(c.options.Namespace).
@@ -113,14 +117,17 @@ func (c *Cluster) list(ctx context.Context) (objects []unstructured.Unstructured
 		if err != nil {
 			return nil, fmt.Errorf("%s of namespace %s: %w", k.kind, c.options.Namespace, explain(ctx, err, "list wasmplugins, trafficextensions and envoyfilters"))
 		}
+
 		for i := range list.Items {
 			list.Items[i].SetKind(k.kind)
 		}
+
 		objects = append(objects, list.Items...)
 	}
 	if missing == len(kinds) {
 		return nil, errors.New("the cluster knows no WasmPlugin, no TrafficExtension and no EnvoyFilter: it has no Istio; see that the context is the one you mean")
 	}
+
 	return objects, nil
 }
 
@@ -131,14 +138,17 @@ func (c *Cluster) Objects(ctx context.Context) (all, named []*Object, err error)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	for i := range list {
 		all = append(all, ParseObject(&list[i]))
 	}
+
 	for _, o := range all {
 		if len(c.options.Only) == 0 || slices.Contains(c.options.Only, o.Release) || slices.Contains(c.options.Only, o.Workload) {
 			named = append(named, o)
 		}
 	}
+
 	return all, named, nil
 }
 
@@ -157,16 +167,19 @@ func explain(ctx context.Context, err error, wanted string) error {
 func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, nowhere, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
+
 	places, why, err := c.places(ctx, o)
 	if err != nil {
 		return nil, nowhere{}, err
 	}
+
 	var pods []corev1.Pod
 	for _, p := range places {
 		list, err := c.core.Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: p.selector})
 		if err != nil {
 			return nil, nowhere{}, explain(ctx, err, "list pods")
 		}
+
 		for _, pod := range list.Items {
 			over := pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 			// Without a selector it is whatever has a proxy.
@@ -175,6 +188,7 @@ func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, nowhere, e
 			}
 		}
 	}
+
 	return pods, why, nil
 }
 
@@ -192,6 +206,7 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 	}
 	proxies := map[string]*proxy{}
 	var order []*proxy
+
 	var rows []Row
 	for _, o := range objects {
 		pods, why, err := c.pods(ctx, o)
@@ -205,25 +220,30 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 			row.State, row.Reason, row.Advice = NoPods, why.reason, why.advice
 			rows = append(rows, row)
 		}
+
 		for _, pod := range pods {
 			name := pod.Namespace + "/" + pod.Name
 			if proxies[name] == nil {
 				proxies[name] = &proxy{pod: pod}
 				order = append(order, proxies[name])
 			}
+
 			proxies[name].objects = append(proxies[name].objects, o)
 		}
 	}
 	var wait sync.WaitGroup
+
 	free := make(chan struct{}, atOnce)
 	for _, p := range order {
 		wait.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
+
 			p.rows = c.ask(ctx, &p.pod, p.objects)
 		})
 	}
 	wait.Wait()
+
 	for _, p := range order {
 		rows = append(rows, p.rows...)
 	}
@@ -233,6 +253,7 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 		}
 		return strings.Compare(a.Pod, b.Pod)
 	})
+
 	return rows
 }
 
@@ -253,6 +274,7 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 			err = fmt.Errorf("the proxy did not answer within %s: %w", c.options.Timeout, err)
 		}
 	}
+
 	var rows []Row
 	for _, o := range objects {
 		row := o.row()
@@ -272,9 +294,11 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 		default:
 			row = Judge(o, answers)
 		}
+
 		row.Pod = pod.Namespace + "/" + pod.Name
 		rows = append(rows, row)
 	}
+
 	return rows
 }
 
@@ -284,6 +308,7 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 		return nil, err
 	}
 	defer stop()
+
 	p := &Proxy{}
 	asked := map[string]*[]byte{
 		"/config_dump?include_eds=off&resource=ecds_filters": &p.Extensions,
@@ -292,11 +317,13 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 	if slices.ContainsFunc(objects, func(o *Object) bool { return o.Kind == "EnvoyFilter" }) {
 		asked["/config_dump?include_eds=off&resource=dynamic_listeners"] = &p.Listeners
 	}
+
 	for query, answer := range asked {
 		if *answer, err = get(ctx, "http://"+address+query); err != nil {
 			return nil, err
 		}
 	}
+
 	options := &corev1.PodLogOptions{Container: container}
 	if last := p.updated(objects); !last.IsZero() {
 		since, limit := metav1.NewTime(last.Add(-before)), int64(maxLog)
@@ -306,6 +333,7 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 			p.Log = log
 		}
 	}
+
 	return p, nil
 }
 
@@ -319,6 +347,7 @@ func get(ctx context.Context, address string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	response, err := http.DefaultClient.Do(request)
 	if err == nil {
 		defer response.Body.Close()
@@ -335,6 +364,7 @@ func get(ctx context.Context, address string) ([]byte, error) {
 	if errors.As(err, &failed) {
 		err = failed.Err
 	}
+
 	return nil, fmt.Errorf("the proxy: %s: %w", request.URL.RequestURI(), err)
 }
 
@@ -345,10 +375,12 @@ func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod) (address string,
 	if err != nil {
 		return "", nil, err
 	}
+
 	tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(to, c.config)
 	if err != nil {
 		return "", nil, err
 	}
+
 	dialer := portforward.NewFallbackDialerForStreaming(tunnel, spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, to), func(err error) bool {
 		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
 	})
@@ -359,8 +391,10 @@ func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod) (address string,
 		cancel()
 		return "", nil, err
 	}
+
 	failed := make(chan error, 1)
 	go func() { failed <- forwarder.ForwardPorts() }()
+
 	select {
 	case <-ready:
 		ports, err := forwarder.GetPorts()

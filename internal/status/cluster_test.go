@@ -17,10 +17,12 @@ import (
 // hang never comes. Where the rest goes the real mesh tests.
 func cluster(t *testing.T, answers map[string]string) *status.Cluster {
 	t.Helper()
+
 	over := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, ok := answers[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]
 		w.Header().Set("Content-Type", "application/json")
+
 		switch {
 		case !ok:
 			w.WriteHeader(http.StatusNotFound)
@@ -37,10 +39,12 @@ func cluster(t *testing.T, answers map[string]string) *status.Cluster {
 		}
 	}))
 	t.Cleanup(func() { close(over); server.Close() })
+
 	c, err := status.Connect(&rest.Config{Host: server.URL}, status.Options{Namespace: "demo", RootNamespace: "istio-system", AdminPort: 15000, Timeout: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return c
 }
 
@@ -52,6 +56,7 @@ const (
 
 func pods(t *testing.T, items ...map[string]any) string {
 	t.Helper()
+
 	data, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "PodList", "metadata": map[string]any{}, "items": append([]map[string]any{}, items...)})
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +109,7 @@ func TestPodsWithoutAnAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			began := time.Now()
 			rows := cluster.Rows(t.Context(), objects)
 			if len(rows) != 1 || rows[0].State != c.state || !strings.Contains(rows[0].Reason, c.want) {

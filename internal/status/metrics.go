@@ -14,16 +14,19 @@ func revisionIn(metrics []byte, o *Object) string {
 	for _, plugin := range o.plugins() {
 		names = append(names, notInMetrics.ReplaceAllString(plugin, "_"))
 	}
+
 	name := "(?:" + strings.Join(names, "|") + ")"
 	gauge := regexp.MustCompile(`(?m)^wasm_rewrite_(?:` + name + `_revision(?:\{.*\})?|revision\{(?:.*,)?plugin="` + name + `".*\}) ([0-9.e+]+)$`)
 	m := gauge.FindSubmatch(metrics)
 	if m == nil {
 		return ""
 	}
+
 	n, err := strconv.ParseFloat(string(m[1]), 64)
 	if err != nil {
 		return ""
 	}
+
 	return fmt.Sprintf("%08x", uint32(n))
 }
 
@@ -32,6 +35,7 @@ func revisionIn(metrics []byte, o *Object) string {
 func JudgeMetrics(o *Object, p *Proxy) Row {
 	row := o.row()
 	row.Revision.InForce = revisionIn(p.Metrics, o)
+
 	row.Advice = fmt.Sprintf("wasm-rewrite status -n %s %s says why", o.Namespace, o.Release)
 	switch row.Revision.InForce {
 	case o.Revision:
@@ -41,6 +45,7 @@ func JudgeMetrics(o *Object, p *Proxy) Row {
 	default:
 		row.State, row.Reason = Outdated, fmt.Sprintf("the proxy runs revision %s, not %s", row.Revision.InForce, o.Revision)
 	}
+
 	return row
 }
 

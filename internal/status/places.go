@@ -38,12 +38,14 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 		if selector != "" {
 			selector += ","
 		}
+
 		p := place{o.Namespace, selector + managedLabel + "!=" + waypointOf}
 		if o.Namespace == c.options.RootNamespace {
 			p.namespace = metav1.NamespaceAll
 		}
 		return []place{p}, nowhere{"no Pod has the labels of the selector", "start the workload, or correct the selector"}, nil
 	}
+
 	for _, t := range o.Targets {
 		switch t.Kind {
 		case "Gateway":
@@ -54,6 +56,7 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 				why = nowhere{"Istio takes a GatewayClass in its root namespace alone, which is " + c.options.RootNamespace, "set the workload's namespace to it, or name a Gateway"}
 				continue
 			}
+
 			places = append(places, place{metav1.NamespaceAll, classLabel + "=" + t.Name})
 			why = nowhere{"no Pod is of a Gateway of class " + t.Name, "make a waypoint, as `istioctl waypoint apply` does, or correct the name in targetRefs"}
 		case "Service", "ServiceEntry":
@@ -68,6 +71,7 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 			return nil, nowhere{}, fmt.Errorf("targetRefs of kind %s: Istio knows Gateway, GatewayClass, Service and ServiceEntry", t.Kind)
 		}
 	}
+
 	return places, why, nil
 }
 
@@ -84,6 +88,7 @@ func (c *Cluster) waypoint(ctx context.Context, namespace string, t Target) (*pl
 	if err != nil {
 		return nil, nowhere{}, explain(ctx, err, "get services, serviceentries and the namespace")
 	}
+
 	name := said[useLabel]
 	if name == "" || name == noWaypoint {
 		return nil, nowhere{fmt.Sprintf("no waypoint serves %s %s", t.Kind, t.Name), "label it, or its namespace, " + useLabel + "=NAME"}, nil
@@ -91,6 +96,7 @@ func (c *Cluster) waypoint(ctx context.Context, namespace string, t Target) (*pl
 	if other := said[namespaceLabel]; other != "" {
 		namespace = other
 	}
+
 	return &place{namespace, gatewayLabel + "=" + name}, nowhere{fmt.Sprintf("no Pod in namespace %s is of waypoint %s, which serves %s %s", namespace, name, t.Kind, t.Name), "make the waypoint, as `istioctl waypoint apply` does"}, nil
 }
 
@@ -103,10 +109,12 @@ func (c *Cluster) labels(ctx context.Context, namespace string, t Target) (map[s
 		}
 		return service.Labels, nil
 	}
+
 	entry, err := c.objects.Resource(serviceEntries).Namespace(namespace).Get(ctx, t.Name, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}
+
 	return entry.GetLabels(), nil
 }
 

@@ -39,6 +39,7 @@ func (p *Proxy) refusal(o *Object) (last refusal) {
 	if o.Kind != "EnvoyFilter" {
 		root = o.Name // the chart names the plugin as the object
 	}
+
 	ofFilter := regexp.MustCompile(`wasm log ` + regexp.QuoteMeta(root) + `[^:]*: wasm-rewrite: (configuration refused: .*)`)
 	// What the VMs of a thread failed of; whose they were, the next line says.
 	failed := map[string][]string{}
@@ -65,6 +66,7 @@ func (p *Proxy) refusal(o *Object) (last refusal) {
 			}
 		}
 	}
+
 	return last
 }
 
@@ -75,18 +77,21 @@ func (r refusal) advice(o *Object) string {
 	if o.Kind == "EnvoyFilter" {
 		module = "see that the ConfigMap holds the module whole, as `wasm-rewrite configmap` makes it, and that the Pod mounts it: `helm status` prints the annotations"
 	}
+
 	switch r.fault {
 	case ofRules:
 		return rules
 	case ofModule:
 		return module
 	}
+
 	return "the proxy does not say whether it is the rules or the module; " + rules + "; or " + module
 }
 
 // unfetched says how to mend that the agent could not fetch a module; said is what it logged.
 func unfetched(said string) string {
 	const again = "the agent asks again when the object changes or the Pod restarts"
+
 	low := strings.ToLower(said)
 	for _, cause := range []struct {
 		words  []string
@@ -102,5 +107,6 @@ func unfetched(said string) string {
 			return cause.advice
 		}
 	}
+
 	return "name an image that is there, and a pull secret that may read it; " + again
 }

@@ -26,6 +26,7 @@ func (c *Cluster) Ask(ctx context.Context) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	rows := append([]Row{}, c.Rows(ctx, objects)...)
 	return &Report{Namespace: c.options.Namespace, Only: c.options.Only, Rows: rows, all: all}, nil
 }
@@ -42,6 +43,7 @@ func (r *Report) Fine() (bool, error) {
 	if unknown > 0 {
 		return false, fmt.Errorf("%d of %s cannot be asked", unknown, terminal.Count(len(r.Rows), "row"))
 	}
+
 	return fine, nil
 }
 
@@ -54,6 +56,7 @@ func (r *Report) Text(w io.Writer) {
 
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "OBJECT\tPOD\tSTATE\tMODULE\tREVISION")
+
 	inForce := 0
 	for _, row := range r.Rows {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", terminal.Line(row.Object), cmp.Or(row.Pod, "-"), row.State, moduleOf(row), change(row.Revision))
@@ -61,6 +64,7 @@ func (r *Report) Text(w io.Writer) {
 			inForce++
 		}
 	}
+
 	_ = table.Flush() // to where every line goes
 
 	for _, row := range r.Rows {
@@ -92,6 +96,7 @@ func (r *Report) nothing(w io.Writer) {
 		fmt.Fprintf(w, "namespace %s: the chart made no object here, so nothing is installed; name the namespace of the workloads with -n\n", r.Namespace)
 		return
 	}
+
 	var there []string
 	for _, o := range r.all {
 		there = append(there, fmt.Sprintf("release %s, workload %s", o.Release, o.Workload))

@@ -19,6 +19,7 @@ func TestStatusTable(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no recordings", err)
 	}
+
 	r := status.Report{Namespace: "demo"}
 	for _, file := range files {
 		archive, err := txtar.ParseFile(file)
@@ -29,9 +30,11 @@ func TestStatusTable(t *testing.T) {
 		if err := json.Unmarshal(archive.Files[len(archive.Files)-1].Data, &row); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
+
 		row.Pod = "demo/" + filepath.Base(file[:len(file)-len(".txtar")])
 		r.Rows = append(r.Rows, row)
 	}
+
 	r.Rows = append(r.Rows, status.Row{Object: "WasmPlugin demo/other", State: status.NoPods, Reason: "a reason", Advice: "an advice"})
 	var got bytes.Buffer
 	r.Text(&got)
@@ -62,6 +65,7 @@ func TestAReportIsFineWhereEverythingIsInForce(t *testing.T) {
 		for _, s := range c.states {
 			r.Rows = append(r.Rows, status.Row{State: s})
 		}
+
 		fine, err := r.Fine()
 		said := ""
 		if err != nil {

@@ -73,10 +73,12 @@ func TestWhatIsSaid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, row := range cluster.Rows(t.Context(), objects) {
 			say(c.name, row)
 		}
 	}
+
 	for _, c := range []struct {
 		name    string
 		answers map[string]string

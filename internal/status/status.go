@@ -112,6 +112,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 	}
 	if o.Kind == "EnvoyFilter" {
 		o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "workloadSelector", "labels")
+
 		patches, _, _ := unstructured.NestedSlice(u.Object, "spec", "configPatches")
 		for _, p := range patches {
 			patch, _ := p.(map[string]any)
@@ -125,19 +126,24 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 				o.Plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
 			}
 		}
+
 		return o
 	}
+
 	o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "selector", "matchLabels")
+
 	refs, _, _ := unstructured.NestedSlice(u.Object, "spec", "targetRefs")
 	for _, r := range refs {
 		if ref, ok := r.(map[string]any); ok {
 			o.Targets = append(o.Targets, Target{Kind: fmt.Sprint(ref["kind"]), Name: fmt.Sprint(ref["name"])})
 		}
 	}
+
 	at := []string{"spec"}
 	if o.Kind == "TrafficExtension" {
 		at = append(at, "wasm")
 	}
+
 	field := func(name ...string) string { return text(append(at[:len(at):len(at)], name...)...) }
 	o.URL, o.Revision = field("url"), field("pluginConfig", "revision")
 	o.Module = field("sha256")
@@ -147,6 +153,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 	if file, ok := strings.CutPrefix(o.URL, "file://"); ok {
 		o.Module = file
 	}
+
 	return o
 }
 
@@ -247,11 +254,13 @@ func (p *Proxy) told(o *Object) (told, error) {
 	if err := json.Unmarshal(p.Extensions, &dump); err != nil {
 		return told{}, fmt.Errorf("its config_dump is no such JSON as Envoy's: %w", err)
 	}
+
 	for _, c := range dump.Configs {
 		if o.resource(c.Filter.Name) {
 			return told{&c.Filter, c.Updated, c.Error.Details}, nil
 		}
 	}
+
 	return told{}, nil
 }
 
@@ -272,6 +281,7 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 	if err := json.Unmarshal(p.Listeners, &dump); err != nil {
 		return told{}, fmt.Errorf("its config_dump is no such JSON as Envoy's: %w", err)
 	}
+
 	var found told
 	for _, c := range dump.Configs {
 		// The refused one is what the proxy was told last.
@@ -287,6 +297,7 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 			}
 		}
 	}
+
 	return found, nil
 }
 
@@ -306,6 +317,7 @@ func findFilter(listener json.RawMessage, plugin string) *filter {
 					return &f
 				}
 			}
+
 			for _, child := range v {
 				if f := find(child); f != nil {
 					return f
@@ -318,8 +330,10 @@ func findFilter(listener json.RawMessage, plugin string) *filter {
 				}
 			}
 		}
+
 		return nil
 	}
+
 	return find(tree)
 }
 
@@ -343,6 +357,7 @@ func (p *Proxy) gaugeOf(plugin string) (revision string, loaded bool) {
 		if !ok {
 			continue
 		}
+
 		loaded = true
 		if number, ok := strings.CutPrefix(rest, "revision: "); ok {
 			if n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 32); err == nil {
@@ -350,6 +365,7 @@ func (p *Proxy) gaugeOf(plugin string) (revision string, loaded bool) {
 			}
 		}
 	}
+
 	return revision, loaded
 }
 
@@ -369,6 +385,7 @@ func Judge(o *Object, p *Proxy) Row {
 		}
 		return row
 	}
+
 	refusal := p.refusal(o)
 	if t.failure != "" && refusal.text == "" {
 		refusal.text = t.failure
@@ -383,13 +400,16 @@ func Judge(o *Object, p *Proxy) Row {
 		} else {
 			row.State, row.Reason = DenyAll, "the agent could not fetch the module and put its deny-all filter there: every request is answered 403"
 		}
+
 		row.Advice = unfetched(row.Refusal)
 		return row
 	}
+
 	module := t.module(o)
 	revision, loaded := p.gauge(o)
 	row.Revision.InForce = revision
 	toldRevision := t.revision()
+
 	refused := t.failure != "" || refusal.text != "" && !refusal.at.Before(t.updated)
 	switch {
 	case loaded && !refused && revision == toldRevision && revision == o.Revision && (o.Module == "" || module == o.Module):
@@ -407,6 +427,7 @@ func Judge(o *Object, p *Proxy) Row {
 		row.Reason = "the proxy goes on with what it was told before"
 		row.Advice = "wait a moment and ask again; if it stays so, see that istiod is up and that the proxy is connected to it"
 	}
+
 	return row
 }
 

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write the verdicts into the recordings"
 // the lines about Wasm.
 func recording(t *testing.T, archive *txtar.Archive) (*status.Object, *status.Proxy) {
 	t.Helper()
+
 	object, proxy := &unstructured.Unstructured{}, &status.Proxy{}
 	for _, file := range archive.Files {
 		switch file.Name {
@@ -44,6 +45,7 @@ func recording(t *testing.T, archive *txtar.Archive) (*status.Object, *status.Pr
 			t.Fatalf("section %s: there is no such", file.Name)
 		}
 	}
+
 	return status.ParseObject(object), proxy
 }
 
@@ -52,6 +54,7 @@ func TestRecordedAnswers(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no recordings", err)
 	}
+
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(file)
@@ -65,11 +68,13 @@ func TestRecordedAnswers(t *testing.T) {
 			if err := encoder.Encode(status.Judge(recording(t, archive))); err != nil {
 				t.Fatal(err)
 			}
+
 			last := len(archive.Files) - 1
 			if *update {
 				if archive.Files[last].Name != "verdict" {
 					archive.Files, last = append(archive.Files, txtar.File{Name: "verdict"}), last+1
 				}
+
 				archive.Files[last].Data = got.Bytes()
 				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 					t.Fatal(err)
@@ -86,6 +91,7 @@ func TestRecordedAnswers(t *testing.T) {
 // parts reads a recording and lets the test change it.
 func parts(t *testing.T, name string) (*status.Object, *status.Proxy) {
 	t.Helper()
+
 	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
 	if err != nil {
 		t.Fatal(err)

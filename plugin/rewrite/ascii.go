@@ -18,6 +18,7 @@ func isPathByte(c byte) bool {
 	if isUnreserved(c) {
 		return true
 	}
+
 	switch c {
 	case '!', '$', '&', '\'', '(', ')', '*', '+', ',', '=', ':', '@':
 		return true
@@ -82,6 +83,7 @@ func equalFold(a, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}
+
 	for i := 0; i < len(a); i++ {
 		if lower(a[i]) != lower(b[i]) {
 			return false

@@ -15,12 +15,14 @@ func BenchmarkSeed(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	for name, path := range map[string]string{"match": "/banana/418?v=1", "no-match": "/apple/418?v=1"} {
 		request := fixed{{Name: ":path", Value: path}}
 		response := fixed{{Name: ":status", Value: "418"}, {Name: "content-type", Value: "text/plain"}, {Name: "content-length", Value: "13"},
 			{Name: "date", Value: "Sun, 22 Nov 2026 19:20:25 GMT"}, {Name: "server", Value: "envoy"}}
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
+
 			s := rules.NewStream()
 			for b.Loop() {
 				s.Request(request)
@@ -47,6 +49,7 @@ func BenchmarkLoad(b *testing.B) {
 		_ = syscall.Getrusage(0, &after)
 		b.ReportMetric(float64(after.Utime.Nano()-before.Utime.Nano())/1e6/float64(b.N), "cpu-ms/op")
 	}()
+
 	for b.Loop() {
 		if _, err := rewrite.Load(config); err != nil {
 			b.Fatal(err)

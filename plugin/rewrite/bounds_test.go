@@ -11,6 +11,7 @@ import (
 
 func load(tb testing.TB, config string) *rewrite.Rules {
 	tb.Helper()
+
 	rules, err := rewrite.Load([]byte(config))
 	if err != nil {
 		tb.Fatal(err)
@@ -41,6 +42,7 @@ func TestMissCostsOneCall(t *testing.T) {
 			if request.single != 1 || request.all != 0 {
 				t.Errorf("%d single reads and %d of all headers, want one single read", request.single, request.all)
 			}
+
 			response := &source{list: []rewrite.Header{{Name: ":status", Value: "200"}}}
 			stream.Response(response)
 			if response.single+response.all > 0 {
@@ -104,9 +106,11 @@ func TestBudgetEndsKeep(t *testing.T) {
 	for i := range 500 {
 		names = append(names, fmt.Sprintf(`"a%d"`, i))
 	}
+
 	stream := load(t, `{"patterns": [{"rewrite": {"query": {"keep": [`+strings.Join(names, ",")+`]}}}]}`).NewStream()
 	request := get("/?" + strings.Repeat("&", 58_000))
 	start := time.Now()
+
 	for range 20 {
 		stream.Reset()
 		if out := stream.Request(request); out.Answer == nil || out.Answer.Status != 400 {
@@ -138,6 +142,7 @@ func TestHostIsReadOnce(t *testing.T) {
 	request := get("/")
 	request.list[0].Value = ":" + strings.Repeat("a", 58_000)
 	start := time.Now()
+
 	for range 40 {
 		stream.Reset()
 		stream.Request(request)
@@ -159,6 +164,7 @@ func TestManyPatternsCompileQuickly(t *testing.T) {
 			fmt.Sprintf(`{"match": {"path": {"regex": "^/(a|b%d)+/([a-z]+)[a-f]$"}, "host": {"suffix": ".h%d"}}, "redirect": {"path": "/x/$1"}}`, i, i),
 			fmt.Sprintf(`{"match": {"headers": [{"name": "x-a", "regex": "^v%d(.*)$"}]}, "headers": {"request": {"set": {"x-b": "${header.x-a}"}}}}`, i))
 	}
+
 	start := time.Now()
 	load(t, `{"patterns": [`+strings.Join(patterns, ",")+`]}`)
 	if took := time.Since(start); took > time.Second {
@@ -173,6 +179,7 @@ func TestManyFaultsAreFoundQuickly(t *testing.T) {
 		vars = append(vars, fmt.Sprintf(`"variable%d": 1`, i))
 		references = append(references, fmt.Sprintf(`"x-%d": "${var.varible%d}"`, i, i))
 	}
+
 	for name, config := range map[string]string{
 		"of form":    `{"headers": {"request": {"remove": [` + strings.Repeat("1,", 30_000) + `1]}}}`,
 		"of meaning": `{"vars": {` + strings.Join(vars, ",") + `}, "headers": {"request": {"set": {` + strings.Join(references, ",") + `}}}}`,
@@ -197,14 +204,17 @@ func TestFailedReadsChangeNothing(t *testing.T) {
 		if c.Errors != nil {
 			continue
 		}
+
 		stream := load(t, string(c.Config)).NewStream()
 		for _, x := range c.Exchanges {
 			for failing := 1; failing <= 3; failing++ {
 				stream.Reset()
+
 				request := &source{list: x.Request.List(), failing: failing}
 				if out := stream.Request(request); request.failed && c.Name != "over-budget" && (len(out.Edits) > 0 || out.Answer != nil || len(out.Counts) > 0) {
 					t.Errorf("%s: %+v after read %d of the request failed", c.Name, out, failing)
 				}
+
 				failed = failed || request.failed
 				response := &source{list: append([]rewrite.Header{{Name: ":status", Value: x.Response.Start}}, x.Response.Headers...), failing: failing}
 				if out := stream.Response(response); response.failed && (len(out.Edits) > 0 || len(out.Counts) > 0) {

@@ -50,6 +50,7 @@ func dialectReason(s string) string {
 			return d.text + " is not of this language: " + d.instead
 		}
 	}
+
 	for i := 0; i < len(s); i++ {
 		reason := ""
 		switch s[i] {
@@ -59,12 +60,14 @@ func dialectReason(s string) string {
 			if i > 0 && s[i-1] == '$' {
 				continue
 			}
+
 			reason = variableReason(s[i+1:])
 		}
 		if reason != "" {
 			return reason
 		}
 	}
+
 	return ""
 }
 
@@ -80,7 +83,9 @@ func operatorReason(s string) string {
 	if end < 2 || end == len(s) || escape || s[end] != '%' && s[end] != '(' && s[end] != ':' {
 		return ""
 	}
+
 	shown := "%" + s[:end+1]
+
 	instead := operatorElsewhere
 	for _, o := range operators {
 		if strings.HasPrefix(s[:end+1], o.name) {
@@ -90,17 +95,21 @@ func operatorReason(s string) string {
 			break
 		}
 	}
+
 	return shown + " is not of this language: " + instead
 }
 
 // variableReason reads what follows a $.
 func variableReason(s string) string {
 	s = strings.TrimPrefix(s, "{")
+
 	end := 0
 	for end < len(s) && (s[end] >= 'a' && s[end] <= 'z' || s[end] == '_' || end > 0 && isDigit(s[end])) {
 		end++
 	}
+
 	word := s[:end]
+
 	braced := end < len(s) && (s[end] == '}' || s[end] == ':' || s[end] == '.' || s[end] == '|' || s[end] == '-')
 	for _, v := range nginxVariables {
 		family := strings.HasSuffix(v.name, "_")
@@ -108,6 +117,7 @@ func variableReason(s string) string {
 			return "$" + v.name + " is not of this language: " + v.instead
 		}
 	}
+
 	return ""
 }
 

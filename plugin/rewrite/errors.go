@@ -78,6 +78,7 @@ func (f *faults) misread(at *place) bool {
 	if len(f.misreadAt) == 0 {
 		return false
 	}
+
 	for p := at; p != nil; p = p.up {
 		if f.misreadAt[p.String()] {
 			return true
@@ -99,6 +100,7 @@ func (f *faults) err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
+
 	language := Language()
 	for _, e := range f.list {
 		e.at.rank(language)
@@ -107,6 +109,7 @@ func (f *faults) err() error {
 	if more := len(f.list) - MaxErrors + f.more; more > 0 {
 		f.list = append(f.list[:MaxErrors], &Error{Reason: "and " + strconv.Itoa(more) + " more"})
 	}
+
 	return f.list
 }
 
@@ -119,6 +122,7 @@ func visible(s string) string {
 	if !strings.ContainsFunc(s, moves) {
 		return s
 	}
+
 	var b strings.Builder
 	for _, r := range s {
 		if moves(r) {
@@ -127,6 +131,7 @@ func visible(s string) string {
 			b.WriteRune(r)
 		}
 	}
+
 	return b.String()
 }
 
@@ -164,6 +169,7 @@ func (p *place) rank(root *Type) *Type {
 	if p.up == nil {
 		return root
 	}
+
 	in := p.up.rank(root)
 	if in == nil {
 		return nil
@@ -171,6 +177,7 @@ func (p *place) rank(root *Type) *Type {
 	if !p.isKey || in.Form == Map {
 		return in.Elem
 	}
+
 	p.index = unknownRank
 	for i := range in.Keys {
 		if in.Keys[i].Name == p.name {
@@ -178,6 +185,7 @@ func (p *place) rank(root *Type) *Type {
 			return in.Keys[i].Type
 		}
 	}
+
 	return nil
 }
 
@@ -190,6 +198,7 @@ func (p *place) String() string {
 	if p.up == nil {
 		return ""
 	}
+
 	up := p.up.String()
 	switch {
 	case !p.isKey:
@@ -199,6 +208,7 @@ func (p *place) String() string {
 	case up == "":
 		return p.name
 	}
+
 	return up + "." + p.name
 }
 
@@ -223,13 +233,16 @@ func (p *place) depth() int {
 // compare orders two places as the rule language lists them.
 func (p *place) compare(q *place) int {
 	dp, dq := p.depth(), q.depth()
+
 	a, b := p, q
 	for i := dp; i > dq; i-- {
 		a = a.up
 	}
+
 	for i := dq; i > dp; i-- {
 		b = b.up
 	}
+
 	order := 0
 	for a != b {
 		if a.index != b.index {
@@ -237,11 +250,13 @@ func (p *place) compare(q *place) int {
 		} else if c := strings.Compare(a.name, b.name); c != 0 {
 			order = c
 		}
+
 		a, b = a.up, b.up
 	}
 	if order == 0 {
 		return dp - dq
 	}
+
 	return order
 }
 
@@ -264,21 +279,26 @@ func editDistance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1
 	}
+
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
+
 	for i := 0; i < len(a); i++ {
 		diagonal := row[0]
+
 		row[0] = i + 1
 		for j := 0; j < len(b); j++ {
 			cost := diagonal
 			if a[i] != b[j] {
 				cost++
 			}
+
 			diagonal = row[j+1]
 			row[j+1] = min(cost, row[j]+1, diagonal+1)
 		}
 	}
+
 	return min(row[len(b)], limit+1)
 }

@@ -37,6 +37,7 @@ func request(config, path string, more ...rewrite.Header) *rewrite.Stream {
 	if err != nil {
 		panic(err)
 	}
+
 	stream := rules.NewStream()
 	show(stream.Request(append(headers{
 		{Name: ":authority", Value: "blue.example.com"}, {Name: ":path", Value: path}, {Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"},
@@ -54,9 +55,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+
 	stream := rules.NewStream()
 	out := stream.Request(headers{{Name: ":authority", Value: "example.com"}, {Name: ":path", Value: "/banana/418?v=2"}, {Name: ":method", Value: "GET"}})
 	show(out)
+
 	for _, c := range out.Counts {
 		fmt.Println("count", rules.PatternName(c.Pattern), c.Result)
 	}
@@ -240,6 +243,7 @@ func ExampleStream_trace() {
 		fmt.Println(err)
 		return
 	}
+
 	stream := rules.NewStream()
 	stream.Trace = func(s rewrite.Step) {
 		fmt.Println(strings.TrimSpace(rules.PatternName(s.Pattern) + " " + s.Verdict.String() + " " + s.Condition.String()))

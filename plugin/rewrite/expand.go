@@ -27,6 +27,7 @@ func (s *Scratch) expand(t *template, vals []val, own found, enc encoding, limit
 	if text, ok := t.constant(); ok {
 		return expansion{text: text, long: len(text) > limit}
 	}
+
 	start := len(s.arena)
 	s.expandInto(t, vals, own, enc, start+limit, &x)
 	x.text = s.since(start)
@@ -38,6 +39,7 @@ func (s *Scratch) expand(t *template, vals []val, own found, enc encoding, limit
 func (s *Scratch) expandInto(t *template, vals []val, own found, enc encoding, end int, x *expansion) {
 	for i := range t.pieces {
 		p := &t.pieces[i]
+
 		text, enc := p.text, enc
 		switch p.kind {
 		case pieceText:
@@ -60,10 +62,12 @@ func (s *Scratch) expandInto(t *template, vals []val, own found, enc encoding, e
 		if enc == encodePath && p.mod == modPath {
 			enc = encodeSlashes
 		}
+
 		at := len(s.arena)
 		s.arena = appendEncoded(s.arena, text, enc, p.raw)
 		p.mod.apply(s.arena[at:])
 	}
+
 	x.long = x.long || len(s.arena) > end
 }
 
@@ -103,8 +107,10 @@ func appendEncoded(dst []byte, v string, enc encoding, raw bool) []byte {
 		}
 		return append(dst, v...)
 	}
+
 	for i := 0; i < len(v); i++ {
 		c := v[i]
+
 		keep := isUnreserved(c)
 		switch {
 		case raw && c == '%':
@@ -123,6 +129,7 @@ func appendEncoded(dst []byte, v string, enc encoding, raw bool) []byte {
 			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
+
 	return dst
 }
 
@@ -140,5 +147,6 @@ func appendDecoded(dst []byte, v string, plus bool) []byte {
 			dst = append(dst, c)
 		}
 	}
+
 	return dst
 }

@@ -26,6 +26,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, config []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
+
 		rules, err := rewrite.Load(config)
 		runtime.ReadMemStats(&after)
 		// The densest text is a regex such as .{999}: some 100 KiB for 10 bytes.
@@ -43,12 +44,14 @@ func FuzzLoad(f *testing.F) {
 		if !errors.As(err, &list) || len(list) == 0 {
 			t.Fatalf("%T %v is no list of errors", err, err)
 		}
+
 		whole := regexp.MustCompile(`^not valid JSON: .* \(line \d+, column \d+\)$|^the configuration has \d+ bytes|^want an object$|^and \d+ more$`)
 		for _, one := range list {
 			if one.Reason == "" || one.Path == "" && !whole.MatchString(one.Reason) {
 				t.Errorf("%+v has no reason or no place", one)
 			}
 		}
+
 		for _, one := range strings.Split(err.Error(), "\n") {
 			if one == "" || !utf8.ValidString(one) {
 				t.Errorf("%q is no line for people", one)
@@ -72,14 +75,17 @@ func FuzzApply(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		rules, err := rewrite.Compile(said)
 		if err != nil {
 			return
 		}
+
 		request := []rewrite.Header{{Name: ":authority", Value: host}, {Name: ":method", Value: method}, {Name: ":scheme", Value: "http"}}
 		if target != "" {
 			request = append(request, rewrite.Header{Name: ":path", Value: target})
 		}
+
 		request = append(request, textHeaders(headers)...)
 		apply(t, said, rules.NewStream(), request, append([]rewrite.Header{{Name: ":status", Value: status}}, textHeaders(responseHeaders)...))
 	})
@@ -93,10 +99,12 @@ func TestAnyRulesOnAnyRequest(t *testing.T) {
 		if err != nil || c.Errors != nil || len(said.Patterns) > 1000 {
 			continue
 		}
+
 		rules, err := rewrite.Compile(said)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		stream := rules.NewStream()
 		for _, other := range cases {
 			for _, x := range other.Exchanges {
@@ -142,6 +150,7 @@ func textHeaders(text string) (list []rewrite.Header) {
 // apply runs a request and its response and checks what comes out.
 func apply(t *testing.T, said *rewrite.Config, stream *rewrite.Stream, request, response []rewrite.Header) {
 	t.Helper()
+
 	src := &source{list: request}
 	out := stream.Request(src)
 	checkBounds(t, stream)
@@ -154,17 +163,20 @@ func apply(t *testing.T, said *rewrite.Config, stream *rewrite.Stream, request, 
 		if a.Status < 200 || a.Status > 599 {
 			t.Errorf("%q is answered %d", request, a.Status)
 		}
+
 		for _, h := range a.Headers {
 			checkValue(t, h.Name, h.Value, nil)
 			if h.Name == "location" && a.Status/100 == 3 && len(out.Acted) > 0 && said.Patterns[out.Acted[len(out.Acted)-1]].Redirect != nil {
 				checkLocation(t, h.Value)
 			}
 		}
+
 		response = []rewrite.Header{{Name: ":status", Value: "400"}}
 		for _, h := range a.Headers {
 			response = append(response, rewrite.Header{Name: strings.Clone(h.Name), Value: strings.Clone(h.Value)})
 		}
 	}
+
 	src = &source{list: response}
 	out = stream.Response(src)
 	checkBounds(t, stream)
@@ -196,6 +208,7 @@ var untouchable = []string{"host", "content-length", "transfer-encoding", "conne
 
 func checkEdits(t *testing.T, src *source, edits []rewrite.Edit, isRequest bool) {
 	t.Helper()
+
 	for _, e := range edits {
 		switch {
 		case e.Name == ":path" && isRequest && e.Kind == rewrite.EditSet:
@@ -244,6 +257,7 @@ func dotSegments(path string) (n int) {
 
 func checkTarget(t *testing.T, now, received string) {
 	t.Helper()
+
 	path, _, _ := strings.Cut(now, "?")
 	receivedPath, _, _ := strings.Cut(received, "?")
 	if path != receivedPath && (!strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//")) {
@@ -252,7 +266,9 @@ func checkTarget(t *testing.T, now, received string) {
 	if len(now) > 8<<10 || space.MatchString(now) {
 		t.Errorf("%q leaves as the path", now)
 	}
+
 	_, query, _ := strings.Cut(now, "?")
+
 	_, receivedQuery, _ := strings.Cut(received, "?")
 	for what, has := range map[string]func(string) bool{
 		"byte from 0x80 on": func(s string) bool { return strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 }) },
@@ -274,17 +290,20 @@ func validHost(host string) bool {
 	if len(host) > 255 {
 		return false
 	}
+
 	bare := port.ReplaceAllString(host, "")
 	if inner, ok := strings.CutPrefix(bare, "["); ok {
 		inner, ok = strings.CutSuffix(inner, "]")
 		addr, err := netip.ParseAddr(inner)
 		return ok && err == nil && addr.Is6() && addr.Zone() == ""
 	}
+
 	return name.MatchString(bare)
 }
 
 func checkLocation(t *testing.T, location string) {
 	t.Helper()
+
 	scheme, rest, _ := strings.Cut(location, "://")
 	end := strings.IndexAny(rest, "/?")
 	if end < 0 {

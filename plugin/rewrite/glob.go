@@ -7,12 +7,15 @@ func (s *Scratch) globMatch(pattern, name string) bool {
 	if strings.IndexByte(pattern, '*') < 0 {
 		return pattern == name
 	}
+
 	star, back := -1, 0
+
 	p, n := 0, 0
 	for n < len(name) {
 		if !s.spend(1) {
 			return false
 		}
+
 		switch {
 		case p < len(pattern) && pattern[p] == '*':
 			star, back = p, n
@@ -27,5 +30,6 @@ func (s *Scratch) globMatch(pattern, name string) bool {
 			return false
 		}
 	}
+
 	return strings.Trim(pattern[p:], "*") == ""
 }

@@ -110,6 +110,7 @@ func (s *Scratch) unsafeTarget(now target) string {
 	if reason := s.newTraits(now.path, s.received.path, &s.pathArrived, pathTraits); reason != "" {
 		return reason
 	}
+
 	return s.newTraits(now.query, s.received.query, &s.queryArrived, queryTraits)
 }
 
@@ -128,6 +129,7 @@ func (s *Scratch) newTraits(now, received string, r *knownTraits, traitsOf func(
 		s.spend(len(received) >> 1)
 		*r = knownTraits{traitsOf(received), true}
 	}
+
 	switch {
 	case t.high && !r.high:
 		return "a byte from 0x80 on that was not received"
@@ -142,6 +144,7 @@ func (s *Scratch) newTraits(now, received string, r *knownTraits, traitsOf func(
 	case t.dotSegments > r.dotSegments:
 		return "more dot segments than were received"
 	}
+
 	return ""
 }
 
@@ -160,6 +163,7 @@ func dotSegments(path string) int {
 			dots++
 			end += width
 		}
+
 		isDots := dots == 1 || dots == 2
 		if end < len(path) && path[end] != ';' && oneOf(path, end, '/', '\\') == 0 {
 			isDots = false
@@ -167,11 +171,14 @@ func dotSegments(path string) int {
 		if isDots {
 			count++
 		}
+
 		for end < len(path) && oneOf(path, end, '/', '\\') == 0 {
 			end++
 		}
+
 		start = end + max(1, oneOf(path, end, '/', '\\'))
 	}
+
 	return count
 }
 
@@ -194,6 +201,7 @@ func validHost(s string) bool {
 	if len(s) > maxHost {
 		return false
 	}
+
 	name, port := splitPort(s)
 	if port != "" && !validPort(port[1:]) {
 		return false
@@ -201,11 +209,13 @@ func validHost(s string) bool {
 	if strings.HasPrefix(name, "[") {
 		return strings.HasSuffix(name, "]") && validIPv6(name[1:len(name)-1])
 	}
+
 	for i := 0; i < len(name); i++ {
 		if c := name[i]; !isAlnum(c) && c != '.' && c != '_' && c != '-' {
 			return false
 		}
 	}
+
 	return name != ""
 }
 
@@ -224,6 +234,7 @@ func validPort(s string) bool {
 		if !isDigit(s[i]) || i == 5 {
 			return false
 		}
+
 		n = n*10 + int(s[i]-'0')
 	}
 	return n >= 1 && n <= 65535
@@ -237,6 +248,7 @@ func validIPv6(s string) bool {
 		for i < len(s) && hexValue(s[i]) >= 0 {
 			i++
 		}
+
 		switch digits := i - start; {
 		case digits == 0 && !gap && strings.HasPrefix(s[i:], "::"):
 			gap = true
@@ -248,6 +260,7 @@ func validIPv6(s string) bool {
 			return false
 		}
 		groups++
+
 		switch {
 		case i == len(s):
 		case strings.HasPrefix(s[i:], "::"):
@@ -257,6 +270,7 @@ func validIPv6(s string) bool {
 			return false
 		}
 	}
+
 	return fits(groups, gap)
 }
 
@@ -268,17 +282,20 @@ func validIPv4(s string) bool {
 		if len(part) > 3 || part == "" || part[0] == '0' && part != "0" {
 			return false
 		}
+
 		n := 0
 		for i := 0; i < len(part); i++ {
 			if !isDigit(part[i]) {
 				return false
 			}
+
 			n = n*10 + int(part[i]-'0')
 		}
 		if n > 255 {
 			return false
 		}
 	}
+
 	return len(parts) == 4
 }
 
@@ -287,10 +304,12 @@ func literalPathReason(t *template, how replacing) string {
 	if reason := literalQueryReason(t); reason != "" {
 		return reason
 	}
+
 	first := ""
 	if len(t.pieces) > 0 && t.pieces[0].kind == pieceText {
 		first = t.pieces[0].text
 	}
+
 	switch {
 	case how != replaceWhole && how != replacePrefix:
 	case len(t.pieces) == 0 && how == replaceWhole:
@@ -300,6 +319,7 @@ func literalPathReason(t *template, how replacing) string {
 	case strings.HasPrefix(first, "//"):
 		return "a path begins with exactly one /"
 	}
+
 	return ""
 }
 
@@ -310,6 +330,7 @@ func literalQueryReason(t *template) string {
 		if p.kind != pieceText {
 			continue
 		}
+
 		size += len(p.text)
 		for i := 0; i < len(p.text); i++ {
 			if c := p.text[i]; c == ' ' || isControl(c) {
@@ -320,6 +341,7 @@ func literalQueryReason(t *template) string {
 	if size > maxTarget {
 		return "is longer than the 8 KiB that a path and query may have together"
 	}
+
 	return ""
 }
 
@@ -332,6 +354,7 @@ func literalHostReason(t *template) string {
 		}
 		return ""
 	}
+
 	for _, p := range t.pieces {
 		for i := 0; i < len(p.text); i++ {
 			if c := p.text[i]; !isAlnum(c) && !strings.ContainsRune("._-:[]", rune(c)) {
@@ -339,5 +362,6 @@ func literalHostReason(t *template) string {
 			}
 		}
 	}
+
 	return ""
 }

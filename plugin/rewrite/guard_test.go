@@ -10,6 +10,7 @@ import (
 func TestIPv6(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	parts := []string{":", "::", "0", "1", "ffff", "00ab", "12345", "192.0.2.1", "255", ".", "256", "01", "g", "a.b"}
+
 	valid := 0
 	for range 30_000 {
 		text := ""
@@ -17,8 +18,10 @@ func TestIPv6(t *testing.T) {
 			if text != "" && random.IntN(3) > 0 {
 				text += ":"
 			}
+
 			text += parts[random.IntN(len(parts))]
 		}
+
 		addr, err := netip.ParseAddr(text)
 		want := err == nil && addr.Is6() && addr.Zone() == ""
 		if want {

@@ -20,6 +20,7 @@ func (c *compiler) headerValue(at *place, text string, sc scope) template {
 			c.add(at, quoted(text), "has "+strconv.Itoa(len(fixed))+" bytes, the limit is "+strconv.Itoa(maxValue))
 		}
 	}
+
 	return t
 }
 
@@ -48,6 +49,7 @@ func (c *compiler) headerName(at *place, name string) string {
 	case !isToken(low):
 		c.add(at, quoted(name), "is no header name")
 	}
+
 	return low
 }
 

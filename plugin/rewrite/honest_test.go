@@ -23,12 +23,15 @@ func TestHonestRequestsNeverMeetTheBudget(t *testing.T) {
 			fmt.Sprintf(`{"match": {"query": [{"name": "q%d", "exact": "%d"}]}, "rewrite": {"query": {"remove": ["q%d"]}}}`, i%100, i+1000, i),
 			fmt.Sprintf(`{"match": {"response": {"status": [5xx]}, "methods": ["PUT"]}, "headers": {"response": {"set": {"x-%d": "1"}}}}`, i))
 	}
+
 	stream := load(t, strings.ReplaceAll(`{"patterns": [`+strings.Join(patterns, ",")+`]}`, "5xx", `"5xx"`)).NewStream()
 	target := "/" + strings.Repeat("segment/view/17/", 450) + "?"
 	var list []rewrite.Header
+
 	for i := range 100 {
 		target += fmt.Sprintf("q%d=%d&", i, i)
 	}
+
 	list = append(list, rewrite.Header{Name: ":path", Value: target}, rewrite.Header{Name: ":authority", Value: "a.example.com"},
 		rewrite.Header{Name: ":method", Value: "GET"}, rewrite.Header{Name: ":scheme", Value: "https"})
 	for i := range 60 {

@@ -45,7 +45,9 @@ func newIndex(patterns []pattern) *index {
 	if len(patterns) < minIndexed {
 		return nil
 	}
+
 	x := &index{}
+
 	common := map[string]int{} // how many suffixes and regexes hold three bytes
 	for i := range patterns {
 		if text, _, begins := patterns[i].match.path.holdsText(); !begins {
@@ -54,6 +56,7 @@ func newIndex(patterns []pattern) *index {
 			}
 		}
 	}
+
 	for i := range patterns {
 		p := &patterns[i]
 		text, fold, begins := p.match.path.holdsText()
@@ -61,6 +64,7 @@ func newIndex(patterns []pattern) *index {
 		if fold {
 			t = &x.folded
 		}
+
 		switch {
 		case p.mode == disabled:
 		case begins:
@@ -71,10 +75,12 @@ func newIndex(patterns []pattern) *index {
 			x.always = append(x.always, i)
 		}
 	}
+
 	for _, t := range []*textIndex{&x.exact, &x.folded} {
 		t.begins.sort()
 		t.holds.sort()
 	}
+
 	return x
 }
 
@@ -83,6 +89,7 @@ func (t *textIndex) begin(text string, pattern int) {
 	for len(t.lengths) <= len(text) {
 		t.lengths = append(t.lengths, false)
 	}
+
 	t.lengths[len(text)] = true
 	t.begins.add(hash(text), pattern)
 }
@@ -112,13 +119,16 @@ func (t *textIndex) candidates(path string, fold bool, found *patternSet) {
 	if len(t.lengths) > 0 && t.lengths[0] {
 		t.begins.find(hash(""), found)
 	}
+
 	h := hash("")
+
 	var last [gram]byte // the bytes that end where the walk is
 	for i := 0; i < len(path); i++ {
 		c := path[i]
 		if fold {
 			c = lower(c)
 		}
+
 		last = [gram]byte{last[1], last[2], c}
 		if i+1 < len(t.lengths) {
 			if h = extend(h, c); t.lengths[i+1] {
@@ -149,6 +159,7 @@ func (h *hashed) find(hash uint32, found *patternSet) {
 	if h.filter[hash>>5%uint32(len(h.filter))]&(1<<(hash&31)) == 0 {
 		return
 	}
+
 	low, high := 0, len(h.list)
 	for low < high {
 		if middle := (low + high) / 2; h.list[middle].hash < hash {
@@ -157,6 +168,7 @@ func (h *hashed) find(hash uint32, found *patternSet) {
 			high = middle
 		}
 	}
+
 	for ; low < len(h.list) && h.list[low].hash == hash; low++ {
 		// A path may hold the same bytes thousands of times.
 		if !found.add(h.list[low].pattern) {
@@ -177,6 +189,7 @@ func (s *patternSet) add(pattern int) bool {
 	if s.bits[word]&bit != 0 {
 		return false
 	}
+
 	s.bits[word] |= bit
 	s.low, s.high = min(s.low, word), max(s.high, word+1)
 	return true

@@ -14,6 +14,7 @@ import (
 func TestIndexChangesNothing(t *testing.T) {
 	parts := []string{"/", "/a", "/ab", "/abc/", "api", "/api/v1", "banana", "418", "%41", "é", "", "/x/y/z", "x"}
 	random := rand.New(rand.NewPCG(1, 2))
+
 	text := func(n int) (s string) {
 		for range n {
 			s += parts[random.IntN(len(parts))]
@@ -34,12 +35,15 @@ func TestIndexChangesNothing(t *testing.T) {
 			if random.IntN(10) == 0 {
 				patterns = append(patterns, `{"match": {"methods": ["PUT"]}, "respond": {"status": 204}}`)
 			}
+
 			patterns = append(patterns, fmt.Sprintf(`{"match": {"path": %s}, "rewrite": {"path": %q, "replace": "whole"}, "then": %q}`, matcher, "/x"+text(2), then))
 		}
+
 		rules, err := Load([]byte(`{"onUnsafe": "keep", "patterns": [` + strings.Join(patterns, ",") + `]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for range 50 {
 			path := "/" + text(1+random.IntN(4))
 			outcome := func(trace bool) string {
@@ -47,6 +51,7 @@ func TestIndexChangesNothing(t *testing.T) {
 				if trace {
 					s.Trace = func(Step) {}
 				}
+
 				out := s.Request(onlyPath(path))
 				text, _ := json.Marshal([]any{out.Edits, out.Acted, out.Counts})
 				return string(text)
@@ -65,10 +70,12 @@ func TestIndexIsNarrow(t *testing.T) {
 		matcher := []string{`{"exact": "/shop/item%d"}`, `{"prefix": "/shop/item%d"}`, `{"suffix": "/item%d.html"}`, `{"regex": "^/shop/item%d/([a-z]+)$"}`, `{"regex": "item%d/([0-9]+)"}`}[i%5]
 		patterns = append(patterns, fmt.Sprintf(`{"match": {"path": `+matcher+`}, "rewrite": {"path": "/x"}}`, 1000+i))
 	}
+
 	rules, err := Load([]byte(`{"patterns": [` + strings.Join(patterns, ",") + `]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, path := range []string{"/shop/item1999/7", "/shop/item1998/abc", "/shop/item1000", "/shop/item1002.html", "/cart/checkout/overview"} {
 		if list := rules.index.candidates(path, nil); len(list) > 30 || !slices.IsSorted(list) {
 			t.Errorf("%s: %d candidates", path, len(list))
@@ -97,10 +104,12 @@ func TestIndexFiles(t *testing.T) {
 	if index(patterns[:minIndexed-1]) != nil || index(patterns[:8]) == nil || minIndexed != 8 {
 		t.Error("an index for fewer than 8 patterns, or none for 8")
 	}
+
 	x := index(patterns)
 	if want := []int{5, 7, 8, 9, 19}; !slices.Equal(x.always, want) {
 		t.Errorf("%v are always tried, want %v", x.always, want)
 	}
+
 	for path, want := range map[string][]int{
 		"/a/b": {0, 1, 2, 4, 13}, "/a": {1, 4, 13}, "/xbanana": {3, 13}, "/xabc": {10, 13}, "/b": {11, 13}, "": {13}, "/": {13}, "/XYZ/": {12, 13}, "/xYz/": {12, 13},
 		"/tem/x2x/shop": {13, 15}, "/item/x3xshop": {13, 16}, "/item/shop": {13}, "/x.js": {13, 18}, "/x.css": {13, 20}, "/x.CSs": {13, 20},

@@ -48,6 +48,7 @@ func (v *value) String() string {
 	case kindList:
 		return "[…]"
 	}
+
 	return "{…}"
 }
 
@@ -80,6 +81,7 @@ func parseJSON(text string) (v value, reason string) {
 		column := 1 + utf8.RuneCountInString(text[strings.LastIndexByte(text[:p.pos], '\n')+1:p.pos])
 		return value{}, "not valid JSON: " + p.reason + " (line " + strconv.Itoa(line) + ", column " + strconv.Itoa(column) + ")"
 	}
+
 	return v, ""
 }
 
@@ -113,6 +115,7 @@ func (p *jsonParser) value(depth int) (v value) {
 		p.fail("nested deeper than " + strconv.Itoa(maxDepth))
 		return v
 	}
+
 	switch c := p.peek(); {
 	case c == '{':
 		return p.object(depth)
@@ -133,6 +136,7 @@ func (p *jsonParser) value(depth int) (v value) {
 	default:
 		p.fail("a value is expected here")
 	}
+
 	return v
 }
 
@@ -152,12 +156,14 @@ func (p *jsonParser) object(depth int) value {
 		p.pos++
 		return v
 	}
+
 	var seen map[string]bool
 	for {
 		if p.peek() != '"' {
 			p.fail("a key in double quotes is expected here")
 			break
 		}
+
 		start := p.pos
 		key := p.str()
 		if p.reason != "" {
@@ -180,6 +186,7 @@ func (p *jsonParser) object(depth int) value {
 			break
 		}
 	}
+
 	return v
 }
 
@@ -200,8 +207,10 @@ func (v *value) holds(key string, seen *map[string]bool) bool {
 			(*seen)[v.members[i].key] = true
 		}
 	}
+
 	found := (*seen)[key]
 	(*seen)[key] = true
+
 	return found
 }
 
@@ -213,18 +222,21 @@ func (p *jsonParser) array(depth int) value {
 		p.pos++
 		return v
 	}
+
 	for {
 		v.list = append(v.list, p.value(depth+1))
 		if p.reason != "" || p.end(']') {
 			break
 		}
 	}
+
 	return v
 }
 
 // end reads a comma (false) or the closing byte (true).
 func (p *jsonParser) end(closing byte) bool {
 	p.space()
+
 	switch p.peek() {
 	case closing:
 		p.pos++
@@ -235,6 +247,7 @@ func (p *jsonParser) end(closing byte) bool {
 		return false
 	}
 	p.fail("a comma or " + string(rune(closing)) + " is expected here")
+
 	return true
 }
 
@@ -259,6 +272,7 @@ func (p *jsonParser) number() string {
 		}
 		p.digits()
 	}
+
 	return strings.Clone(p.text[start:p.pos]) // as in str
 }
 
@@ -287,6 +301,7 @@ func (p *jsonParser) str() string {
 		p.valid(s, start)
 		return s
 	}
+
 	buf := []byte(p.text[start:p.pos])
 	for p.pos < len(p.text) {
 		c := p.text[p.pos]
@@ -310,6 +325,7 @@ func (p *jsonParser) str() string {
 		}
 	}
 	p.fail("a string without end")
+
 	return ""
 }
 
@@ -332,6 +348,7 @@ func (p *jsonParser) escape(buf []byte) []byte {
 		p.fail("an unknown escape in a string")
 		return buf
 	}
+
 	r := p.hex4()
 	if utf16.IsSurrogate(r) {
 		if !strings.HasPrefix(p.text[p.pos:], `\u`) {
@@ -343,12 +360,14 @@ func (p *jsonParser) escape(buf []byte) []byte {
 			p.fail("half a surrogate pair in a string")
 		}
 	}
+
 	return utf8.AppendRune(buf, r)
 }
 
 // hex4 reads the u of an escape and its four digits.
 func (p *jsonParser) hex4() rune {
 	p.pos++
+
 	r := rune(0)
 	for range 4 {
 		d := hexValue(p.peek())
@@ -356,8 +375,10 @@ func (p *jsonParser) hex4() rune {
 			p.fail("four hexadecimal digits are expected here")
 			return r
 		}
+
 		r = r<<4 | rune(d)
 		p.pos++
 	}
+
 	return r
 }

@@ -22,6 +22,7 @@ func FuzzJSON(f *testing.F) {
 		strings.Repeat("[", 65)+strings.Repeat("]", 65), strings.Repeat("[", 66)+strings.Repeat("]", 66)) {
 		f.Add(text)
 	}
+
 	surrogate := regexp.MustCompile(`\\u[dD][89a-fA-F]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		v, reason := parseJSON(text)
@@ -40,6 +41,7 @@ func FuzzJSON(f *testing.F) {
 		if !json.Valid([]byte(text)) {
 			return
 		}
+
 		switch {
 		case strings.Contains(reason, "stands twice"):
 		case strings.Contains(reason, "not valid UTF-8") && !utf8.ValidString(text):
@@ -73,6 +75,7 @@ func (v value) plain() any {
 		}
 		return m
 	}
+
 	return nil
 }
 
@@ -82,16 +85,19 @@ func tableJSON(f *testing.F) (texts []string) {
 	if err != nil {
 		f.Fatal(err)
 	}
+
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
 		}
+
 		for _, section := range txtar.Parse(data).Files {
 			if section.Name == "config.json" && len(section.Data) < 64<<10 {
 				texts = append(texts, string(section.Data))
 			}
 		}
 	}
+
 	return texts
 }

@@ -134,6 +134,7 @@ func (k *keys) find(name string, t *Type) *value {
 		k.is.Keys = append(k.is.Keys, Key{name, t})
 		return nil
 	}
+
 	for i := range k.members {
 		if m := &k.members[i]; m.key == name {
 			k.found++
@@ -146,6 +147,7 @@ func (k *keys) find(name string, t *Type) *value {
 	if k.decoder != nil && t.Missing != "" {
 		k.decoder.add(k.at.key(name), "", t.Missing)
 	}
+
 	return nil
 }
 
@@ -239,6 +241,7 @@ func (k *keys) textMap(name string, into *map[string]string, t *Type) {
 	if k.visit == nil {
 		return
 	}
+
 	for _, key := range slices.Sorted(maps.Keys(*into)) {
 		k.site(k.at.key(name).key(key), (*into)[key], t.Elem)
 	}
@@ -251,6 +254,7 @@ func (k *keys) textsMap(name string, into *map[string]Strings, t *Type) {
 	if k.visit == nil {
 		return
 	}
+
 	for _, key := range slices.Sorted(maps.Keys(*into)) {
 		at, list := k.at.key(name).key(key), (*into)[key]
 		for i, text := range list {
@@ -278,6 +282,7 @@ func (k *keys) query(name string, into *Query, t *Type) {
 		whole.Keys = describe(&QueryEdits{}, nil).Keys
 		t = &whole
 	}
+
 	v := k.find(name, t)
 	switch {
 	case k.visit != nil && into.Edits != nil:
@@ -332,6 +337,7 @@ func optional[T any, P interface {
 			k.find(name, noType)
 			return
 		}
+
 		*into = new(T)
 	}
 	if k.is != nil {
@@ -353,6 +359,7 @@ func objects[T any, P interface {
 	}
 	if v := k.find(name, t); v != nil && k.decoder.list(k.at.key(name), v, t) {
 		at := k.at.key(name)
+
 		*into = make([]T, len(v.list))
 		for i := range v.list {
 			k.decoder.object(at.item(i), &v.list[i], P(&(*into)[i]), t)
@@ -392,6 +399,7 @@ func (t *Type) wanted() string {
 	if t.Numbers == nil {
 		return "want " + t.What + " from " + strconv.Itoa(t.Min) + " to " + strconv.Itoa(t.Max)
 	}
+
 	texts := make([]string, len(t.Numbers))
 	for i, n := range t.Numbers {
 		texts[i] = strconv.Itoa(n)

@@ -28,6 +28,7 @@ func TestTablesHaveTheKeysOfTheirStructs(t *testing.T) {
 
 		// The keys of the struct are the names in its tags.
 		var tags, keys []string
+
 		var fields []reflect.Type
 		for i := range in.NumField() {
 			if field := in.Field(i); field.IsExported() {
@@ -35,6 +36,7 @@ func TestTablesHaveTheKeysOfTheirStructs(t *testing.T) {
 				tags, fields = append(tags, name), append(fields, field.Type)
 			}
 		}
+
 		for _, key := range of.Keys {
 			keys = append(keys, key.Name)
 		}
@@ -42,6 +44,7 @@ func TestTablesHaveTheKeysOfTheirStructs(t *testing.T) {
 			t.Errorf("%s: the struct %s has the keys %q, the table %q", path, in.Name(), tags, keys)
 			return
 		}
+
 		for i, key := range of.Keys {
 			compare(key.Type, fields[i], path+"."+key.Name)
 		}
@@ -59,6 +62,7 @@ func TestTablesExcludeKeysThatThereAre(t *testing.T) {
 		if of == nil {
 			return
 		}
+
 		has := func(name string) bool {
 			return slices.ContainsFunc(of.Keys, func(k Key) bool { return k.Name == name })
 		}
@@ -68,6 +72,7 @@ func TestTablesExcludeKeysThatThereAre(t *testing.T) {
 			}
 		}
 		look(of.Elem, path+"[]")
+
 		for _, key := range of.Keys {
 			look(key.Type, path+"."+key.Name)
 		}
@@ -100,8 +105,10 @@ func TestEveryTextWithReferencesIsVisited(t *testing.T) {
 		if s.Own {
 			own = " its own"
 		}
+
 		got = append(got, s.Path+" "+s.Text+own)
 	})
+
 	want := []string{
 		"patterns[0].rewrite.path /1",
 		"patterns[0].rewrite.host 2",

@@ -52,6 +52,7 @@ func (c *compiler) counts(at *place, n int) bool {
 		c.add(at, "", c.pass("brings the header operations and query edits to more than "+strconv.Itoa(maxOperations)+": split them over several workloads"))
 		return false
 	}
+
 	return true
 }
 

@@ -17,6 +17,7 @@ func TestWorstConfigs(t *testing.T) {
 		t.Run(w.Name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
+
 			start := time.Now()
 			_, err := rewrite.Load([]byte(w.Config))
 			took := time.Since(start)
@@ -24,6 +25,7 @@ func TestWorstConfigs(t *testing.T) {
 			if size := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 2*time.Second || size > 200 {
 				t.Errorf("took %v and %d MiB", took, size)
 			}
+
 			switch {
 			case err == nil && w.Error != "":
 				t.Errorf("it is taken, want an error that holds %q", w.Error)

@@ -75,16 +75,19 @@ func (c *compiler) choose(at *place, choices []choice, orPresent bool) (chosen c
 	if len(given) == 1 {
 		return chosen, !orPresent
 	}
+
 	all := make([]string, 0, len(choices))
 	for _, ch := range choices {
 		all = append(all, ch.key)
 	}
+
 	reason := "want one of " + strings.Join(all, ", ")
 	if len(given) > 1 {
 		reason = "has " + strings.Join(given, " and ") + ": " + reason
 	}
 	c.missing(at, reason)
 	c.broken = true
+
 	return chosen, false
 }
 
@@ -109,12 +112,15 @@ func (c *compiler) regex(at *place, s string, ignoreCase bool) *finder {
 	}
 	if reason != "" {
 		c.add(at, quoted(s), reason)
+
 		find = &finder{}
 	}
 	if find.re != nil {
 		c.locSize = max(c.locSize, find.size())
 	}
+
 	c.broken = c.broken || reason != "" || c.misread(at)
+
 	return find
 }
 
@@ -143,12 +149,14 @@ func (c *compiler) match(at *place, m *Match, p *pattern) {
 	if m.Response == nil {
 		return
 	}
+
 	p.onResponse = true
 	p.status = m.Response.Status
 	in := at.key("response")
 	if m.Response.Status == nil && m.Response.Headers == nil {
 		c.missing(in, "want status or headers")
 	}
+
 	p.responseHeaders = c.valueMatchers(in.key("headers"), m.Response.Headers, refResponseCapture, true, false)
 }
 
@@ -181,12 +189,14 @@ func (c *compiler) conditions(at *place, m *Match, to *conditions, exception boo
 			to.host.text, to.host.fold = strings.ToLower(to.host.text), false
 		}
 	}
+
 	to.scheme = m.Scheme
 	for i, method := range m.Methods {
 		if !isToken(method) || !isUpper(method) {
 			c.add(at.key("methods").item(i), quoted(method), "want a method in upper case, such as GET")
 		}
 	}
+
 	to.methods = m.Methods
 	to.headers = c.valueMatchers(at.key("headers"), m.Headers, refCapture, true, exception)
 	to.query = c.valueMatchers(at.key("query"), m.Query, refCapture, false, exception)
@@ -198,6 +208,7 @@ func (c *compiler) path(at *place, in *PathMatch, exception bool) *pathMatcher {
 	if !ok {
 		return m
 	}
+
 	at = at.key(ch.key)
 	m.op = ch.op
 	if ch.op == opRegex {
@@ -206,10 +217,12 @@ func (c *compiler) path(at *place, in *PathMatch, exception bool) *pathMatcher {
 			c.name(at, *ch.text, m.find, nil)
 			return m
 		}
+
 		c.pathRegex = m.find
 		c.name(at, *ch.text, m.find, func(group int) ref { return ref{kind: refGroup, index: group} })
 		return m
 	}
+
 	m.text, ok = c.text(at, *ch.text, asIs)
 	switch {
 	case !ok:
@@ -222,6 +235,7 @@ func (c *compiler) path(at *place, in *PathMatch, exception bool) *pathMatcher {
 	case ch.op == opPrefix:
 		m.text = strings.TrimSuffix(m.text, "/")
 	}
+
 	return m
 }
 
@@ -233,6 +247,7 @@ func (c *compiler) matcher(at *place, ch choice, m *matcher, kind refKind, not b
 		m.text, _ = c.text(at, *ch.text, asIs)
 		return
 	}
+
 	m.find = c.regex(at, *ch.text, m.fold)
 	if not {
 		c.name(at, *ch.text, m.find, nil)
@@ -249,6 +264,7 @@ func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, hea
 	if list == nil {
 		return nil
 	}
+
 	out := make([]valueMatcher, len(list))
 	for i := range list {
 		in, m, at := &list[i], &out[i], at.item(i)
@@ -258,6 +274,7 @@ func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, hea
 		} else if in.Name == "" {
 			c.missing(at.key("name"), "is missing: want a parameter's name")
 		}
+
 		ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix},
 			{"contains", opContains, in.Contains}, {"regex", opRegex, in.Regex}, {key: "present"}}, in.Present != nil)
 		switch {
@@ -268,6 +285,7 @@ func (c *compiler) valueMatchers(at *place, list []ValueMatch, kind refKind, hea
 			m.want = *in.Present != in.Not
 		}
 	}
+
 	return out
 }
 
@@ -303,6 +321,7 @@ func insteadOfPseudo(name, before, after string) string {
 	if key == "" {
 		return ""
 	}
+
 	return before + key + after
 }
 
@@ -312,6 +331,7 @@ func (s *Scratch) pathHolds(m *pathMatcher, buf []int) (loc []int, ok bool) {
 	if !strings.HasPrefix(path, "/") || !s.spend(1+min(len(m.text), len(path))>>4) {
 		return nil, false
 	}
+
 	switch m.op {
 	case opExact:
 		return nil, path == m.text || m.fold && equalFold(path, m.text)
@@ -325,7 +345,9 @@ func (s *Scratch) pathHolds(m *pathMatcher, buf []int) (loc []int, ok bool) {
 		n := len(path) - len(m.text)
 		return nil, n > 0 && (path[n:] == m.text || m.fold && equalFold(path[n:], m.text))
 	}
+
 	loc = m.find.find(&s.searcher, path, buf)
+
 	return loc, loc != nil
 }
 
@@ -335,6 +357,7 @@ func (s *Scratch) holds(m *matcher, text string) bool {
 	if !s.spend(1 + min(n, len(text))>>4) {
 		return false
 	}
+
 	switch m.op {
 	case opPresent:
 		return true
@@ -350,14 +373,17 @@ func (s *Scratch) holds(m *matcher, text string) bool {
 	if len(m.captures) == 0 {
 		return m.find.match(&s.searcher, text)
 	}
+
 	loc := m.find.find(&s.searcher, text, s.ownBuf)
 	if loc == nil {
 		return false
 	}
+
 	for _, c := range m.captures {
 		group, ok := found{text, loc}.group(c.group)
 		s.captures[c.slot] = val{text: group, ok: ok}
 	}
+
 	return true
 }
 
@@ -366,6 +392,7 @@ func (s *Scratch) contains(text, what string, fold bool) bool {
 	if !fold {
 		return s.spend(len(text)>>3) && strings.Contains(text, what)
 	}
+
 	for i := 0; i+len(what) <= len(text); i++ {
 		n := 0
 		for n < len(what) && lower(text[i+n]) == lower(what[n]) {
@@ -378,6 +405,7 @@ func (s *Scratch) contains(text, what string, fold bool) bool {
 			return false
 		}
 	}
+
 	return false
 }
 
@@ -395,13 +423,16 @@ func (s *Scratch) matches(p *pattern) bool {
 	if !s.meets(&p.match, s.locBuf) {
 		return false
 	}
+
 	loc := s.loc
 	for i := range p.unless {
 		if s.meets(&p.unless[i], s.ownBuf) {
 			return s.miss(OnUnless, i)
 		}
 	}
+
 	s.loc = loc
+
 	return !s.over()
 }
 
@@ -427,16 +458,19 @@ func (s *Scratch) meets(c *conditions, buf []int) (ok bool) {
 			return s.miss(OnMethods, 0)
 		}
 	}
+
 	for i := range c.headers {
 		if !s.headerHolds(&c.headers[i]) {
 			return s.miss(OnHeaders, i)
 		}
 	}
+
 	for i := range c.query {
 		if !s.paramHolds(&c.query[i]) {
 			return s.miss(OnQuery, i)
 		}
 	}
+
 	return true
 }
 
@@ -449,6 +483,7 @@ func (s *Scratch) miss(kind ConditionKind, index int) bool {
 func (s *Scratch) headerHolds(m *valueMatcher) bool {
 	s.load()
 	s.spend(1 + len(s.list.items)>>1)
+
 	for i := range s.list.items {
 		if s.list.items[i].name == m.name && s.holds(&m.matcher, s.list.items[i].value) {
 			return m.want
@@ -459,6 +494,7 @@ func (s *Scratch) headerHolds(m *valueMatcher) bool {
 
 func (s *Scratch) paramHolds(m *valueMatcher) bool {
 	s.spend(len(s.query) >> 3)
+
 	for rest := s.query; rest != "" && s.spend(perParam); {
 		var name, value string
 		name, value, rest = nextParam(rest)
@@ -471,7 +507,9 @@ func (s *Scratch) paramHolds(m *valueMatcher) bool {
 		if s.holds(&m.matcher, s.decode(value)) {
 			return m.want
 		}
+
 		s.arena = s.arena[:start]
 	}
+
 	return !m.want
 }

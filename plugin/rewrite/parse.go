@@ -49,12 +49,14 @@ func parse(data []byte) (*Config, *faults) {
 	if strings.Trim(c.source, " \t\r\n") == "" {
 		return c, &d.faults
 	}
+
 	v, reason := parseJSON(c.source)
 	if reason != "" {
 		d.add(at, "", reason)
 		return c, &d.faults
 	}
 	d.object(at, &v, c, nil)
+
 	return c, &d.faults
 }
 
@@ -93,11 +95,13 @@ func (d *decoder) statusRange(at *place, v *value) StatusRange {
 		from := int(v.text[0]-'0') * 100
 		return StatusRange{from, from + 99}
 	}
+
 	n, ok := wholeNumber(v)
 	if !ok || n < 100 || n > 599 {
 		d.add(at, v.String(), reason)
 		return StatusRange{}
 	}
+
 	return StatusRange{n, n}
 }
 
@@ -116,6 +120,7 @@ func (d *decoder) object(at *place, v *value, into keyed, of *Type) {
 	if n := len(d.spare); n > 0 {
 		k, d.spare = d.spare[n-1], d.spare[:n-1]
 	}
+
 	*k = keys{decoder: d, members: v.members, at: at, of: of}
 	into.keys(k)
 
@@ -123,6 +128,7 @@ func (d *decoder) object(at *place, v *value, into keyed, of *Type) {
 	if k.found < len(v.members) {
 		d.unknown(at, v, describe(into, of))
 	}
+
 	d.spare = append(d.spare, k)
 }
 
@@ -132,11 +138,13 @@ func (d *decoder) unknown(at *place, v *value, t *Type) {
 	for i := range t.Keys {
 		known[i] = t.Keys[i].Name
 	}
+
 	for i := range v.members {
 		key := v.members[i].key
 		if slices.Contains(known, key) {
 			continue
 		}
+
 		reason := "is an unknown key: want one of " + strings.Join(known, ", ")
 		if near := nearest(key, known); near != "" {
 			reason = "is an unknown key: did you mean " + near + "?"
@@ -150,12 +158,14 @@ func decodeMap[T any](d *decoder, at *place, v *value, decode func(*decoder, *pl
 		d.add(at, v.String(), "want an object")
 		return nil
 	}
+
 	m := make(map[string]T, len(v.members))
 	for i := range v.members {
 		if e := &v.members[i]; e.value.kind != kindNull {
 			m[e.key] = decode(d, at.key(e.key), &e.value)
 		}
 	}
+
 	return m
 }
 
@@ -175,6 +185,7 @@ func decodeList[T any](d *decoder, at *place, v *value, t *Type, decode func(*de
 	if !d.list(at, v, t) {
 		return nil
 	}
+
 	list := make([]T, len(v.list))
 	for i := range v.list {
 		list[i] = decode(d, at.item(i), &v.list[i])
@@ -210,11 +221,13 @@ func (d *decoder) word(at *place, v *value, of []string) string {
 			return w
 		}
 	}
+
 	reason := "want " + either(of)
 	if near := nearest(v.text, of); near != "" {
 		reason += ": did you mean " + near + "?"
 	}
 	d.add(at, v.String(), reason)
+
 	return ""
 }
 
@@ -258,6 +271,7 @@ func wholeNumber(v *value) (int, bool) {
 	if v.kind != kindNumber {
 		return 0, false
 	}
+
 	f, _ := strconv.ParseFloat(v.text, 64)
 	n := int(f)
 	return n, f > -1e9 && f < 1e9 && float64(n) == f

@@ -30,14 +30,17 @@ func (s *Scratch) retarget(p *pattern, vals []val) (now target, tooLong bool) {
 	} else if p.newQuery.ops != nil {
 		now, tooLong = s.editQuery(now, p.newQuery.ops, vals)
 	}
+
 	e := p.newPath
 	if e == nil || tooLong {
 		return now, tooLong
 	}
+
 	now.path, tooLong = s.replacePath(p, vals)
 	if e.query == nil || tooLong {
 		return now, tooLong
 	}
+
 	x := s.expand(e.query, vals, found{}, encodeQuery, maxTarget)
 	switch {
 	case x.text == "":
@@ -52,6 +55,7 @@ func (s *Scratch) retarget(p *pattern, vals []val) (now target, tooLong bool) {
 		s.write(now.query)
 		now.query, now.hasQuery = s.since(start), true
 	}
+
 	return now, x.long
 }
 
@@ -65,7 +69,9 @@ func (s *Scratch) replacePath(p *pattern, vals []val) (path string, tooLong bool
 		x := s.expand(&e.path, vals, first, encodePath, limit)
 		return x.text, x.long
 	}
+
 	start, x := len(s.arena), expansion{}
+
 	end := start + limit
 	switch e.how {
 	case replacePrefix:
@@ -77,6 +83,7 @@ func (s *Scratch) replacePath(p *pattern, vals []val) (path string, tooLong bool
 			}
 			break
 		}
+
 		for len(s.arena) > start && s.arena[len(s.arena)-1] == '/' {
 			s.arena = s.arena[:len(s.arena)-1]
 		}
@@ -92,6 +99,7 @@ func (s *Scratch) replacePath(p *pattern, vals []val) (path string, tooLong bool
 	case replaceAll:
 		s.replaceEach(p.match.path.find, &e.path, was, s.loc, vals, encodePath, limit, &x)
 	}
+
 	return s.since(start), x.long || len(s.arena) > end
 }
 
@@ -106,6 +114,7 @@ func (s *Scratch) replaceEach(find *finder, t *template, text string, loc []int,
 	if !only {
 		loc = find.next(&s.searcher, text, &c, s.ownBuf)
 	}
+
 	for loc != nil && !x.long && !s.over() {
 		s.write(text[end:loc[0]])
 		s.expandInto(t, vals, found{text, loc}, enc, start+limit, x)
@@ -113,6 +122,7 @@ func (s *Scratch) replaceEach(find *finder, t *template, text string, loc []int,
 		if only {
 			break
 		}
+
 		loc = find.next(&s.searcher, text, &c, s.ownBuf)
 	}
 	if x.long {

@@ -12,6 +12,7 @@ func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc sco
 	if replace == "first" && (m == nil || m.Regex == nil) {
 		c.add(at.key("replace"), `"first"`, "needs match.path.regex")
 	}
+
 	switch {
 	case replace == "whole" || m == nil || m.Exact != nil:
 	case m.Prefix != nil:
@@ -23,11 +24,13 @@ func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc sco
 	default:
 		e.how = replaceAll
 	}
+
 	at = at.key("path")
 	if reason := flagReason(text); reason != "" {
 		c.add(at, quoted(text), reason)
 		return e
 	}
+
 	tokens := c.tokens(at, text)
 	if tokens == nil && text != "" {
 		return e // why is said
@@ -35,6 +38,7 @@ func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc sco
 	if in.Redirect != nil {
 		tokens = c.fragment(at, text, tokens, e)
 	}
+
 	path, query, hasQuery := splitTokens(tokens, "?")
 
 	sc.encoding = encodePath
@@ -50,8 +54,10 @@ func (c *compiler) pathEdit(at *place, in *Pattern, text, replace string, sc sco
 		if reason := literalQueryReason(&q); reason != "" {
 			c.add(at, quoted(text), reason)
 		}
+
 		e.query = &q
 	}
+
 	return e
 }
 
@@ -61,20 +67,24 @@ func (c *compiler) fragment(at *place, text string, tokens []token, e *pathEdit)
 	if !found {
 		return tokens
 	}
+
 	e.fragment = "#"
 	for _, t := range after {
 		if t.isRef {
 			c.add(at, quoted(text), "a reference after #: a fragment is literal text")
 			break
 		}
+
 		e.fragment += t.text
 	}
+
 	for i := 0; i < len(e.fragment); i++ {
 		if b := e.fragment[i]; b <= ' ' || b >= 0x7f || i > 0 && b == '#' {
 			c.add(at, quoted(text), "a fragment has no space, control byte, second # or byte from 0x80 on: write it as an escape, such as %20")
 			break
 		}
 	}
+
 	return before
 }
 
@@ -84,16 +94,20 @@ func splitTokens(tokens []token, mark string) (path, query []token, found bool) 
 		if t.isRef {
 			continue
 		}
+
 		before, after, found := strings.Cut(t.text, mark)
 		if !found {
 			continue
 		}
+
 		path = append(slices.Clone(tokens[:i]), token{text: before})
 		if after != "" {
 			query = append(query, token{text: after})
 		}
+
 		return path, append(query, tokens[i+1:]...), true
 	}
+
 	return tokens, nil, false
 }
 
@@ -102,6 +116,7 @@ func (c *compiler) host(at *place, text string, sc scope) *template {
 	if tokens == nil && text != "" {
 		return &template{} // why is said
 	}
+
 	t := c.resolved(at, text, tokens, sc)
 	if reason := literalHostReason(&t); reason != "" {
 		c.add(at, quoted(text), reason)

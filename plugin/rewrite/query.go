@@ -41,6 +41,7 @@ func decodesTo(v, text string) bool {
 	if len(v) < len(text) {
 		return false
 	}
+
 	at := 0
 	for i := 0; i < len(v); i++ {
 		c := v[i]
@@ -55,6 +56,7 @@ func decodesTo(v, text string) bool {
 		}
 		at++
 	}
+
 	return at == len(text)
 }
 
@@ -63,6 +65,7 @@ func (s *Scratch) decode(v string) string {
 	if plain(v) || !s.room(len(v)) {
 		return v
 	}
+
 	start := len(s.arena)
 	s.arena = appendDecoded(s.arena, v, true)
 	return s.since(start)
@@ -71,6 +74,7 @@ func (s *Scratch) decode(v string) string {
 // param gives the first value of a query parameter, decoded.
 func (s *Scratch) param(name string) (string, bool) {
 	s.spend(len(s.query) >> 3)
+
 	for rest := s.query; rest != "" && s.spend(perParam); {
 		var n, v string
 		n, v, rest = nextParam(rest)
@@ -87,6 +91,7 @@ func (s *Scratch) editQuery(t target, ops []operation, vals []val) (now target, 
 	if !s.splitQuery(t.query) {
 		return t, true
 	}
+
 	for i := range ops {
 		if s.spend(1); !s.editParams(q, &ops[i], vals) || s.over() {
 			return t, true
@@ -95,6 +100,7 @@ func (s *Scratch) editQuery(t target, ops []operation, vals []val) (now target, 
 	if !q.changed {
 		return t, false
 	}
+
 	size := len(s.params)
 	for i := range s.params {
 		size += int(s.params[i].to - s.params[i].from)
@@ -103,15 +109,19 @@ func (s *Scratch) editQuery(t target, ops []operation, vals []val) (now target, 
 	if size > max(maxTarget, len(t.query))+1 || !s.room(size) {
 		return t, true
 	}
+
 	start := len(s.arena)
 	for i := range s.params {
 		if i > 0 {
 			s.arena = append(s.arena, '&')
 		}
+
 		s.arena = append(s.arena, q.raw(s, &s.params[i])...)
 	}
+
 	t.query = s.since(start)
 	t.hasQuery = len(s.params) > 0
+
 	return t, false
 }
 
@@ -121,6 +131,7 @@ func (s *Scratch) splitQuery(query string) bool {
 	if query == "" {
 		return true
 	}
+
 	count := strings.Count(query, "&") + 1
 	if !s.spend(perParam*count + len(query)>>2) {
 		return false
@@ -128,6 +139,7 @@ func (s *Scratch) splitQuery(query string) bool {
 	if cap(s.params) < count {
 		s.params = make([]param, 0, count)
 	}
+
 	for at := 0; at <= len(query); {
 		end, name := at, -1
 		for ; end < len(query) && query[end] != '&'; end++ {
@@ -138,9 +150,11 @@ func (s *Scratch) splitQuery(query string) bool {
 		if name < 0 {
 			name = end - at
 		}
+
 		s.params = append(s.params, param{from: int32(at), to: int32(end), name: int32(name)})
 		at = end + 1
 	}
+
 	return true
 }
 
@@ -181,6 +195,7 @@ func (q *params) drop(s *Scratch, name string, from int) {
 			kept = append(kept, p)
 		}
 	}
+
 	q.changed = q.changed || len(kept) < len(s.params)
 	s.params = kept
 }
@@ -190,6 +205,7 @@ func (s *Scratch) editParams(q *params, op *operation, vals []val) bool {
 	if !q.walk(s) {
 		return false
 	}
+
 	switch op.kind {
 	case opRemove, opKeep:
 		s.filterParams(q, op)
@@ -199,6 +215,7 @@ func (s *Scratch) editParams(q *params, op *operation, vals []val) bool {
 	case opReplace:
 		return s.replaceParam(q, op, vals)
 	}
+
 	return s.putParam(q, op, vals)
 }
 
@@ -209,13 +226,16 @@ func (s *Scratch) filterParams(q *params, op *operation) {
 		if s.over() {
 			return // the request is refused
 		}
+
 		start := len(s.arena)
 		name := s.decode(q.name(s, &p))
 		if !s.removes(op, name) {
 			kept = append(kept, p)
 		}
+
 		s.arena = s.arena[:start]
 	}
+
 	q.changed = q.changed || len(kept) < len(s.params)
 	s.params = kept
 }
@@ -225,6 +245,7 @@ func (s *Scratch) removes(op *operation, name string) bool {
 	if op.kind == opRemove {
 		return s.globMatch(op.name, name)
 	}
+
 	for _, glob := range op.names {
 		if !s.spend(1) || s.globMatch(glob, name) {
 			return false
@@ -239,6 +260,7 @@ func (s *Scratch) renameParam(q *params, op *operation) bool {
 		return true
 	}
 	q.drop(s, op.to, 0)
+
 	q.changed = true
 	for i := q.index(s, op.name, 0); i >= 0; i = q.index(s, op.name, i+1) {
 		p := &s.params[i]
@@ -246,12 +268,14 @@ func (s *Scratch) renameParam(q *params, op *operation) bool {
 		if !s.room(len(raw) + len(op.to)) {
 			return false
 		}
+
 		start := len(s.arena)
 		s.arena = appendEncoded(s.arena, op.to, encodeQuery, false)
 		name := len(s.arena) - start
 		s.arena = append(s.arena, raw[p.name:]...)
 		*p = param{from: int32(start), to: int32(len(s.arena)), name: int32(name), made: true}
 	}
+
 	return true
 }
 
@@ -264,6 +288,7 @@ func (s *Scratch) replaceParam(q *params, op *operation, vals []val) bool {
 		if loc == nil {
 			continue
 		}
+
 		at, x := len(s.arena), expansion{}
 		s.replaceEach(op.find, &op.values[0], value, loc, vals, encodeParam, max(maxTarget, len(value)), &x)
 		if x.long || s.over() {
@@ -274,6 +299,7 @@ func (s *Scratch) replaceParam(q *params, op *operation, vals []val) bool {
 			s.assign(q, p, made)
 		}
 	}
+
 	return true
 }
 
@@ -283,10 +309,12 @@ func (s *Scratch) putParam(q *params, op *operation, vals []val) bool {
 	if op.kind == opOverwrite && at < 0 || op.kind == opDefault && at >= 0 {
 		return true
 	}
+
 	replaces := at >= 0 && op.kind != opAdd
 	if op.kind == opAdd {
 		at = -1
 	}
+
 	wrote := false
 	for i := range op.values {
 		t := &op.values[i]
@@ -307,11 +335,13 @@ func (s *Scratch) putParam(q *params, op *operation, vals []val) bool {
 			// The others of its name go; what follows is put at the end.
 			q.drop(s, op.name, at+1)
 		}
+
 		wrote, at = true, -1
 	}
 	if !wrote && replaces {
 		q.drop(s, op.name, 0)
 	}
+
 	return true
 }
 
@@ -321,6 +351,7 @@ func (s *Scratch) addParam(name string) int {
 	if s.room(3 * len(name)) {
 		s.arena = appendEncoded(s.arena, name, encodeQuery, false)
 	}
+
 	s.params = append(s.params, param{from: int32(start), to: int32(len(s.arena)), name: int32(len(s.arena) - start), made: true})
 	return len(s.params) - 1
 }
@@ -331,6 +362,7 @@ func (s *Scratch) assign(q *params, p *param, value string) {
 	if !s.room(len(name) + 3*len(value)) {
 		return
 	}
+
 	start := len(s.arena)
 	s.arena = append(append(s.arena, name...), '=')
 	s.arena = appendEncoded(s.arena, value, encodeQuery, false)

@@ -27,6 +27,7 @@ func newFinder(expr string, ignoreCase bool) (*finder, string) {
 	if reason != "" {
 		return nil, reason
 	}
+
 	f := &finder{re: re, groups: re.Groups(), names: re.Names()}
 	f.literal, f.fold, f.begins = re.Literal()
 	return f, ""

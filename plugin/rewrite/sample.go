@@ -27,6 +27,7 @@ func fnv(h uint64, s string) uint64 {
 func (s *Scratch) inSample(p *pattern) bool {
 	sm := p.sample
 	var value string
+
 	var found bool
 	switch {
 	case sm.header != "":
@@ -38,17 +39,20 @@ func (s *Scratch) inSample(p *pattern) bool {
 	default:
 		return uint64(s.stream.Random())%1_000_000 < sm.threshold
 	}
+
 	return found && sm.sampledIn(p.name, value)
 }
 
 // cookie gives the first cookie of a name (RFC 6265, 4.2).
 func (s *Scratch) cookie(name string) (string, bool) {
 	s.load()
+
 	for i := range s.list.items {
 		if s.list.items[i].name != "cookie" {
 			continue
 		}
 		s.spend(len(s.list.items[i].value) >> 3)
+
 		for rest := s.list.items[i].value; rest != "" && s.spend(1); {
 			var pair string
 			pair, rest, _ = strings.Cut(rest, ";")
@@ -57,5 +61,6 @@ func (s *Scratch) cookie(name string) (string, bool) {
 			}
 		}
 	}
+
 	return "", false
 }

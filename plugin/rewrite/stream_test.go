@@ -45,10 +45,12 @@ func TestTrace(t *testing.T) {
 	if want := []int{10}; !slices.Equal(out.Acted, want) {
 		t.Errorf("on the request %v acted, want %v", out.Acted, want)
 	}
+
 	out = stream.Response(ok("200"))
 	if want := []int{16}; !slices.Equal(out.Acted, want) {
 		t.Errorf("on the response %v acted, want %v", out.Acted, want)
 	}
+
 	want := []string{
 		"miss false not matched match.path",
 		"off false disabled",
@@ -71,6 +73,7 @@ func TestTrace(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("steps:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
+
 	got = nil
 	stream.Reset()
 	stream.Request(&source{list: []rewrite.Header{{Name: ":path", Value: "*"}}})
@@ -139,6 +142,7 @@ func TestResponseReads(t *testing.T) {
 		t.Run(config, func(t *testing.T) {
 			stream := load(t, config).NewStream()
 			stream.Request(get("/"))
+
 			response := ok("200")
 			if stream.Response(response); response.all != all {
 				t.Errorf("%d reads of all headers, want %d", response.all, all)
@@ -158,6 +162,7 @@ func TestOwnHeaderThatDidNotCome(t *testing.T) {
 		if out := stream.Request(get("/a")); len(out.Edits) > 0 {
 			t.Errorf("%s: %v", config, out.Edits)
 		}
+
 		came := get("/a")
 		came.list = append(came.list, rewrite.Header{Name: "x-p", Value: "forged"}, rewrite.Header{Name: "x-z", Value: "1"})
 		stream.Reset()
@@ -195,6 +200,7 @@ func TestNothingIsWrittenTwice(t *testing.T) {
 func TestAppendedValuesAreAdded(t *testing.T) {
 	stream := load(t, `{"headers": {"request": {"default": {"x-none": "1"}, "add": {"x-a": "2"}}}}`).NewStream()
 	want := []rewrite.Edit{{Kind: rewrite.EditAdd, Name: "x-none", Value: "1"}, {Kind: rewrite.EditAdd, Name: "x-a", Value: "2"}}
+
 	out := stream.Request(get("/a"))
 	for i := range out.Edits {
 		if out.Edits[i].Name == "x-none" {
@@ -255,6 +261,7 @@ func TestResponseWithoutRequestAfterOthers(t *testing.T) {
 		t.Errorf("%+v, want %+v", out.Edits, want)
 	}
 	stream.Reset()
+
 	request := get("/a")
 	request.failing = 3
 	stream.Request(request)
@@ -342,6 +349,7 @@ func TestCompile(t *testing.T) {
 	if rules, err := rewrite.Compile(c); err != nil || rules.Revision() != "1a2b3c4d" {
 		t.Errorf("%v, %v", rules, err)
 	}
+
 	c = &rewrite.Config{Patterns: []rewrite.Pattern{{Name: strings.Repeat("\x80", 100), Respond: &rewrite.Respond{Status: 200}}}}
 	want := `patterns[0].name: ""…: want 1 to 63 of a-z, 0-9 and -`
 	if rules, err := rewrite.Compile(c); rules != nil || err == nil || err.Error() != want {
@@ -355,9 +363,11 @@ func TestHints(t *testing.T) {
 	for i := range 10 {
 		vars = append(vars, fmt.Sprintf(`"ab%d": 1`, i))
 	}
+
 	for i := range 110 {
 		references = append(references, fmt.Sprintf(`"x-%d": "${var.abx}"`, i))
 	}
+
 	_, err := rewrite.Load([]byte(`{"vars": {` + strings.Join(vars, ",") + `}, "headers": {"request": {"set": {` + strings.Join(references, ",") + `}}}}`))
 	if err == nil || strings.Count(err.Error(), "there is no vars.abx") != 100 || strings.Count(err.Error(), "did you mean ab0?") != 100 || !strings.HasSuffix(err.Error(), "\nand 10 more") {
 		t.Errorf("%v, want 100 hints at ab0, and 10 more", err)
@@ -375,6 +385,7 @@ func TestRandomShare(t *testing.T) {
 	if !in() {
 		t.Error("out without Random")
 	}
+
 	for number, want := range map[uint32]bool{0: true, 124_999: true, 125_000: false, 999_999: false, 1_000_000: true, 1_125_000: false, 4_294_000_000: true, 4_294_967_295: false} {
 		stream.Random = func() uint32 { return number }
 		if in() != want {

@@ -11,6 +11,7 @@ import (
 // messages from it.
 func table(tb testing.TB) []rewritetest.Case {
 	tb.Helper()
+
 	cases, err := rewritetest.Load("testdata")
 	if err != nil {
 		tb.Fatal(err)
@@ -36,11 +37,13 @@ func (s *source) Header(name string) (string, bool, bool) {
 	if s.fails() {
 		return "", false, false
 	}
+
 	for _, h := range s.list {
 		if h.Name == name {
 			return h.Value, true, true
 		}
 	}
+
 	return "", false, true
 }
 

@@ -50,16 +50,19 @@ func (e effect) reason() string {
 	case effectOver:
 		return "the budget is used up"
 	}
+
 	return ""
 }
 
 func (s *Scratch) touch(l *fieldList, name string) *touched {
 	s.spend(1 + len(l.touched)>>1)
+
 	for i := range l.touched {
 		if l.touched[i].name == name {
 			return &l.touched[i]
 		}
 	}
+
 	l.touched = append(l.touched, touched{name: name})
 	return &l.touched[len(l.touched)-1]
 }
@@ -73,6 +76,7 @@ func (s *Scratch) clear(l *fieldList, name string) {
 // index gives the place of the first value of a header, or -1.
 func (s *Scratch) index(l *fieldList, name string) int {
 	s.spend(1 + len(l.items)>>1)
+
 	for i := range l.items {
 		if l.items[i].name == name {
 			return i
@@ -84,12 +88,14 @@ func (s *Scratch) index(l *fieldList, name string) int {
 // dropName removes the values of a header from place i on. The caller touches it.
 func (s *Scratch) dropName(l *fieldList, name string, i int) {
 	s.spend(1 + len(l.items)>>1)
+
 	kept := l.items[:i]
 	for ; i < len(l.items); i++ {
 		if l.items[i].name != name {
 			kept = append(kept, l.items[i])
 		}
 	}
+
 	l.items = kept
 }
 
@@ -100,6 +106,7 @@ func (s *Scratch) remove(l *fieldList, op *operation) effect {
 		return effectDone
 	}
 	s.spend(len(l.items))
+
 	kept, was := l.items[:0], len(l.items)
 	for i := range l.items {
 		f := &l.items[i]
@@ -112,6 +119,7 @@ func (s *Scratch) remove(l *fieldList, op *operation) effect {
 	if l.items = kept; len(kept) == was {
 		return effectAbsent
 	}
+
 	return effectDone
 }
 
@@ -134,6 +142,7 @@ func (s *Scratch) forbid(l *fieldList, op *operation) {
 // all names that begin and end as it does, which between two * may be too many.
 func (s *Scratch) forbidGlob(l *fieldList, glob string) {
 	before, after := glob[:strings.IndexByte(glob, '*')], glob[strings.LastIndexByte(glob, '*')+1:]
+
 	kept := l.items[:0]
 	for _, f := range l.items {
 		held := isUntouchable(f.name) || f.name == forwardedProto
@@ -143,6 +152,7 @@ func (s *Scratch) forbidGlob(l *fieldList, glob string) {
 			kept = append(kept, f)
 		}
 	}
+
 	l.items = kept
 }
 
@@ -152,6 +162,7 @@ func (s *Scratch) apply(l *fieldList, op *operation, vals []val) effect {
 	if !s.spend(1) {
 		return effectOver
 	}
+
 	var e effect
 	switch op.kind {
 	case opRemove:
@@ -166,6 +177,7 @@ func (s *Scratch) apply(l *fieldList, op *operation, vals []val) effect {
 	if s.over() {
 		return effectOver
 	}
+
 	return e
 }
 
@@ -179,6 +191,7 @@ func (s *Scratch) move(l *fieldList, op *operation) effect {
 	if op.kind == opRename {
 		s.touch(l, op.name)
 	}
+
 	for i, n := 0, len(l.items); i < n; i++ {
 		if l.items[i].name != op.name {
 			continue
@@ -189,6 +202,7 @@ func (s *Scratch) move(l *fieldList, op *operation) effect {
 			l.items = append(l.items, field{op.to, l.items[i].value})
 		}
 	}
+
 	return effectDone
 }
 
@@ -203,15 +217,18 @@ func (s *Scratch) replaceValues(l *fieldList, op *operation, vals []val) effect 
 	if s.index(l, op.name) < 0 {
 		return effectAbsent
 	}
+
 	for i := range l.items {
 		f := &l.items[i]
 		if f.name != op.name {
 			continue
 		}
+
 		loc := op.find.find(&s.searcher, f.value, s.ownBuf)
 		if loc == nil {
 			continue
 		}
+
 		x := expansion{}
 		at, limit := len(s.arena), max(maxValue, len(f.value))
 		s.replaceEach(op.find, &op.values[0], f.value, loc, vals, encodeNone, limit, &x)
@@ -220,6 +237,7 @@ func (s *Scratch) replaceValues(l *fieldList, op *operation, vals []val) effect 
 		if e := s.judge(value, x, false); e.unsafe() {
 			return e
 		}
+
 		s.edited = append(s.edited, edited{i, value})
 	}
 	if len(s.edited) == 0 {
@@ -232,6 +250,7 @@ func (s *Scratch) replaceValues(l *fieldList, op *operation, vals []val) effect 
 			s.touch(l, f.name)
 		}
 	}
+
 	return effectDone
 }
 
@@ -241,6 +260,7 @@ func (s *Scratch) judge(value string, x expansion, more bool) effect {
 	if !s.spend(len(value) >> 4) {
 		return effectOver
 	}
+
 	switch {
 	case x.lost:
 		return effectLost
@@ -255,6 +275,7 @@ func (s *Scratch) judge(value string, x expansion, more bool) effect {
 			return effectLong
 		}
 	}
+
 	return effectDone
 }
 
@@ -270,6 +291,7 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 	if op.kind == opDefault && at >= 0 {
 		return effectPresent
 	}
+
 	s.texts = s.texts[:0]
 	for i := range op.values {
 		t := &op.values[i]
@@ -277,6 +299,7 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 		if t.config {
 			limit = maxConfigValue
 		}
+
 		x := s.expand(t, vals, found{}, encodeNone, max(limit, t.longest(vals)))
 		if !t.checked {
 			if e := s.judge(x.text, x, !t.config); e.unsafe() {
@@ -288,6 +311,7 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 			s.texts = append(s.texts, x.text)
 		}
 	}
+
 	texts := s.texts
 	if len(texts) == 0 {
 		if op.kind == opAdd || op.kind == opDefault {
@@ -302,6 +326,7 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 		return effectCleared
 	}
 	s.touch(l, op.name)
+
 	switch {
 	case op.kind == opAdd:
 	case l.blind:
@@ -311,9 +336,11 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 		l.items[at].value = texts[0]
 		texts = texts[1:]
 	}
+
 	for _, text := range texts {
 		l.items = append(l.items, field{op.name, text})
 	}
+
 	return effectDone
 }
 
@@ -337,18 +364,22 @@ func (s *Scratch) undo() {
 func (s *Scratch) diff() {
 	for _, t := range s.list.touched {
 		s.spend(1 + (len(s.list.items)+len(s.arrived))>>1)
+
 		same := 0 // how many values stay as they are
 		if !s.list.blind {
 			var changed bool
 			if same, changed = s.unchanged(t.name); !changed {
 				continue
 			}
+
 			t.cleared = same == 0
 		}
+
 		kind, written := EditAdd, false
 		if t.cleared {
 			kind = EditSet
 		}
+
 		for i := range s.list.items {
 			f := &s.list.items[i]
 			if f.name != t.name {
@@ -358,6 +389,7 @@ func (s *Scratch) diff() {
 				same--
 				continue
 			}
+
 			s.out.Edits = append(s.out.Edits, Edit{kind, t.name, f.value})
 			kind, written = EditAdd, true
 		}
@@ -375,6 +407,7 @@ func (s *Scratch) unchanged(name string) (same int, changed bool) {
 		if s.arrived[i].Name != name {
 			continue
 		}
+
 		for at < len(s.list.items) && s.list.items[at].name != name {
 			at++
 		}
@@ -384,9 +417,11 @@ func (s *Scratch) unchanged(name string) (same int, changed bool) {
 		at++
 		same++
 	}
+
 	for ; at < len(s.list.items); at++ {
 		changed = changed || s.list.items[at].name == name
 	}
+
 	return same, changed
 }
 
@@ -399,12 +434,14 @@ func (s *Scratch) own(name, value string) {
 		s.out.Edits = append(s.out.Edits, Edit{EditSet, name, value})
 		return
 	}
+
 	found := s.index(&s.list, name) >= 0
 	if !found && !s.loaded {
 		_, there, ok := s.src.Header(name)
 		found = there
 		s.failed = s.failed || !ok
 	}
+
 	for i := range s.arrived {
 		found = found || s.arrived[i].Name == name
 	}
@@ -418,6 +455,7 @@ func (s *Scratch) load() {
 	if s.loaded {
 		return
 	}
+
 	s.loaded = true
 	list, ok := s.src.Headers()
 	s.failed = s.failed || !ok
@@ -426,6 +464,7 @@ func (s *Scratch) load() {
 	if s.list.blind {
 		return
 	}
+
 	for i := range list {
 		s.list.items = append(s.list.items, field{list[i].Name, list[i].Value})
 	}
@@ -441,17 +480,20 @@ func (s *Scratch) get(name string) (string, bool) {
 			return value, found
 		}
 		s.spend(1 + len(s.arrived)>>1)
+
 		for i := range s.arrived {
 			if s.arrived[i].Name == name {
 				return s.arrived[i].Value, true
 			}
 		}
+
 		return "", false
 	}
 	s.load()
 	if at := s.index(&s.list, name); at >= 0 {
 		return s.list.items[at].value, true
 	}
+
 	return "", false
 }
 
@@ -467,6 +509,7 @@ func (s *Scratch) hostname() string {
 	if s.loadHost(); s.hasBareHost || !s.spend(len(s.host)>>4) {
 		return s.bareHost
 	}
+
 	s.hasBareHost = true
 	s.bareHost, _ = splitPort(s.host)
 	start := len(s.arena)
@@ -474,8 +517,10 @@ func (s *Scratch) hostname() string {
 		for i := 0; i < len(s.bareHost); i++ {
 			s.arena = append(s.arena, lower(s.bareHost[i]))
 		}
+
 		s.bareHost = s.since(start)
 	}
+
 	return s.bareHost
 }
 

@@ -37,8 +37,10 @@ func TestArgoCDRestartedInTheMiddleOfASync(t *testing.T) {
 // told to go on: a sync takes a few moments only, too few to hit.
 func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
 	t.Helper()
+
 	silent, err := net.Listen("tcp", net.JoinHostPort(bed.HostIP, "0"))
 	must(t, err)
+
 	name, url := "hold."+namespace, "https://"+silent.Addr().String()
 	ignore, none, seconds := admission.Ignore, admission.SideEffectClassNone, int32(30)
 	hooks := bed.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
@@ -55,6 +57,7 @@ func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
 		}},
 	}, metav1.CreateOptions{})
 	must(t, err)
+
 	goOn = sync.OnceFunc(func() {
 		err := hooks.Delete(bed.ctx, name, metav1.DeleteOptions{})
 		if err := errors.Join(err, silent.Close()); err != nil {
@@ -66,6 +69,7 @@ func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
 	must(t, eventually(settled, func() error {
 		ctx, cancel := context.WithTimeout(bed.ctx, time.Second)
 		defer cancel()
+
 		_, err := bed.objects.Resource(wasmPlugins).Namespace(namespace).Patch(ctx, "wasm-rewrite-checkout", apitypes.MergePatchType,
 			[]byte(`{"metadata": {"annotations": {"held": "true"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil {
@@ -73,6 +77,7 @@ func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
 		}
 		return nil
 	}))
+
 	return goOn
 }
 
@@ -106,14 +111,17 @@ func TestTheGitServerDownAndBack(t *testing.T) {
 		if err != nil {
 			return err
 		}
+
 		conditions, _, _ := unstructured.NestedSlice(app.Object, "status", "conditions")
 		for _, condition := range conditions {
 			if condition.(map[string]any)["type"] == "ComparisonError" {
 				return nil
 			}
 		}
+
 		return fmt.Errorf("Argo CD does not say that it cannot compare: %v", conditions)
 	}))
+
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err := inForce("dev", "before-the-outage"); err != nil {
 			t.Fatalf("while the git server is down: %v", err)

@@ -30,6 +30,7 @@ func rule(names ...string) string {
       request: {path: /%[1]s/x}
       expect: {pattern: %[1]s, path: /anything/%[1]s-is-in-force/x}`, name)
 	}
+
 	return "workloads:\n  checkout:\n    patterns:" + patterns.String() + "\n    tests:" + tests.String() + "\n"
 }
 
@@ -43,6 +44,7 @@ func pushRule(t *testing.T, environment string, names ...string) time.Duration {
 	t.Helper()
 	must(t, write("environments/"+environment+"/rules/checkout.yaml", rule(names...)))
 	must(t, eventually(settled, seen))
+
 	began := time.Now()
 	must(t, push("checkout: "+strings.Join(names, ", ")+" in "+environment))
 	must(t, eventually(settled, func() error { return inForce(environment, names[len(names)-1]) }))
@@ -59,6 +61,7 @@ func TestAPushBringsARuleToDevAlone(t *testing.T) {
 		t.Errorf("it took %s, want less than 10s", took)
 	}
 	must(t, eventually(settled, func() error { return synced("dev") }))
+
 	for _, environment := range []string{"staging", "production"} {
 		must(t, unknown(environment, "/pushed/x"))
 	}
@@ -68,6 +71,7 @@ func TestAPushBringsARuleToDevAlone(t *testing.T) {
 func TestPromotionStepByStepAndBack(t *testing.T) {
 	start(t)
 	pushRule(t, "dev", "stepwise")
+
 	before, after := "dev", ""
 	for _, after = range []string{"staging", "production"} {
 		promote(t, before, after, "WORKLOAD=checkout")
@@ -86,6 +90,7 @@ func TestPromotionStepByStepAndBack(t *testing.T) {
 		if before == "dev" {
 			must(t, unknown("production", "/stepwise/x"))
 		}
+
 		before = after
 	}
 	if said, err := inTree("make", "promote", "FROM=dev", "TO=production", "--old-file=build/bin/wasm-rewrite"); err == nil {
@@ -104,6 +109,7 @@ func promote(t *testing.T, from, to, part string) {
 	t.Helper()
 	// What answers may be some moments ahead of what Argo CD says, which is what counts.
 	must(t, eventually(settled, func() error { return synced(from) }))
+
 	said, err := inTree("make", "promote", "FROM="+from, "TO="+to, part, "--old-file=build/bin/wasm-rewrite")
 	must(t, err)
 	if !strings.Contains(said, "copied to environments/"+to) {
@@ -134,6 +140,7 @@ func TestAChartEditReachesNobodyBeforeItIsPromoted(t *testing.T) {
 	edit(t, "environments/dev/release.yaml", "version: "+chartVersion, "version: 0.2.0")
 	must(t, push("release 0.2.0 to dev"))
 	must(t, eventually(settled, func() error { return labelled("dev") }))
+
 	before := "dev"
 	for _, after := range []string{"staging", "production"} {
 		if labelled(after) == nil {
@@ -142,6 +149,7 @@ func TestAChartEditReachesNobodyBeforeItIsPromoted(t *testing.T) {
 		promote(t, before, after, "RELEASE=1")
 		must(t, push("release 0.2.0 to "+after))
 		must(t, eventually(settled, func() error { return labelled(after) }))
+
 		before = after
 	}
 }
@@ -149,6 +157,7 @@ func TestAChartEditReachesNobodyBeforeItIsPromoted(t *testing.T) {
 // edit replaces a text of a file of the clone, which must be there.
 func edit(t *testing.T, name, from, to string) {
 	t.Helper()
+
 	text, err := os.ReadFile(filepath.Join(bed.tree, name))
 	must(t, err)
 	if strings.Count(string(text), from) != 1 {
@@ -167,8 +176,10 @@ func TestAHandEditIsHealed(t *testing.T) {
 	start(t)
 	pushRule(t, "dev", "healed")
 	must(t, eventually(settled, func() error { return synced("dev") }))
+
 	byHand := func(patch string) {
 		t.Helper()
+
 		_, err := bed.objects.Resource(wasmPlugins).Namespace("shop-dev").Patch(bed.ctx, "wasm-rewrite-checkout", apitypes.MergePatchType, []byte(patch), metav1.PatchOptions{})
 		must(t, err)
 	}
@@ -186,6 +197,7 @@ func TestAHandEditIsHealed(t *testing.T) {
 	must(t, eventually(settled, func() error { return inForce("dev", "healed") }))
 
 	byHand(`{"spec": {"pluginConfig": {"headers": {"response": {"set": {"added-by": "hand"}}}}}}`)
+
 	said, err := inTree("make", "diff", "ENV=dev", "--old-file=build/bin/wasm-rewrite")
 	must(t, err)
 	if want := `changed  headers {"response":{"set":{"added-by":"hand"}}} → none`; !strings.Contains(said, want) {
@@ -217,6 +229,7 @@ const searchRules = `workloads:
 func TestAWorkloadIsAddedAndPruned(t *testing.T) {
 	start(t)
 	pushRule(t, "dev", "beside-search")
+
 	place, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/place.yaml"))
 	must(t, err)
 	must(t, write("environments/dev/place.yaml", string(place)+"  search:\n    selector: {app: search}\n"))
@@ -240,6 +253,7 @@ func TestAWorkloadIsAddedAndPruned(t *testing.T) {
 func TestAnEnvironmentIsAddedAndLeft(t *testing.T) {
 	start(t)
 	must(t, apply("{apiVersion: v1, kind: Namespace, metadata: {name: shop-qa}}"))
+
 	_, err := inTree("cp", "-r", "environments/dev", "environments/qa")
 	must(t, err)
 	edit(t, "environments/qa/place.yaml", "namespace: shop-dev", "namespace: shop-qa\n  promotedFrom: dev")
@@ -249,6 +263,7 @@ func TestAnEnvironmentIsAddedAndLeft(t *testing.T) {
 		if err != nil {
 			return err
 		}
+
 		conditions, _, _ := unstructured.NestedSlice(set.Object, "status", "conditions")
 		if text := fmt.Sprint(conditions); !strings.Contains(text, "wasm-rewrite-qa") {
 			return fmt.Errorf("Argo CD does not refuse an environment without a project of its own: %s", text)
@@ -309,6 +324,7 @@ func TestProductionWaitsForItsWindow(t *testing.T) {
 		}
 		return nil
 	}))
+
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err := unknown("production", "/in-the-window/x"); err != nil {
 			t.Fatalf("outside the window: %v", err)
@@ -328,6 +344,7 @@ func windowIs(duration string) error {
 	if err != nil {
 		return err
 	}
+
 	windows, _, _ := unstructured.NestedSlice(found.Object, "spec", "syncWindows")
 	if len(windows) != 1 || windows[0].(map[string]any)["duration"] != duration {
 		return fmt.Errorf("the project's windows are %v, want one of %s", windows, duration)
@@ -346,6 +363,7 @@ func addProject(environment string) error {
 	if err != nil {
 		return err
 	}
+
 	dev, _, _ := strings.Cut(string(text), "\n---\n")
 	own := strings.NewReplacer("wasm-rewrite-dev", "wasm-rewrite-"+environment, "shop-dev", "shop-"+environment).Replace(dev)
 	return os.WriteFile(file, append(text, []byte("---\n"+own+"\n")...), 0o600)

@@ -33,6 +33,7 @@ verify:
 	// The kinds that gates are made of; only dev's project allows them then.
 	project, err := os.ReadFile(filepath.Join(bed.tree, "argocd/project.yaml"))
 	must(t, err)
+
 	dev, others, _ := strings.Cut(string(project), "\n---\n")
 	must(t, write("argocd/project.yaml", strings.ReplaceAll(dev, "  # - {", "  - {")+"\n---\n"+others))
 	t.Cleanup(func() {
@@ -55,6 +56,7 @@ func says(environment string, words ...string) error {
 	if err != nil {
 		return err
 	}
+
 	status, _, _ := unstructured.NestedMap(app.Object, "status")
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -62,12 +64,14 @@ func says(environment string, words ...string) error {
 	if err := encoder.Encode([]any{status["conditions"], status["operationState"]}); err != nil {
 		return err
 	}
+
 	said := strings.ReplaceAll(strings.ReplaceAll(text.String(), `\"`, `"`), `\\`, `\`)
 	for _, word := range words {
 		if !strings.Contains(said, word) {
 			return fmt.Errorf("the Application does not say %q:\n%s", word, said)
 		}
 	}
+
 	return nil
 }
 
@@ -78,10 +82,12 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 	gated(t)
 	pushRule(t, "dev", "good-0")
 	must(t, eventually(settled, func() error { return synced("dev") }))
+
 	release, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/release.yaml"))
 	must(t, err)
 	older, err := publish(made.OlderModule(t, "originalPathHeader"))
 	must(t, err)
+
 	bad := rule("good-0", "bad")
 	for i, c := range []struct {
 		name, rules, release string
@@ -111,6 +117,7 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 			must(t, eventually(2*settled, func() error { return says("dev", c.words...) }))
 			must(t, inForce("dev", "good-0"))
 			must(t, unknown("dev", "/bad/x"))
+
 			after, err := plugin("dev", "checkout")
 			must(t, err)
 			if before.GetGeneration() != after.GetGeneration() {
@@ -118,6 +125,7 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 			}
 
 			must(t, write("environments/dev/release.yaml", string(release)))
+
 			good := fmt.Sprintf("good-%d", i+1)
 			must(t, write("environments/dev/rules/checkout.yaml", rule("good-0", good)))
 			must(t, push("good again"))
@@ -132,6 +140,7 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
 	start(t)
 	gated(t)
+
 	live := func(status string) string {
 		return strings.Replace(rule("lived"), "    - name: lived is rewritten", "    - name: lived answers\n      live: true\n      request: {path: /lived/x}\n      expect: {status: "+status+"}\n    - name: lived is rewritten", 1)
 	}
@@ -162,6 +171,7 @@ func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
 	must(t, push("lived"))
 	must(t, eventually(8*settled, func() error { return errors.Join(inForce("dev", "lived"), synced("dev")) }))
 	promote(t, "dev", "staging", "WORKLOAD=checkout")
+
 	_, err := inTree("git", "checkout", "--", "environments/staging")
 	must(t, err)
 }

@@ -58,15 +58,19 @@ var bed struct {
 func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+
 	bed.ctx = ctx
 	go func() {
 		<-ctx.Done()
+
 		_ = end()
 		os.Exit(130)
 	}()
+
 	code := m.Run()
 	if err := end(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+
 		code = 1
 	}
 	os.Exit(code)
@@ -92,9 +96,11 @@ func start(t *testing.T) {
 		made.Helm(t)
 		// terratest runs the kubectl that it finds on PATH.
 		bed.err = os.Setenv("PATH", filepath.Join(made.Root, "build/bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+
 		for _, target := range []string{"mesh-tools", "argocd", "build/bin/publish", "build/bin/wasm-rewrite"} {
 			made.File(t, target)
 		}
+
 		envoy, module := made.File(t, made.Variable(t, "MESH_ENVOY")), made.Module(t)
 		istio := made.Variable(t, "MESH_ISTIO")
 		began := time.Now()
@@ -141,6 +147,7 @@ func makeBed(istio, envoy, module string) (err error) {
 	if err := push("the rules of a shop"); err != nil {
 		return err
 	}
+
 	argo, err := argocd.Start(bed.ctx, bed.Cluster, build)
 	if err != nil {
 		return err
@@ -155,6 +162,7 @@ stringData: {type: oci, url: "oci://%s/charts/wasm-rewrite", insecureOCIForceHtt
 `, bed.Images)); err != nil {
 		return err
 	}
+
 	root, err := os.ReadFile(filepath.Join(bed.tree, "argocd/root.yaml"))
 	if err != nil {
 		return err
@@ -162,6 +170,7 @@ stringData: {type: oci, url: "oci://%s/charts/wasm-rewrite", insecureOCIForceHtt
 	if err := apply(string(root)); err != nil {
 		return err
 	}
+
 	for _, environment := range environments {
 		if err := eventually(2*time.Minute, func() error { return synced(environment) }); err != nil {
 			return err
@@ -173,7 +182,9 @@ stringData: {type: oci, url: "oci://%s/charts/wasm-rewrite", insecureOCIForceHtt
 			return err
 		}
 	}
+
 	bed.argo = argo
+
 	return nil
 }
 
@@ -186,6 +197,7 @@ var shopTemplate = template.Must(template.New("shop.yaml").Parse(shopText))
 // gateway's host <environment>.example.com.
 func shop() string {
 	type place struct{ Environment, HTTPBin string }
+
 	var places []place
 	for _, environment := range environments {
 		places = append(places, place{environment, bed.HTTPBin})
@@ -194,6 +206,7 @@ func shop() string {
 	if err := shopTemplate.Execute(&manifest, places); err != nil {
 		panic(err) // to memory, of strings
 	}
+
 	return manifest.String()
 }
 
@@ -203,17 +216,20 @@ func fork() error {
 	if err := os.Mkdir(bed.tree, 0o755); err != nil {
 		return err
 	}
+
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = made.Root
 	files, err := list.Output()
 	if err != nil {
 		return fmt.Errorf("git ls-files: %w", err)
 	}
+
 	copied := exec.Command("xargs", "-0", "cp", "--parents", "--preserve=mode,timestamps", "--target-directory="+bed.tree)
 	copied.Dir, copied.Stdin = made.Root, bytes.NewReader(files)
 	if out, err := copied.CombinedOutput(); err != nil {
 		return fmt.Errorf("copying the repository: %w: %s", err, out)
 	}
+
 	for _, command := range [][]string{
 		{"git", "init", "--quiet", "--initial-branch=main"},
 		{"git", "config", "user.name", "Shop"},
@@ -240,6 +256,7 @@ func fork() error {
 	if err != nil {
 		return err
 	}
+
 	return os.WriteFile(project, window.ReplaceAll(text, []byte(alwaysOpen)), 0o600)
 }
 
@@ -256,11 +273,13 @@ func release(module string) error {
 	if err := pushChart("charts/wasm-rewrite", chartVersion); err != nil {
 		return err
 	}
+
 	for _, environment := range environments {
 		if err := write("environments/"+environment+"/release.yaml", releaseFile(chartVersion, digest)); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -281,6 +300,7 @@ func pushChart(chart, version string) error {
 	if _, err := inTree("helm", "package", chart, "--version", version, "--destination", bed.dir); err != nil {
 		return err
 	}
+
 	_, err := inTree("helm", "push", filepath.Join(bed.dir, "wasm-rewrite-"+version+".tgz"), "oci://"+bed.Images+"/charts", "--plain-http")
 	return err
 }
@@ -289,6 +309,7 @@ func pushChart(chart, version string) error {
 func inTree(command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(bed.ctx, time.Minute)
 	defer cancel()
+
 	run := exec.CommandContext(ctx, command[0], command[1:]...)
 	run.Dir = bed.tree
 	// A make that runs the tests must not hand its flags to this one's.
@@ -298,6 +319,7 @@ func inTree(command ...string) (string, error) {
 	if err := run.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("%s: %w\n%s%s", strings.Join(command, " "), err, &stdout, &stderr)
 	}
+
 	return stdout.String(), nil
 }
 
@@ -322,11 +344,13 @@ func push(message string) error {
 	if eventually(5*time.Second, seen) == nil {
 		return nil
 	}
+
 	for _, environment := range environments {
 		if err := refresh(environment, "normal"); err != nil {
 			return err
 		}
 	}
+
 	return eventually(settled, seen)
 }
 
@@ -377,10 +401,12 @@ func synced(environment string) error {
 	if err != nil {
 		return err
 	}
+
 	app, err := application(environment)
 	if err != nil {
 		return err
 	}
+
 	status, _, _ := unstructured.NestedMap(app.Object, "status")
 	state, _, _ := unstructured.NestedString(status, "sync", "status")
 	revisions, _, _ := unstructured.NestedStringSlice(status, "sync", "revisions")
@@ -390,6 +416,7 @@ func synced(environment string) error {
 		conditions, _ := json.Marshal(status["conditions"])
 		return fmt.Errorf("%s is %s at %v, operation %s %s, want %s; %s", app.GetName(), state, revisions, phase, message, head, conditions)
 	}
+
 	return nil
 }
 
@@ -399,15 +426,18 @@ func seen() error {
 	if err != nil {
 		return err
 	}
+
 	head = strings.TrimSpace(head)
 	for _, name := range append([]string{"wasm-rewrite"}, environments...) {
 		if name != "wasm-rewrite" {
 			name = "wasm-rewrite-" + name
 		}
+
 		app, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Get(bed.ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
+
 		sync, _, _ := unstructured.NestedMap(app.Object, "status", "sync")
 		// Unknown: it looked and could not compare, as while the git server is down.
 		looked := sync["status"] == "Unknown" || strings.Contains(fmt.Sprint(sync["revision"], sync["revisions"]), head)
@@ -415,6 +445,7 @@ func seen() error {
 			return fmt.Errorf("%s has not seen %s yet: %v, %v", name, head, sync["revision"], sync["revisions"])
 		}
 	}
+
 	return nil
 }
 
@@ -424,6 +455,7 @@ func get(environment, path string) (*http.Response, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+
 	request.Host = environment + ".example.com"
 	client := http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
@@ -431,7 +463,9 @@ func get(environment, path string) (*http.Response, string, error) {
 		return nil, "", err
 	}
 	defer response.Body.Close()
+
 	body, err := io.ReadAll(response.Body)
+
 	return response, string(body), err
 }
 
@@ -452,6 +486,7 @@ func rewrites(environment, received, path string) error {
 	if !strings.HasSuffix(echo.URL, ".example.com"+path) {
 		return fmt.Errorf("%s in %s arrives as %s, want %s", received, environment, echo.URL, path)
 	}
+
 	return nil
 }
 
@@ -481,6 +516,7 @@ func must(t *testing.T, err error) {
 	if err == nil {
 		return
 	}
+
 	options := k8s.NewKubectlOptions("", bed.Kubeconfig, argocd.Namespace)
 	options.Logger = logger.Discard
 	out, _ := k8s.RunKubectlAndGetOutputContextE(t, context.Background(), options, "get", "applications", "--output=custom-columns=NAME:.metadata.name,SYNC:.status.sync.status,REVISION:.status.sync.revisions,PHASE:.status.operationState.phase,MESSAGE:.status.operationState.message,CONDITIONS:.status.conditions")

@@ -20,6 +20,7 @@ import (
 func TestATagReachesDevOnceItsBranchIsMerged(t *testing.T) {
 	start(t)
 	const version = "0.3.0"
+
 	for _, target := range []string{"build/bin/release", "build/bin/cosign", "build/bin/helm"} {
 		made.File(t, target)
 	}
@@ -27,6 +28,7 @@ func TestATagReachesDevOnceItsBranchIsMerged(t *testing.T) {
 	edit(t, "charts/wasm-rewrite/Chart.yaml", "\nappVersion: "+chartVersion, "\nappVersion: "+version)
 	edit(t, "CHANGELOG.md", "## ["+chartVersion+"]", "## ["+version+"]\n\n- Something new.\n\n## ["+chartVersion+"]")
 	pushRule(t, "dev", "before-the-release")
+
 	before, err := imageOf("staging")
 	must(t, err)
 
@@ -39,6 +41,7 @@ func TestATagReachesDevOnceItsBranchIsMerged(t *testing.T) {
 	if out, err := rehearse.CombinedOutput(); err != nil {
 		t.Fatalf("release rehearse: %v\n%s", err, out)
 	}
+
 	for _, command := range [][]string{
 		{"git", "fetch", "--quiet", filepath.Join(folder, "origin.git"), "release-" + version},
 		{"git", "checkout", "FETCH_HEAD", "--", "environments/dev/release.yaml"},
@@ -71,6 +74,7 @@ func imageOf(environment string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	url, _, err := unstructured.NestedString(plugin.Object, "spec", "url")
 	return url, err
 }

@@ -42,11 +42,13 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 	if hasTrafficExtensions(t) {
 		deliveries["v2"] = "TrafficExtension"
 	}
+
 	for version, delivery := range deliveries {
 		values := []string{image, fmt.Sprintf("delivery: %s\nworkloads: {%s: {selector: {version: %[2]s}, patterns: [{match: {path: {regex: \"banana/([0-9]*)\"}}, rewrite: {path: status/$1}}]}}", delivery, version)}
 		watched[version] = alerted{s.rules(values...), values}
 		s.settles(func() error { return s.asked(version, "/banana/418", teapot) })
 	}
+
 	firing := s.prometheus(slices.Collect(maps.Values(watched))...)
 	if got := firing(); len(got) > 0 {
 		t.Fatalf("while all is well: %q", got)
@@ -60,8 +62,10 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 		fallbacks = append(fallbacks, "WasmRewriteFallback "+version)
 	}
 	slices.Sort(fallbacks)
+
 	wait := func(want []string) {
 		t.Helper()
+
 		var got []string
 		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
 			if got = firing(); slices.Equal(got, want) {
@@ -73,6 +77,7 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 	began := time.Now()
 	wait(append(fallbacks, always...))
 	t.Logf("all alerts fire after %s", time.Since(began).Round(time.Second))
+
 	for version, r := range watched {
 		r.upgrade(image)
 		s.settles(func() error { return s.asked(version, "/banana/418", teapot) })
@@ -94,12 +99,14 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 			s.Fatal(err)
 		}
 	}
+
 	var files []any
 	for _, r := range releases {
 		args := []string{"template", r.name, chart(), "--namespace", s.name, "--set", "metrics.prometheusRule.enabled=true", "--show-only", "templates/prometheusrule.yaml"}
 		for _, text := range r.values {
 			args = append(args, "--values", s.file(text))
 		}
+
 		out, err := exec.CommandContext(s.Context(), made.Helm(s.T), args...).Output()
 		if err != nil {
 			s.Fatalf("helm template: %v", err)
@@ -108,6 +115,7 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 		if err := yaml.Unmarshal(out, &object); err != nil {
 			s.Fatal(err)
 		}
+
 		file := filepath.Join(folder, r.name+".yaml")
 		write(file, object.Spec)
 		files = append(files, file)
@@ -117,14 +125,17 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	server, err := url.Parse(api.Host)
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	pods, err := bed.Client.CoreV1().Pods(s.name).List(s.Context(), metav1.ListOptions{LabelSelector: "app=httpbin", FieldSelector: "status.phase=" + string(corev1.PodRunning)})
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	var scrapes []any
 	for _, pod := range pods.Items {
 		scrapes = append(scrapes, map[string]any{
@@ -134,24 +145,30 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 			"static_configs": []any{map[string]any{"targets": []any{server.Host}, "labels": map[string]any{"namespace": s.name, "pod": pod.Name}}},
 		})
 	}
+
 	config := filepath.Join(folder, "prometheus.yaml")
 	write(config, map[string]any{"global": map[string]any{"evaluation_interval": "1s"}, "rule_files": files, "scrape_configs": scrapes})
+
 	port, err := process.FreePort()
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	base := fmt.Sprintf("http://127.0.0.1:%d", port)
 	process.MustStart(s.T, process.Config{
 		Path: made.File(s.T, "build/bin/prometheus"), Ready: process.HTTP(base + "/-/ready"),
 		Args: []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(folder, "data"), fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port)},
 	})
+
 	query := func(query string) (results []map[string]string) {
 		s.Helper()
+
 		response, err := http.Get(base + "/api/v1/query?query=" + url.QueryEscape(query))
 		if err != nil {
 			s.Fatal(err)
 		}
 		defer response.Body.Close()
+
 		body, err := io.ReadAll(response.Body)
 		if err != nil {
 			s.Fatal(err)
@@ -165,9 +182,11 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 		if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
 			s.Fatalf("Prometheus answers %s: %v", body, err)
 		}
+
 		for _, result := range answer.Data.Result {
 			results = append(results, result.Metric)
 		}
+
 		return results
 	}
 	s.until(func() error {
@@ -176,8 +195,10 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 		}
 		return nil
 	})
+
 	return func() (alerts []string) {
 		s.Helper()
+
 		for _, labels := range query(`ALERTS{alertstate="firing"}`) {
 			alerts = append(alerts, labels["alertname"]+" "+labels["workload"])
 		}

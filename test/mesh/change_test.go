@@ -18,6 +18,7 @@ func (r *release) upgrade(values ...string) {
 	r.Helper()
 	options := *r.options
 	options.ExtraArgs = map[string][]string{"upgrade": {"--reuse-values"}}
+
 	options.ValuesFiles = nil
 	for _, text := range values {
 		options.ValuesFiles = append(options.ValuesFiles, r.file(text))
@@ -60,6 +61,7 @@ func TestNewRulesLoseNoRequest(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
+
 	traffic := s.startLoad()
 	for i := range 3 {
 		site := fmt.Sprintf("site-%d", i)
@@ -105,10 +107,12 @@ func otherModule(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	file := filepath.Join(t.TempDir(), "plugin.wasm")
 	// Section 0 of 6 bytes: a name of 5.
 	if err := os.WriteFile(file, append(bytes.Clone(module), "\x00\x06\x05other"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return file
 }

@@ -78,6 +78,7 @@ workloads:
 	helm.RollbackContext(t, t.Context(), r.options, r.name, "1")
 	back := r.objects(wasmPlugins)
 	wantNames(t, back, cart, stock, public)
+
 	for name := range installed {
 		if diff := cmp.Diff(installed[name].Object["spec"], back[name].Object["spec"]); diff != "" {
 			t.Errorf("%s after the rollback (-installed +rolled back):\n%s", name, diff)
@@ -128,12 +129,14 @@ func TestTheChartFromARegistry(t *testing.T) {
 	if bed.Registry != nil {
 		insecure = []string{"--plain-http"}
 	}
+
 	folder := t.TempDir()
 	s.helm(&options, "package", chart(), "--destination", folder)
 	files, err := filepath.Glob(filepath.Join(folder, "wasm-rewrite-*.tgz"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("helm package made %q (%v), want one file", files, err)
 	}
+
 	options.Version = strings.TrimSuffix(strings.TrimPrefix(filepath.Base(files[0]), "wasm-rewrite-"), ".tgz")
 	repository := "oci://" + bed.Images + "/charts-" + s.name
 	s.helm(&options, "push", append([]string{files[0], repository}, insecure...)...)
@@ -165,6 +168,7 @@ func TestNothingSetInstallsNothingAndSaysWhatToWrite(t *testing.T) {
 	r := s.install(chart(), helm.Options{KubectlOptions: kubectl(s.name)})
 	wantNames(t, r.list(wasmPlugins))
 	wantNames(t, r.list(envoyFilters))
+
 	notes := s.helm(r.options, "get", "notes", r.name)
 	for _, want := range []string{
 		"No workload is configured, so nothing was installed",
@@ -175,10 +179,12 @@ func TestNothingSetInstallsNothingAndSaysWhatToWrite(t *testing.T) {
 			t.Errorf("the notes do not say %q:\n%s", want, notes)
 		}
 	}
+
 	example := regexp.MustCompile(`(?m)^  workloads:\n(    .*\n)+`).FindString(notes)
 	if example == "" {
 		t.Fatalf("the notes give no example:\n%s", notes)
 	}
+
 	r.options.ValuesFiles = []string{s.file(example), s.file("image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}")}
 	helm.UpgradeContext(t, t.Context(), r.options, chart(), r.name)
 	wantNames(t, r.objects(wasmPlugins), s.name+"/"+r.name+"-httpbin")
@@ -187,6 +193,7 @@ func TestNothingSetInstallsNothingAndSaysWhatToWrite(t *testing.T) {
 // helm runs a command of helm and returns what it printed.
 func (s *space) helm(options *helm.Options, command string, args ...string) string {
 	s.Helper()
+
 	options.Logger = logger.Discard
 	out, err := helm.RunHelmCommandAndGetOutputContextE(s, s.Context(), options, command, args...)
 	if err != nil {
@@ -214,6 +221,7 @@ func (s *space) until(condition func() error) {
 // within waits until a condition holds, no longer than limit.
 func (s *space) within(limit time.Duration, condition func() error) {
 	s.Helper()
+
 	err := condition()
 	for end := time.Now().Add(limit); err != nil && time.Now().Before(end); err = condition() {
 		time.Sleep(50 * time.Millisecond)
@@ -226,23 +234,28 @@ func (s *space) within(limit time.Duration, condition func() error) {
 // list finds the release's objects of one kind in all namespaces, by namespace/name.
 func (r *release) list(resource schema.GroupVersionResource) map[string]*unstructured.Unstructured {
 	r.Helper()
+
 	config, err := clientcmd.BuildConfigFromFlags("", bed.Kubeconfig)
 	if err != nil {
 		r.Fatal(err)
 	}
+
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		r.Fatal(err)
 	}
+
 	list, err := client.Resource(resource).List(r.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + r.name})
 	if err != nil {
 		r.Fatal(err)
 	}
+
 	objects := map[string]*unstructured.Unstructured{}
 	for i := range list.Items {
 		object := &list.Items[i]
 		objects[object.GetNamespace()+"/"+object.GetName()] = object
 	}
+
 	return objects
 }
 
@@ -250,6 +263,7 @@ func (r *release) list(resource schema.GroupVersionResource) map[string]*unstruc
 func (r *release) objects(resource schema.GroupVersionResource) map[string]*unstructured.Unstructured {
 	r.Helper()
 	objects := r.list(resource)
+
 	manifest := yaml.NewYAMLOrJSONDecoder(strings.NewReader(r.helm(r.options, "get", "manifest", r.name)), 4096)
 	for sent := 0; ; sent++ {
 		var object unstructured.Unstructured
@@ -261,6 +275,7 @@ func (r *release) objects(resource schema.GroupVersionResource) map[string]*unst
 		} else if err != nil {
 			r.Fatal(err)
 		}
+
 		name := object.GetNamespace() + "/" + object.GetName()
 		if objects[name] == nil {
 			r.Errorf("the release sent %s %s, which is not there", object.GetKind(), name)

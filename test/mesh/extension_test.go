@@ -17,15 +17,18 @@ const byExtension = "delivery: TrafficExtension"
 func hasTrafficExtensions(t *testing.T) bool {
 	t.Helper()
 	start(t)
+
 	list, err := bed.Client.Discovery().ServerResourcesForGroupVersion("extensions.istio.io/v1alpha1")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, kind := range list.APIResources {
 		if kind.Name == trafficExtensions.Resource {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -39,6 +42,7 @@ func wantsTrafficExtensions(t *testing.T) {
 
 func TestTrafficExtensionsOfTwoNamespacesAreAccepted(t *testing.T) {
 	wantsTrafficExtensions(t)
+
 	s := emptySpace(t)
 	for spec, want := range map[string]string{
 		`{wasm: {url: "oci://example.com/a"}}`: "",
@@ -50,6 +54,7 @@ func TestTrafficExtensionsOfTwoNamespacesAreAccepted(t *testing.T) {
 			t.Errorf("%s: %v, want it refused: %q", spec, err, want)
 		}
 	}
+
 	r := s.install(chart(),
 		helm.Options{KubectlOptions: kubectl(s.name), ValuesFiles: []string{filepath.Join(chart(), "ci/trafficextension-values.yaml")}},
 		"image: {pullSecret: registry}")
@@ -97,6 +102,7 @@ func TestATrafficExtensionWhoseModuleCannotBeFetchedIsAnswered403UntilTheRightDi
 	image := s.image()
 	r := s.release(s.name, onlyV1, image, byExtension)
 	s.wantSeed("v1")
+
 	wrong := strings.Repeat("0", 60) + "0bad"
 	r.upgrade(s.imageAt("sha256:" + wrong))
 	s.settles(s.refused)

@@ -33,6 +33,7 @@ func (s *space) restart(version string) {
 	pods := k8s.ListPodsContext(s, s.Context(), s.kubectl, metav1.ListOptions{LabelSelector: "version=" + version})
 	s.run("rollout", "restart", "deployment/httpbin-"+version)
 	s.run("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")
+
 	for _, pod := range pods {
 		s.run("wait", "--for=delete", "pod/"+pod.Name, "--timeout=90s")
 	}
@@ -97,8 +98,10 @@ func TestWithTheRegistryDownRequestsAreRefusedUntilTheWorkloadRestarts(t *testin
 			t.Error(err)
 		}
 	})
+
 	began := time.Now()
 	s.release(s.name, onlyV1, image)
+
 	refused := func(a answer) error { return a.wantStatus(http.StatusForbidden) }
 	s.eventually("v1", "/banana/418", refused)
 	t.Logf("refused %s after the install", time.Since(began).Round(100*time.Millisecond))
@@ -116,8 +119,10 @@ func TestWithTheRegistryDownRequestsAreRefusedUntilTheWorkloadRestarts(t *testin
 // it without a restart.
 func (s *space) keepsUntilItRestarts(r *release, reason string, values ...string) {
 	s.Helper()
+
 	good := func() error { return s.site("youdianzhishi.com") }
 	r.upgrade(values...)
+
 	ask := s.statusTool()
 	s.until(func() error {
 		if code, out := ask(); code != 1 || !strings.Contains(out, reason) {
@@ -135,6 +140,7 @@ func (s *space) keepsUntilItRestarts(r *release, reason string, values ...string
 		}
 		return nil
 	})
+
 	began := time.Now()
 	helm.RollbackContext(r, r.Context(), r.options, r.name, "1")
 	s.until(good)
@@ -180,6 +186,7 @@ func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testin
 	}
 	s.settles(both("youdianzhishi.com", "1"))
 	other.upgrade(`workloads: {other: {patterns: [{match: {path: {regex: "(?P<twice>a)(?P<twice>b)"}}, rewrite: {path: /}}], headers: {response: {set: {x-other: "2"}}}}}`)
+
 	ask := s.statusTool()
 	s.until(func() error {
 		if code, out := ask(other.name); code != 1 || !strings.Contains(out, "configuration refused") {
@@ -202,6 +209,7 @@ func TestAFirstInstallWithRulesThatTheFilterRefusesIsAnswered500UntilItIsUninsta
 	s.wantNotRewritten()
 	r := s.release(s.name, onlyV1, s.image(), refusedRules)
 	s.settles(func() error { return s.asked("v1", "/status/200", http.StatusInternalServerError) })
+
 	began := time.Now()
 	r.uninstall()
 	s.settles(func() error { return s.asked("v1", "/status/200", http.StatusOK) })
@@ -215,6 +223,7 @@ func TestARestartOfTheWorkloadLosesNoRequestAndRewritesEveryOne(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
+
 	traffic := s.startLoad()
 	for range 2 {
 		s.restart("v1")

@@ -19,6 +19,7 @@ func TestTheChartRendersAlikeInHelm3And4(t *testing.T) {
 	if err != nil || len(values) == 0 {
 		t.Fatalf("no values in %s/ci (%v)", chart, err)
 	}
+
 	programs := []string{made.Helm(t), made.File(t, "build/bin/helm4")}
 	for _, file := range append(values, os.DevNull) {
 		var manifests []string
@@ -27,6 +28,7 @@ func TestTheChartRendersAlikeInHelm3And4(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, %s: %v", program, file, err)
 			}
+
 			manifests = append(manifests, string(manifest))
 		}
 		if diff := cmp.Diff(manifests[0], manifests[1]); diff != "" {

@@ -50,10 +50,12 @@ func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testin
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: image})
 	if err := remote.WriteIndex(s.reference(":index"), index); err != nil {
 		t.Fatal(err)
 	}
+
 	indexDigest, err := index.Digest()
 	if err != nil {
 		t.Fatal(err)
@@ -61,6 +63,7 @@ func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testin
 
 	r := s.release(s.name, onlyV1, good)
 	s.wantSeed("v1")
+
 	for _, fault := range []struct{ name, digest string }{
 		{"a digest that the registry does not have", "sha256:" + strings.Repeat("0", 64)},
 		{"the digest of an image index", indexDigest.String()},
@@ -73,8 +76,10 @@ func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testin
 			began := time.Now()
 			r.upgrade(s.imageAt(fault.digest))
 			s.until(s.refused)
+
 			took := since(began)
 			s.settles(s.refused)
+
 			began = time.Now()
 			r.upgrade(good)
 			s.until(func() error { return s.site("youdianzhishi.com") })
@@ -93,10 +98,12 @@ func TestAModuleThatIsCutOffLeavesRunningProxiesAsTheyAreAndANewOneAnswers500(t 
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	half := filepath.Join(t.TempDir(), "plugin.wasm")
 	if err := os.WriteFile(half, module[:len(module)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
 	s.keepsUntilItRestarts(r, "the last refusal: Failed to load Wasm code", s.imageAt(publish(t, s.repository(), half)), seedSite("never"))
@@ -110,6 +117,7 @@ func TestADigestStaysWithItsModuleWhenTheTagMovesToAnother(t *testing.T) {
 	image := s.image()
 	s.release(s.name, onlyV1, image)
 	s.rules(image, `{image: {digest: "", tag: test, allowMutableTag: true, pullPolicy: Always}, workloads: {tagged: {selector: {version: v2}, headers: {response: {set: {who-am-i: wasm-rewrite}}}}}}`)
+
 	tagged := func(want string) func() error {
 		return func() error {
 			a, err := s.get("v2", "/status/200")
@@ -138,6 +146,7 @@ func TestTheDockerfileMakesTheLayerThatPublishMakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	folder := t.TempDir()
 	buildah := func(args ...string) {
 		command := exec.CommandContext(t.Context(), "buildah", append([]string{"--root", filepath.Join(folder, "root"), "--runroot", filepath.Join(folder, "run"), "--storage-driver", "vfs"}, args...)...)
@@ -152,6 +161,7 @@ func TestTheDockerfileMakesTheLayerThatPublishMakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	theirs, err := remote.Image(s.reference("@" + strings.TrimSpace(string(pushed))))
 	if err != nil {
 		t.Fatal(err)
@@ -166,15 +176,18 @@ func TestTheDockerfileMakesTheLayerThatPublishMakes(t *testing.T) {
 // layer is what the one layer of an image holds: names and contents of its files.
 func layer(t *testing.T, image v1.Image) []byte {
 	t.Helper()
+
 	layers, err := image.Layers()
 	if err != nil || len(layers) != 1 {
 		t.Fatalf("%d layers (%v), want 1", len(layers), err)
 	}
+
 	files, err := layers[0].Uncompressed()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer files.Close()
+
 	var all bytes.Buffer
 	for r := tar.NewReader(files); ; {
 		header, err := r.Next()
@@ -210,15 +223,18 @@ func (s *space) push(file string, content []byte) string {
 	if err == nil {
 		_, err = w.Write(content)
 	}
+
 	err = errors.Join(err, w.Close())
 	z := gzip.NewWriter(&compressed)
 	if err == nil {
 		_, err = z.Write(archive.Bytes())
 	}
+
 	err = errors.Join(err, z.Close())
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	image, err := mutate.AppendLayers(mutate.MediaType(empty.Image, types.OCIManifestSchema1), static.NewLayer(compressed.Bytes(), types.OCILayer))
 	if err != nil {
 		s.Fatal(err)
@@ -226,9 +242,11 @@ func (s *space) push(file string, content []byte) string {
 	if err := remote.Write(s.reference(":other"), image); err != nil {
 		s.Fatal(err)
 	}
+
 	digest, err := image.Digest()
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	return digest.String()
 }

@@ -27,6 +27,7 @@ func (s *space) startLoad() *load {
 // startLoadOf asks v1 for a path until finish, and counts what tell says of each answer.
 func (s *space) startLoadOf(path string, tell func(answer) string) *load {
 	s.Helper()
+
 	l := &load{stop: make(chan struct{}), answers: map[string]int{}}
 	for range 4 {
 		l.workers.Go(func() {
@@ -36,6 +37,7 @@ func (s *space) startLoadOf(path string, tell func(answer) string) *load {
 					return
 				case <-time.After(10 * time.Millisecond):
 				}
+
 				a, err := s.get("v1", path)
 				what := ""
 				if err != nil {
@@ -50,6 +52,7 @@ func (s *space) startLoadOf(path string, tell func(answer) string) *load {
 		})
 	}
 	s.Cleanup(l.end)
+
 	return l
 }
 
@@ -66,7 +69,9 @@ func (l *load) end() {
 func (l *load) finish(s *space, allowed ...any) {
 	s.Helper()
 	l.end()
+
 	total, lost := 0, 0
+
 	var all []string
 	for _, what := range slices.Sorted(maps.Keys(l.answers)) {
 		n := l.answers[what]
@@ -74,6 +79,7 @@ func (l *load) finish(s *space, allowed ...any) {
 		if !slices.ContainsFunc(allowed, func(a any) bool { return what == fmt.Sprint(a) }) {
 			lost += n
 		}
+
 		all = append(all, fmt.Sprintf("%d × %s", n, what))
 	}
 	s.Logf("%d requests: %s", total, strings.Join(all, ", "))

@@ -50,6 +50,7 @@ var bed struct {
 func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+
 	bed.ctx = ctx
 	go func() {
 		<-ctx.Done()
@@ -59,10 +60,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(130)
 	}()
+
 	code := m.Run()
 	if bed.Mesh != nil {
 		if err := bed.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
+
 			code = 1
 		}
 	}
@@ -81,6 +84,7 @@ func start(t *testing.T) {
 			return
 		}
 		made.File(t, "mesh-tools")
+
 		began := time.Now()
 		bed.Mesh, bed.err = mesh.Start(bed.ctx, mesh.Config{
 			Build: filepath.Join(made.Root, "build"),
@@ -137,6 +141,7 @@ func namespace(t *testing.T, labels map[string]string) *space {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := &space{T: t, name: created.Name, kubectl: kubectl(created.Name)}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -146,6 +151,7 @@ func namespace(t *testing.T, labels map[string]string) *space {
 			t.Error(err)
 		}
 	})
+
 	return s
 }
 
@@ -172,6 +178,7 @@ func (s *space) deploy(annotations map[string]string) {
 		s.Fatal(err)
 	}
 	k8s.KubectlApplyFromStringContext(s, s.Context(), s.kubectl, manifest)
+
 	for _, version := range []string{"v1", "v2"} {
 		if out, err := exec.CommandContext(s.Context(), "kubectl", s.args("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")...).CombinedOutput(); err != nil {
 			s.Fatalf("httpbin-%s: %v\n%s", version, err, out)
@@ -202,6 +209,7 @@ func (s *space) show() {
 	if s.shown {
 		return
 	}
+
 	s.shown = true
 	for _, command := range []string{
 		"get pods --output=wide",
@@ -249,11 +257,13 @@ func (s *space) rules(values ...string) *release {
 // space is called seed-<namespace>, the next ones seed-<namespace>-1 and so on.
 func (s *space) install(chart string, options helm.Options, values ...string) *release {
 	s.Helper()
+
 	options.Logger = logger.Discard
 	r := &release{space: s, name: "seed-" + s.name, options: &options}
 	if s.releases > 0 {
 		r.name += fmt.Sprintf("-%d", s.releases)
 	}
+
 	s.releases++
 	for _, text := range values {
 		options.ValuesFiles = append(options.ValuesFiles, s.file(text))
@@ -261,6 +271,7 @@ func (s *space) install(chart string, options helm.Options, values ...string) *r
 	// An install that failed leaves a release too.
 	s.Cleanup(r.uninstall)
 	helm.InstallContext(s, s.Context(), r.options, chart, r.name)
+
 	return r
 }
 
@@ -286,10 +297,12 @@ func (r *release) uninstall() {
 	if r.gone {
 		return
 	}
+
 	r.gone = true
 	if r.Failed() {
 		r.show()
 	}
+
 	options := *r.options
 	options.ExtraArgs = map[string][]string{"delete": {"--ignore-not-found"}}
 	if err := helm.DeleteContextE(r, context.Background(), &options, r.name, true); err != nil {
@@ -318,26 +331,32 @@ func (s *space) get(version, path string, headers ...string) (answer, error) {
 	if gateway == "" {
 		gateway = bed.Gateway
 	}
+
 	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, gateway+path, nil)
 	if err != nil {
 		return answer{}, err
 	}
+
 	request.Host = version + "." + s.name + ".example"
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Add(headers[i], headers[i+1])
 	}
+
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer{}, err
 	}
 	defer response.Body.Close()
+
 	body, err := io.ReadAll(response.Body)
+
 	return answer{response, string(body)}, err
 }
 
 // eventually asks until the answer is accepted.
 func (s *space) eventually(version, path string, accept func(answer) error) {
 	s.Helper()
+
 	var last error
 	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var a answer
@@ -353,6 +372,7 @@ func (s *space) eventually(version, path string, accept func(answer) error) {
 // consistently asks for a while and wants the answer accepted each time.
 func (s *space) consistently(version, path string, accept func(answer) error) {
 	s.Helper()
+
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		a, err := s.get(version, path)
 		if err == nil {
@@ -379,14 +399,17 @@ func (s *space) asked(version, path string, status int, headers ...string) error
 // settles waits until a condition holds, and then wants it to hold for a while. It returns how long it had to wait.
 func (s *space) settles(condition func() error) time.Duration {
 	s.Helper()
+
 	began := time.Now()
 	s.until(condition)
+
 	took := time.Since(began)
 	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err := condition(); err != nil {
 			s.Fatalf("%v, %s after it was otherwise", err, (time.Since(began) - took).Round(10*time.Millisecond))
 		}
 	}
+
 	return took.Round(10 * time.Millisecond)
 }
 

@@ -102,6 +102,7 @@ func TestMovingInOneUpgradeLosesNoRequest(t *testing.T) {
 		s := newSpace(t, nil, nil)
 		r := s.release(s.name, onlyV1, s.image())
 		s.wantSeed("v1")
+
 		traffic := s.startLoad()
 		for _, delivery := range []string{"TrafficExtension", "WasmPlugin"} {
 			r.upgrade("delivery: "+delivery, seedSite(strings.ToLower(delivery)))
@@ -115,6 +116,7 @@ func TestMovingInOneUpgradeLosesNoRequest(t *testing.T) {
 		r := s.rules(s.image(), "workloads: {httpbin: {selector: {version: v1}, "+prefixing+"}}")
 		s.settles(s.rewritesOnce)
 		traffic := s.startLoadOf("/banana", rewrites)
+
 		before := ""
 		for i := range 3 {
 			r.upgrade(fmt.Sprintf("workloads: {httpbin%s: {enabled: false}, httpbin-%d: {selector: {version: v1}, %s}}", before, i, prefixing))

@@ -19,6 +19,7 @@ func TestARuleTakesTheProxiesOfItsScopeAndNoOthers(t *testing.T) {
 	ownMesh(t)
 	s, elsewhere := newSpace(t, nil, nil), newSpace(t, nil, nil)
 	image := s.image()
+
 	reached := func(space *space, version string, want int) error {
 		a, err := space.get(version, "/status/200")
 		if err == nil && len(a.Header["X-Reached"]) != want {
@@ -72,7 +73,9 @@ spec:
   selector: {matchLabels: {version: v1}}
   jwtRules: [{issuer: somebody, jwks: '{"keys":[{"kty":"oct","kid":"a","alg":"HS256","k":"c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}]}'}]
 `)
+
 	values := "workloads:\n"
+
 	phases := []string{"AUTHN", "AUTHZ", "STATS", "UNSPECIFIED_PHASE"}
 	for _, phase := range phases {
 		name, _, _ := strings.Cut(strings.ToLower(phase), "_")
@@ -85,6 +88,7 @@ spec:
       rewrite: {path: /status/$2}
 `, name, phase)
 	}
+
 	r := s.rules(s.image(), values)
 	const denied = http.StatusForbidden
 	s.settles(func() error {
@@ -104,8 +108,10 @@ spec:
 				}
 			}
 		}
+
 		return nil
 	})
+
 	plugin := func(name string) string {
 		full := s.name + "." + r.name + "-" + name
 		if hasTrafficExtensions(t) {
@@ -152,6 +158,7 @@ workloads:
 func TestTrafficNarrowsARuleToADirectionAndAPort(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
+
 	values := "workloads:\n"
 	for name, traffic := range map[string]string{
 		"all":          "",
@@ -167,6 +174,7 @@ func TestTrafficNarrowsARuleToADirectionAndAPort(t *testing.T) {
 		values += fmt.Sprintf("  %s: {selector: {version: v1}, traffic: [%s], headers: {response: {add: {x-took: \"%[1]s\"}}}}\n", name, traffic)
 	}
 	s.rules(s.image(), values)
+
 	want := []string{"8000-or-8080", "all", "both", "server", "server-8080"}
 	s.settles(func() error {
 		a, err := s.get("v1", "/status/200")
@@ -183,6 +191,7 @@ func TestTrafficNarrowsARuleToADirectionAndAPort(t *testing.T) {
 	if !strings.HasPrefix(out, "HTTP/1.1 418") {
 		t.Fatalf("a request from v1 to v2: %.500q", out)
 	}
+
 	var got []string
 	for line := range strings.Lines(out) {
 		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "x-took: "); ok {
@@ -208,6 +217,7 @@ func (s *space) fromV1(service, path string) string {
 	if err != nil {
 		s.Fatalf("kubectl exec: %v\n%s", err, out)
 	}
+
 	return string(out)
 }
 
@@ -242,12 +252,14 @@ func (s *space) filters(deployment string) []string {
 	if err := json.Unmarshal(out[max(0, bytes.Index(out, []byte("{\n"))):], &dump); err != nil {
 		s.Fatalf("config_dump: %v\n%.500s", err, out)
 	}
+
 	var names []string
 	for _, config := range dump.Configs {
 		for _, chain := range config.ActiveState.Listener.FilterChains {
 			if config.Name != "virtualInbound" || chain.FilterChainMatch.DestinationPort != 8080 || names != nil {
 				continue
 			}
+
 			for _, filter := range chain.Filters {
 				for _, http := range filter.TypedConfig.HTTPFilters {
 					names = append(names, http.Name)
@@ -258,5 +270,6 @@ func (s *space) filters(deployment string) []string {
 	if names == nil {
 		s.Fatalf("config_dump shows no HTTP filter at port 8080 of virtualInbound:\n%.1000s", out)
 	}
+
 	return names
 }

@@ -34,6 +34,7 @@ func TestTheChartOfAReleaseBringsItsSignedFilter(t *testing.T) {
 	if err != nil {
 		t.Fatalf("helm pull: %v\n%s", err, out)
 	}
+
 	r := s.install(filepath.Join(folder, "wasm-rewrite-"+version+".tgz"), helm.Options{
 		KubectlOptions: s.kubectl, ValuesFiles: []string{filepath.Join(chart(), "ci/seed-values.yaml")},
 	}, onlyV1, `url: ""`)
@@ -50,6 +51,7 @@ func TestTheChartOfAReleaseBringsItsSignedFilter(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the branch for dev: %v", err)
 	}
+
 	_, digest, _ := strings.Cut(installs[1], "@")
 	if !bytes.Contains(text, []byte("digest: "+digest)) || !bytes.Contains(text, []byte("version: "+version)) {
 		t.Errorf("dev's release.yaml, want version %s and digest %s:\n%s", version, digest, text)
@@ -62,6 +64,7 @@ func TestTheChartOfAReleaseBringsItsSignedFilter(t *testing.T) {
 	if out, err := generate.CombinedOutput(); err != nil {
 		t.Fatalf("cosign: %v\n%s", err, out)
 	}
+
 	verify := exec.CommandContext(t.Context(), made.File(t, "build/bin/release"), "verify", "-registry", bed.Images+"/me", "-version", version, "-key", other+".pub")
 	verify.Dir = made.Root
 	if out, err := verify.CombinedOutput(); err == nil || !strings.Contains(string(out), "signature") {
@@ -81,11 +84,13 @@ func (s *space) releaseTool(args ...string) string {
 	if err != nil {
 		s.Fatalf("release %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+
 	return string(out)
 }
 
 func chartVersion(t *testing.T) string {
 	t.Helper()
+
 	text, err := os.ReadFile(filepath.Join(chart(), "Chart.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,5 +99,6 @@ func chartVersion(t *testing.T) string {
 	if err := yaml.Unmarshal(text, &about); err != nil {
 		t.Fatal(err)
 	}
+
 	return about.Version
 }

@@ -20,11 +20,13 @@ func TestTheInstallOfTheReadmeWorksAsItStandsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	values := regexp.MustCompile("(?s)```yaml\n(# my-values.yaml\n.*?)```").FindSubmatch(text)
 	commands := regexp.MustCompile("(?s)\n## In a mesh\n.*?```sh\n(.*?)```").FindSubmatch(text)
 	if values == nil || commands == nil {
 		t.Fatal("README.md has no my-values.yaml, or no commands under In a mesh")
 	}
+
 	s := newSpace(t, nil, nil)
 	registry, below, _ := strings.Cut(bed.Images, "/")
 	repository := strings.TrimPrefix(below+"/readme", "/")
@@ -41,6 +43,7 @@ func TestTheInstallOfTheReadmeWorksAsItStandsThere(t *testing.T) {
 		if err := cmd.Run(); err != nil {
 			t.Fatalf("%s: %v\n%s", command, err, said.String())
 		}
+
 		return said.String()
 	}
 	publish, install, _ := strings.Cut(string(commands[1]), "\n")
@@ -50,6 +53,7 @@ func TestTheInstallOfTheReadmeWorksAsItStandsThere(t *testing.T) {
 	if digest == nil || tool == nil {
 		t.Fatalf("%s prints no digest of the filter or of the command line:\n%s", publish, said)
 	}
+
 	install, status, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(install, "\\\n", "")), "\n")
 	install = strings.Replace(install, "verify.image.digest=sha256:…", "verify.image.digest="+tool[1], 1)
 	run(replacer.Replace(strings.Replace(install, "sha256:…", digest[1], 1)))

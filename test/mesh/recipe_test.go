@@ -29,6 +29,7 @@ func TestTheRecipeOfACanaryByWorkloadGivesTheNewRuleToOneVersionAlone(t *testing
 				return err
 			}
 		}
+
 		return nil
 	})
 }

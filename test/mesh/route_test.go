@@ -27,6 +27,7 @@ spec:
     route: [{destination: {host: httpbin-v2, port: {number: 8000}}}]
   - route: [{destination: {host: httpbin-v1, port: {number: 8000}}}]
 `, host))
+
 	answers := func(path, pod string) error {
 		a, err := s.get("routes", path)
 		if err == nil && !strings.Contains(a.body, `"`+pod+"-") {
@@ -60,12 +61,14 @@ workloads:
 		if _, err := s.get("routes", "/hostname?line=idle", "x-wasm-rewrite", "forged"); err != nil {
 			t.Fatal(err)
 		}
+
 		for line, want := range map[string]string{"line=acted": " patterns=to-second", "line=idle": " patterns=-"} {
 			s.until(func() error {
 				out, err := exec.CommandContext(t.Context(), "kubectl", "--kubeconfig", bed.Kubeconfig, "logs", "--namespace=istio-ingress", "deployment/istio-ingressgateway", "--tail=200").Output()
 				if err != nil {
 					return err
 				}
+
 				for got := range strings.Lines(string(out)) {
 					if got = strings.TrimSpace(got); strings.Contains(got, line) {
 						if !strings.HasSuffix(got, want) {
@@ -74,6 +77,7 @@ workloads:
 						return nil
 					}
 				}
+
 				return fmt.Errorf("the access log has no line with %s: if this cluster is not the tests' own, its mesh config wants an accessLogFormat that ends in patterns=%%REQ(X-WASM-REWRITE)%%", line)
 			})
 		}

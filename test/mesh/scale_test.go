@@ -17,6 +17,7 @@ import (
 // manifest renders the chart with nothing but values.
 func (s *space) manifest(values ...string) string {
 	s.Helper()
+
 	options := &helm.Options{KubectlOptions: s.kubectl}
 	for _, text := range values {
 		options.ValuesFiles = append(options.ValuesFiles, s.file(text))
@@ -27,15 +28,18 @@ func (s *space) manifest(values ...string) string {
 // memory is what the Envoys of v1's Pods hold of this machine's memory, in MiB, by Pod.
 func (s *space) memory() map[string]int {
 	s.Helper()
+
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	read := func(process, file string) string {
 		// A process may end at any time.
 		text, _ := os.ReadFile(filepath.Join(process, file))
 		return string(text)
 	}
+
 	held := map[string]int{}
 	for _, pod := range k8s.ListPodsContext(s, s.Context(), s.kubectl, metav1.ListOptions{LabelSelector: "version=v1"}) {
 		for _, status := range pod.Status.InitContainerStatuses {
@@ -49,6 +53,7 @@ func (s *space) memory() map[string]int {
 				if _, err := fmt.Sscan(rest, &kib); err != nil {
 					s.Fatalf("%s/status: %v", process, err)
 				}
+
 				held[pod.Name] = kib / 1024
 			}
 		}
@@ -56,6 +61,7 @@ func (s *space) memory() map[string]int {
 			s.Fatalf("no Envoy of Pod %s runs on this machine", pod.Name)
 		}
 	}
+
 	return held
 }
 
@@ -66,13 +72,17 @@ func TestFiveHundredWasmPluginsOnOneProxyAllRewrite(t *testing.T) {
 	const plugins = 500
 	var values strings.Builder
 	values.WriteString("workloads:\n")
+
 	for i := range plugins {
 		fmt.Fprintf(&values, "  w%d: {selector: {version: v1}, patterns: [{match: {path: {exact: /%[1]d}}, rewrite: {path: /status/418}}]}\n", i)
 	}
+
 	manifest := s.manifest(s.image(), values.String())
 	s.Logf("before: %v MiB", s.memory())
+
 	began := time.Now()
 	s.apply(manifest)
+
 	applied := since(began)
 	s.within(2*time.Minute, func() error {
 		for _, i := range []int{0, 1, plugins / 2, plugins - 1} {
@@ -84,6 +94,7 @@ func TestFiveHundredWasmPluginsOnOneProxyAllRewrite(t *testing.T) {
 	})
 	s.Logf("%d plugins: kubectl apply took %s, the last rewrote after %s; %v MiB", plugins, applied, since(began), s.memory())
 	began = time.Now()
+
 	for range 100 {
 		if err := s.asked("v1", "/"+strconv.Itoa(plugins-1), teapot); err != nil {
 			t.Fatal(err)
@@ -98,12 +109,14 @@ func TestAThousandPatternsInOneWasmPluginAreInForceWithinSeconds(t *testing.T) {
 	const patterns = 1000
 	var values strings.Builder
 	values.WriteString("workloads: {httpbin: {selector: {version: v1}, patterns: [\n")
+
 	for i := range patterns {
 		fmt.Fprintf(&values, "  {match: {path: {regex: \"^/team-%d/([a-z]+)/([0-9]+)$\"}}, rewrite: {path: /status/$2}},\n", i)
 	}
 	values.WriteString("]}}\n")
 	manifest := s.manifest(s.image(), values.String())
 	s.Logf("before: %v MiB", s.memory())
+
 	began := time.Now()
 	s.apply(manifest)
 	s.until(func() error { return s.asked("v1", fmt.Sprintf("/team-%d/tea/418", patterns-1), teapot) })
@@ -117,9 +130,11 @@ func TestTenProxiesAllRewrite(t *testing.T) {
 	s.run("rollout", "status", "deployment/httpbin-v1", "--timeout=180s")
 	manifest := s.manifest(s.image(), "workloads: {httpbin: {selector: {version: v1}, patterns: [{match: {path: {exact: /tea}}, rewrite: {path: /status/418}}]}}")
 	s.Logf("before: %v MiB", s.memory())
+
 	began := time.Now()
 	s.apply(manifest)
 	s.until(func() error { return s.asked("v1", "/tea", teapot) })
+
 	first := since(began)
 	// The gateway spreads requests over the ten.
 	s.until(func() error {
@@ -130,6 +145,7 @@ func TestTenProxiesAllRewrite(t *testing.T) {
 		}
 		return nil
 	})
+
 	all := since(began)
 	s.inForce()
 	s.Logf("the first of ten proxies rewrote after %s, all within %s; %v MiB", first, all, s.memory())

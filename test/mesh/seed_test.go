@@ -82,10 +82,12 @@ func (s *space) wantNotRewritten() {
 // wantSeed waits for the teapot, and then wants it every time.
 func (s *space) wantSeed(version string) {
 	s.Helper()
+
 	accept := func(a answer) error {
 		if err := a.wantStatus(http.StatusTeapot); err != nil {
 			return err
 		}
+
 		for name, want := range map[string]string{"Who-Am-I": "wasm-rewrite", "Injected-By": "istio-api!", "Site": "youdianzhishi.com", "Author": "陽明"} {
 			if got := a.Header[name]; len(got) != 1 || got[0] != want {
 				return fmt.Errorf("header %s: %q, want %q", name, got, want)
@@ -95,6 +97,7 @@ func (s *space) wantSeed(version string) {
 		if err := json.Unmarshal([]byte(a.Header.Get("Configdata")), &config); err != nil || config.Vars["website"] != "youdianzhishi.com" {
 			return fmt.Errorf("header Configdata: %q, want the configuration as JSON", a.Header.Get("Configdata"))
 		}
+
 		return nil
 	}
 	s.eventually(version, "/banana/418?who=me", accept)
@@ -104,6 +107,7 @@ func (s *space) wantSeed(version string) {
 // wantNoSeed waits until nothing is rewritten, and then wants it so every time.
 func (s *space) wantNoSeed(version string) {
 	s.Helper()
+
 	accept := func(a answer) error {
 		if got := a.Header["Who-Am-I"]; got != nil {
 			return fmt.Errorf("header Who-Am-I: %q, want none", got)
@@ -157,15 +161,19 @@ func serve(t *testing.T) string {
 	if bed.HostIP == "" {
 		t.Fatal("proxies of a cluster of somebody else do not reach this machine: leave this test out with -skip 'TestEveryFormOfURL/http'")
 	}
+
 	listener, err := net.Listen("tcp", bed.HostIP+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, made.Module(t))
 	})}
 	t.Cleanup(func() { _ = server.Close() })
+
 	go func() { _ = server.Serve(listener) }()
+
 	return "http://" + listener.Addr().String() + "/plugin.wasm"
 }
 

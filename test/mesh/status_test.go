@@ -25,6 +25,7 @@ func TestStatusNamesWhatIsInForceAndWhatIsNot(t *testing.T) {
 
 	r := s.release(s.name, onlyV1, s.image())
 	s.wantSeed("v1")
+
 	code, out := ask(r.name)
 	if code != 0 || !strings.Contains(out, "httpbin-v1-") || !strings.Contains(out, "1 of 1 in force") {
 		t.Fatalf("after the install: exit code %d, want 0 and v1's Pod in force\n%s", code, out)
@@ -59,6 +60,7 @@ func TestStatusTellsRefusedRulesFromThoseInForce(t *testing.T) {
 	// The chart lets no such rules through.
 	s.run("patch", "wasmplugin", r.name+"-httpbin", "--type=merge", "--patch",
 		`{"spec": {"pluginConfig": {"revision": "deadbeef", "patterns": [{"match": {"path": {"regex": "("}}, "rewrite": {"path": "x"}}]}}}`)
+
 	var out string
 	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		var code int

@@ -39,14 +39,17 @@ func (s *space) trappingImage() string {
 // trap makes the filter crash.
 func (s *space) trap() int {
 	s.Helper()
+
 	var headers []string
 	for i := range 50 {
 		headers = append(headers, "x-trap-"+strconv.Itoa(i), "1")
 	}
+
 	a, err := s.get("v1", "/status/200", headers...)
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	return a.StatusCode
 }
 
@@ -76,6 +79,7 @@ func TestAFilterThatCrashes(t *testing.T) {
 	t.Run("with FAIL_CLOSE is answered 503 until its configuration changes", func(t *testing.T) {
 		s, r := install(t, "FAIL_CLOSE")
 		s.settles(func() error { return s.asked("v1", "/status/200", http.StatusServiceUnavailable) })
+
 		began := time.Now()
 		r.upgrade(`workloads: {httpbin: {vars: {any: "change"}}}`)
 		s.settles(served(s))

@@ -33,46 +33,57 @@ const served = "{pattern: pattern-0, path: /status/200, status: 200, responseHea
 // left are the names of what the gates left behind.
 func (s *space) left() (names []string) {
 	s.Helper()
+
 	list := metav1.ListOptions{LabelSelector: "app.kubernetes.io/component in (verify-before, verify-after)"}
 	core, rbac := bed.Client.CoreV1(), bed.Client.RbacV1()
 	pods, err := core.Pods(s.name).List(s.Context(), list)
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	for _, o := range pods.Items {
 		names = append(names, "Pod "+o.Name)
 	}
+
 	maps, err := core.ConfigMaps(s.name).List(s.Context(), list)
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	for _, o := range maps.Items {
 		names = append(names, "ConfigMap "+o.Name)
 	}
+
 	accounts, err := core.ServiceAccounts(s.name).List(s.Context(), list)
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	for _, o := range accounts.Items {
 		names = append(names, "ServiceAccount "+o.Name)
 	}
+
 	roles, err := rbac.Roles(s.name).List(s.Context(), list)
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	for _, o := range roles.Items {
 		names = append(names, "Role "+o.Name)
 	}
+
 	return names
 }
 
 // tryUpgrade is `helm upgrade --reuse-values` with more values, and what it printed.
 func (r *release) tryUpgrade(values ...string) (string, error) {
 	r.Helper()
+
 	args := []string{"upgrade", r.name, chart(), "--kubeconfig", bed.Kubeconfig, "--namespace", r.space.name, "--reuse-values"}
 	for _, text := range values {
 		args = append(args, "--values", r.file(text))
 	}
+
 	out, err := exec.CommandContext(r.Context(), made.Helm(r.T), args...).CombinedOutput()
 	return string(out), err
 }
@@ -88,6 +99,7 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 	if left := s.left(); left != nil {
 		t.Errorf("the gates left behind %q", left)
 	}
+
 	out := s.helm(r.options, "test", r.name)
 	if strings.Count(out, "Phase:          Succeeded") != 7 {
 		t.Errorf("helm test:\n%s", out)
@@ -95,6 +107,7 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 
 	revision := func() string { return revision(r.list(wasmPlugins)[s.name+"/"+r.name+"-httpbin"]) }
 	before := revision()
+
 	good := s.tested(served)
 	for _, bad := range []struct {
 		name, values string
@@ -108,6 +121,7 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 		if err == nil {
 			t.Fatalf("%s: helm upgrade went through:\n%s", bad.name, out)
 		}
+
 		for _, word := range append(bad.words, "pre-upgrade hooks failed", "pod "+r.name+"-verify-before failed") {
 			if !strings.Contains(out, word) {
 				t.Errorf("%s: helm upgrade does not say %q:\n%s", bad.name, word, out)
@@ -129,6 +143,7 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 	if err == nil {
 		t.Fatalf("helm upgrade went through with a live test that fails:\n%s", out)
 	}
+
 	for _, word := range []string{"in force on 1 proxy", "FAIL workload httpbin: banana", "absentResponseHeaders: got date: ", "post-upgrade hooks failed"} {
 		if !strings.Contains(out, word) {
 			t.Errorf("a live test fails: helm upgrade does not say %q:\n%s", word, out)
@@ -148,6 +163,7 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 func TestABadFirstReleaseIsNeverApplied(t *testing.T) {
 	t.Parallel()
 	s := emptySpace(t)
+
 	args := []string{"install", "seed-" + s.name, chart(), "--kubeconfig", bed.Kubeconfig, "--namespace", s.name, "--values", chart() + "/ci/seed-values.yaml"}
 	for _, text := range []string{s.image(), s.gates(), s.tested("{path: /status/404, status: 200}")} {
 		args = append(args, "--values", s.file(text))
@@ -169,6 +185,7 @@ func TestRulesAreReadFromTheCluster(t *testing.T) {
 	t.Parallel()
 	s := emptySpace(t)
 	r := s.rules("url: file:///var/local/wasm/plugin.wasm", `workloads: {shop: {selector: {app: shop}, vars: {limit: 3000000, half: 0.5}, patterns: [{name: old, match: {path: {regex: "^/old/([0-9]+)$"}}, rewrite: {path: "/${var.limit}/${var.half}/$1"}}], tests: [{request: {path: /old/1}, expect: {path: /3000000/0.5/1}}]}}`)
+
 	cluster := "cluster:" + s.name
 	for _, c := range []struct {
 		args []string

@@ -77,6 +77,7 @@ func (s *space) holds(condition func() error) {
 // It is alone, since a GatewayClass is of every waypoint.
 func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 	s := waypointSpace(t)
+
 	image := s.image()
 	for _, target := range []struct {
 		name, place, delivery string
@@ -91,6 +92,7 @@ func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 			if target.delivery == "TrafficExtension" {
 				wantsTrafficExtensions(t)
 			}
+
 			s := s.in(t)
 			s.holds(func() error {
 				return errors.Join(s.asked("v1", "/banana/418", notFound), s.asked("v2", "/banana/418", notFound))
@@ -99,6 +101,7 @@ func TestAWaypointRewritesByEachKindOfTarget(t *testing.T) {
 			if strings.Contains(target.place, "istio-system") {
 				namespace = "istio-system"
 			}
+
 			r := s.install(chart(), helm.Options{KubectlOptions: kubectl(namespace)}, image, to(target.place), "delivery: "+target.delivery)
 			s.holds(func() error { return s.rewritten("v1", "here") })
 			// A connection that was idle through the change before ends with its next request.
@@ -183,10 +186,12 @@ spec:
     backendRefs: [{name: httpbin-v2, port: 8000}]
 `)
 	s.rollout("edge-istio")
+
 	node, err := url.Parse(bed.Gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	service := k8s.GetServiceContext(t, t.Context(), s.kubectl, "edge-istio")
 	for _, port := range service.Spec.Ports {
 		if port.Port == 80 {

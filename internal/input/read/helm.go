@@ -53,6 +53,7 @@ func readEnvironment(dir string, o Options) (*input.Input, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	w, err := written{values: map[string]any{}}.merge(append(files, o.Values...), o)
 	if err != nil {
 		return nil, err
@@ -68,12 +69,14 @@ func EnvironmentFiles(dir string) (files []string, err error) {
 		return nil, err
 	}
 	slices.Sort(rules)
+
 	candidates := append([]string{filepath.Join(filepath.Dir(filepath.Clean(dir)), "common.yaml"), filepath.Join(dir, "release.yaml")}, rules...)
 	for _, file := range append(candidates, filepath.Join(dir, "place.yaml")) {
 		if _, err := os.Stat(file); err == nil {
 			files = append(files, file)
 		}
 	}
+
 	return files, nil
 }
 
@@ -82,6 +85,7 @@ func parseValues(data []byte, name string) (written, error) {
 	if err != nil {
 		return written{}, err
 	}
+
 	w := written{values: map[string]any{}}
 	if err := yaml.Unmarshal(data, &w.values); err != nil {
 		return written{}, &input.Error{Name: name, Reason: input.YAMLReason(err)}
@@ -89,9 +93,11 @@ func parseValues(data []byte, name string) (written, error) {
 	if w.values == nil {
 		w.values = map[string]any{}
 	}
+
 	for _, doc := range docs {
 		w.places = doc.Places
 	}
+
 	return w, nil
 }
 
@@ -105,13 +111,16 @@ func (w written) merge(files []string, o Options) (written, error) {
 			faults = append(faults, &input.Error{Name: o.shown(file), Reason: reason(err)})
 			continue
 		}
+
 		over, err := parseValues(data, o.shown(file))
 		if err != nil {
 			faults = append(faults, err)
 			continue
 		}
+
 		w.values, w.places = chartutil.MergeTables(over.values, w.values), w.places.Over(over.places)
 	}
+
 	for _, set := range o.Set {
 		if err := strvals.ParseInto(set, w.values); err != nil {
 			faults = append(faults, &input.Error{Name: "--set " + set, Reason: reason(err)})
@@ -121,6 +130,7 @@ func (w written) merge(files []string, o Options) (written, error) {
 		name, _, _ := strings.Cut(set, "=")
 		w.places = w.places.Without(strings.Split(name, ".")...)
 	}
+
 	return w, errors.Join(faults...)
 }
 
@@ -135,6 +145,7 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 	if o.Namespace == "" {
 		o.Namespace = "default"
 	}
+
 	c, err := loadChart(o.Chart)
 	if err != nil {
 		return nil, err
@@ -145,6 +156,7 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 			return nil, err
 		}
 	}
+
 	docs, top, err := o.template(c, values)
 	if err != nil {
 		if in.Refusals = refusals(err); in.Refusals == nil {
@@ -156,6 +168,7 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 		if _, _, err := o.template(c, values); err != nil {
 			in.Refusals = unite(in.Refusals, refusals(err))
 		}
+
 		c.Templates = slices.DeleteFunc(c.Templates, func(f *chart.File) bool { return path.Base(f.Name) == requirements })
 		if docs, top, err = o.template(c, values); err != nil {
 			return in, nil
@@ -164,8 +177,10 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 	if err := in.Take(docs); err != nil {
 		return nil, err
 	}
+
 	workloads, _ := top["workloads"].(map[string]any)
 	defaults, _ := top["defaults"].(map[string]any)
+
 	everywhere := input.TakeIgnored(defaults)
 	for i := range in.Workloads {
 		w := &in.Workloads[i]
@@ -178,6 +193,7 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 		}
 	}
 	slices.SortFunc(in.Workloads, func(a, b input.Workload) int { return strings.Compare(a.Name, b.Name) })
+
 	return in, nil
 }
 
@@ -187,6 +203,7 @@ func dotted(pointer string) string {
 	if pointer == "" || pointer == "/" {
 		return ""
 	}
+
 	for _, key := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
 		key = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
 		switch {
@@ -200,6 +217,7 @@ func dotted(pointer string) string {
 			b.WriteString(key)
 		}
 	}
+
 	return b.String()
 }
 
@@ -236,6 +254,7 @@ func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+
 	zeros := "sha256:" + strings.Repeat("0", 64)
 	text := func(path ...string) string {
 		s, _, _ := unstructured.NestedString(copied, path...)
@@ -254,6 +273,7 @@ func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 	if text("delivery") == "EnvoyFilter" || text("url") != "" || text("image", "digest") != "" || text("image", "tag") != "" {
 		return false, nil
 	}
+
 	return true, strvals.ParseInto("image.digest="+zeros, values)
 }
 
@@ -263,33 +283,40 @@ func (o Options) template(c *chart.Chart, values map[string]any) ([]map[string]a
 	if err := chartutil.ProcessDependenciesWithMerge(c, values); err != nil {
 		return nil, nil, err
 	}
+
 	top, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: o.Release, Namespace: o.Namespace, Revision: 1, IsInstall: true}, chartutil.DefaultCapabilities.Copy())
 	if err != nil {
 		return nil, nil, err
 	}
+
 	files, err := engine.Render(c, top)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	for name := range files {
 		if strings.HasSuffix(name, "NOTES.txt") {
 			delete(files, name)
 		}
 	}
+
 	_, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	var docs []map[string]any
 	for _, m := range manifests {
 		some, err := input.Parse(m.Name, []byte(m.Content))
 		if err != nil {
 			return nil, nil, err
 		}
+
 		for _, doc := range some {
 			docs = append(docs, doc.Object)
 		}
 	}
+
 	return docs, top["Values"].(chartutil.Values), nil
 }
 
@@ -313,14 +340,17 @@ func refusals(err error) (list []input.Refusal) {
 			if !ok || strings.HasSuffix(line, " failed") {
 				continue // the lines below it say what
 			}
+
 			r := input.Refusal{Reason: line}
 			if m := fromSchema.FindStringSubmatch(line); m != nil {
 				r.Path, r.Reason = m[1], m[2]
 				if workload, ok := strings.CutPrefix(r.Path, "/workloads/"); ok {
 					r.Workload, r.Path, _ = strings.Cut(workload, "/")
 				}
+
 				r.Path = dotted(r.Path)
 			}
+
 			list = append(list, keyByKey(r)...)
 		}
 		slices.SortFunc(list, func(a, b input.Refusal) int {
@@ -332,13 +362,16 @@ func refusals(err error) (list []input.Refusal) {
 			if !ok {
 				continue
 			}
+
 			r := input.Refusal{Reason: line}
 			if m := fromRules.FindStringSubmatch(line); m != nil {
 				r = input.Refusal{Workload: m[1], Path: m[3], Reason: m[4]}
 			}
+
 			list = append(list, r)
 		}
 	}
+
 	return list
 }
 
@@ -352,8 +385,10 @@ func keyByKey(r input.Refusal) (list []input.Refusal) {
 	case keys == nil:
 		return []input.Refusal{r}
 	}
+
 	for _, key := range schemaKey.FindAllStringSubmatch(keys[1], -1) {
 		list = append(list, input.Refusal{Workload: r.Workload, Path: strings.TrimPrefix(r.Path+"."+key[1], "."), Reason: "is an unknown key"})
 	}
+
 	return list
 }

@@ -38,20 +38,25 @@ func TestRenderIsHelms(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	chart := filepath.Join(root, "charts/wasm-rewrite")
+
 	files := []string{"common.yaml", "dev/release.yaml", "dev/rules/a.yaml", "dev/rules/b.yaml", "dev/place.yaml"}
 	for name, over := range map[string][]string{
 		"environment": nil, "over": {"over.yaml"}, "EnvoyFilter": {"envoyfilter.yaml"}, "TrafficExtension": {"extension.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Chart: chart, Release: "r", Namespace: "n", Set: []string{"workloads.a.vars.set=1"}}
+
 			args := []string{"template", "r", chart, "--namespace", "n", "--set", o.Set[0]}
 			for _, file := range over {
 				o.Values = append(o.Values, filepath.Join(dir, file))
 			}
+
 			for _, file := range append(files[:len(files):len(files)], over...) {
 				args = append(args, "--values", filepath.Join(dir, file))
 			}
+
 			got, err := Input(filepath.Join(dir, "dev"), o)
 			if err != nil {
 				t.Fatal(err)
@@ -65,17 +70,21 @@ func TestRenderIsHelms(t *testing.T) {
 			if err := command.Run(); err != nil {
 				t.Fatalf("helm: %v\n%s", err, &messages)
 			}
+
 			file := filepath.Join(t.TempDir(), "manifest.yaml")
 			if err := os.WriteFile(file, manifest.Bytes(), 0o644); err != nil {
 				t.Fatal(err)
 			}
+
 			want, err := Input(file, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for i := range got.Workloads {
 				got.Workloads[i].Name, got.Workloads[i].Places = "", nil
 			}
+
 			for i := range want.Workloads {
 				want.Workloads[i].Name, want.Workloads[i].Places = "", nil
 			}
@@ -93,15 +102,18 @@ func TestPackagedChart(t *testing.T) {
 	if err := os.WriteFile(values, []byte("workloads: {a: {selector: {app: a}, patterns: [{match: {path: {exact: /a}}, rewrite: {path: /b}}]}}"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	chart := filepath.Join(root, "charts/wasm-rewrite")
 	out, err := exec.Command(helm(t), "package", chart, "--destination", dir, "--version", "1.2.3").CombinedOutput()
 	if err != nil {
 		t.Fatalf("helm: %v\n%s", err, out)
 	}
+
 	want, err := Input(values, Options{Chart: chart})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got, err := Input(values, Options{Chart: filepath.Join(dir, "wasm-rewrite-1.2.3.tgz")})
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +125,7 @@ func TestPackagedChart(t *testing.T) {
 
 func helm(t *testing.T) string {
 	t.Helper()
+
 	file, err := filepath.Abs(filepath.Join(root, "build/bin/helm"))
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,9 @@ func Input(name string, o Options) (*input.Input, error) {
 		}
 		return nil, &input.Error{Name: o.shown(name), Reason: reason(err)}
 	}
+
 	in.Name = o.shown(name)
+
 	return in, nil
 }
 
@@ -77,14 +79,17 @@ func read(name string, o Options) (*input.Input, error) {
 	if o.As == input.Environment {
 		return nil, errors.New("is a file; an environment is a folder with release.yaml")
 	}
+
 	data, err := File(name, o.Stdin)
 	if err != nil {
 		return nil, err
 	}
+
 	docs, err := input.Parse(name, data)
 	if err != nil {
 		return nil, err
 	}
+
 	kind := o.As
 	if kind == "" {
 		kind = docs.Tell()
@@ -95,6 +100,7 @@ func read(name string, o Options) (*input.Input, error) {
 	if kind == input.Values {
 		return readValues(data, name, o)
 	}
+
 	return docs.Input(kind)
 }
 
@@ -119,5 +125,6 @@ func folder(dir string, o Options) (*input.Input, error) {
 	case exists("Chart.yaml"):
 		return nil, errors.New("is a chart; name a file of values, and the chart with --chart")
 	}
+
 	return nil, errors.New("is a folder without release.yaml, so no environment")
 }

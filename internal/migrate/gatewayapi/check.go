@@ -20,6 +20,7 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 		if p == nil {
 			return
 		}
+
 		switch p.Type {
 		case gateway.FullPathHTTPPathModifier:
 			missing(at, "replaceFullPath", p.ReplaceFullPath == nil)
@@ -29,6 +30,7 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 			faults = append(faults, shape.Fault{Path: at + ".type", Reason: fmt.Sprintf("%q is neither ReplaceFullPath nor ReplacePrefixMatch", p.Type)})
 		}
 	}
+
 	all := func(at string, filters []gateway.HTTPRouteFilter) {
 		for i, f := range filters {
 			at := fmt.Sprintf("%s.filters[%d]", at, i)
@@ -55,9 +57,11 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 	for i, rule := range o.Spec.Rules {
 		at := fmt.Sprintf("spec.rules[%d]", i)
 		all(at, rule.Filters)
+
 		for j, b := range rule.BackendRefs {
 			all(fmt.Sprintf("%s.backendRefs[%d]", at, j), b.Filters)
 		}
 	}
+
 	return faults
 }

@@ -20,6 +20,7 @@ func under(m map[string]any, keys ...string) any {
 // envoyGateway carries over the spec of an HTTPRouteFilter.
 func (f filters) envoyGateway(at string, spec map[string]any) {
 	to := plan.Fields{}
+
 	for _, key := range plan.Sorted(spec) {
 		switch key {
 		case "urlRewrite", "directResponse":
@@ -31,6 +32,7 @@ func (f filters) envoyGateway(at string, spec map[string]any) {
 		substitution, _ := under(spec, "urlRewrite", "path", "replaceRegexMatch", "substitution").(string)
 		to = f.regex(at, pattern, strings.ReplaceAll(substitution, "$", "$$"))
 	}
+
 	switch under(spec, "urlRewrite", "hostname", "type") {
 	case nil:
 	case "Header":
@@ -53,6 +55,7 @@ func (f filters) regex(at, pattern, substitution string) plan.Fields {
 	own, _ := path.Get("regex").(string)
 	prefix, _ := path.Get("prefix").(string)
 	whole := "^(?:" + strings.Trim(pattern, "^$") + ")$"
+
 	bare := func(re string) string { return strings.Trim(strings.NewReplacer("^(?:^", "^(?:").Replace(re), "^$") }
 	switch {
 	case path == nil || prefix == "/":
@@ -63,13 +66,16 @@ func (f filters) regex(at, pattern, substitution string) plan.Fields {
 		f.to.Left = true
 		return nil
 	}
+
 	regex := pattern
 	if _, err := regexp.Compile(regex); err == nil && strings.HasPrefix(regex, "^") {
 		if one, changed, ok := plan.OneSlash(regex, substitution); ok {
 			regex, substitution = one, changed
 		}
 	}
+
 	f.to.Match = f.to.Match.Put("path", plan.Fields{{Key: "regex", Value: regex}})
+
 	return plan.Fields{{Key: "path", Value: substitution}}
 }
 
@@ -79,17 +85,21 @@ func (f filters) answer(at string, spec map[string]any) {
 	if !ok {
 		return
 	}
+
 	status := 200
 	if n, ok := direct["statusCode"].(float64); ok {
 		status = int(n)
 	}
+
 	body, _ := under(direct, "body", "inline").(string)
 	if body == "" && direct["body"] != nil {
 		f.leave(at, "the body is not in the HTTPRouteFilter: write respond.body")
 	}
+
 	respond := plan.Fields{{Key: "status", Value: status}}.With("body", body)
 	if kind, _ := direct["contentType"].(string); kind != "" {
 		respond = append(respond, plan.Field{Key: "headers", Value: plan.Fields{{Key: "content-type", Value: kind}}})
 	}
+
 	f.to.Do, f.to.Answers = plan.Fields{{Key: "respond", Value: respond}}, true
 }

@@ -26,6 +26,7 @@ type Input struct {
 // Tables gives the routes of each Gateway, and of Services in the mesh.
 func Tables(in Input, report *plan.Report) []plan.Table {
 	m := model{Input: in, report: report, tables: map[string]*table{}}
+
 	list := slices.Clone(in.Routes)
 	for _, o := range list {
 		report.Object(object(o))
@@ -33,13 +34,16 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 	slices.SortStableFunc(list, func(a, b *gateway.HTTPRoute) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name))
 	})
+
 	for _, o := range list {
 		m.attach(o, m.rows(o))
 	}
+
 	var tables []plan.Table
 	for _, key := range m.order {
 		tables = append(tables, m.tables[key].finish())
 	}
+
 	return tables
 }
 
@@ -87,6 +91,7 @@ func (t *table) add(host, scheme string, v virtual, rows []*row) {
 		t.order = append(t.order, host)
 		t.names[host] = v
 	}
+
 	t.hosts[host][scheme] = append(t.hosts[host][scheme], rows...)
 }
 
@@ -102,18 +107,22 @@ func (t *table) finish() plan.Table {
 			hosts = append(hosts, t.vhost(host, "", rows))
 			continue
 		}
+
 		for _, scheme := range []string{"http", "https"} {
 			if rows := append(slices.Clone(any), by[scheme]...); len(rows) > 0 {
 				hosts = append(hosts, t.vhost(host, scheme, rows))
 			}
 		}
 	}
+
 	t.Hosts = plan.Group(hosts)
+
 	return t.Table
 }
 
 func (t *table) vhost(host, scheme string, rows []*row) plan.VHost {
 	slices.SortStableFunc(rows, func(a, b *row) int { return slices.Compare(b.rank, a.rank) })
+
 	v := plan.VHost{Names: t.names[host].names, Services: t.names[host].services, Scheme: scheme}
 	for _, r := range rows {
 		v.Routes = append(v.Routes, r.Route)
@@ -126,16 +135,19 @@ func (m *model) attach(o *gateway.HTTPRoute, rows []*row) {
 	if len(o.Spec.ParentRefs) == 0 {
 		m.report.Leave(object(o), "spec.parentRefs", "names no Gateway and no Service, so nothing runs it")
 	}
+
 	for i, ref := range o.Spec.ParentRefs {
 		at := fmt.Sprintf("spec.parentRefs[%d]", i)
 		namespace := o.Namespace
 		if ref.Namespace != nil {
 			namespace = string(*ref.Namespace)
 		}
+
 		kind := gateway.Kind("Gateway")
 		if ref.Kind != nil {
 			kind = *ref.Kind
 		}
+
 		switch kind {
 		case "Gateway":
 			m.gateway(o, at, ref, namespace, rows)
@@ -154,6 +166,7 @@ func (m *model) service(_ *gateway.HTTPRoute, _ string, s plan.Service, rows []*
 	if namespace == "" {
 		namespace = "default"
 	}
+
 	var names []plan.Host
 	for _, end := range []string{"", "." + namespace, "." + namespace + ".svc", "." + namespace + ".svc.cluster.local"} {
 		names = append(names, plan.Name(s.Name+end))
@@ -175,18 +188,22 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 		}
 		return
 	}
+
 	attached := false
 	for _, l := range known.Spec.Listeners {
 		if ref.SectionName != nil && *ref.SectionName != l.Name || ref.Port != nil && *ref.Port != l.Port {
 			continue
 		}
+
 		scheme := map[gateway.ProtocolType]string{gateway.HTTPProtocolType: "http", gateway.HTTPSProtocolType: "https"}[l.Protocol]
 		if scheme == "" {
 			continue
 		}
+
 		for _, host := range hostnames(o) {
 			if both, ok := intersect(host, l.Hostname); ok {
 				t.attach(both, scheme, rows)
+
 				attached = true
 			}
 		}
@@ -222,6 +239,7 @@ func (m *model) guess(o *gateway.HTTPRoute, at string, ref gateway.ParentReferen
 		return ""
 	}
 	m.report.Differ(object(o), at, "Gateway %s is not in the input: by its %s this listener is taken to speak %s", name, by, scheme)
+
 	return scheme
 }
 
@@ -229,6 +247,7 @@ func hostnames(o *gateway.HTTPRoute) []string {
 	if len(o.Spec.Hostnames) == 0 {
 		return []string{"*"}
 	}
+
 	var names []string
 	for _, h := range o.Spec.Hostnames {
 		names = append(names, strings.ToLower(string(h)))
@@ -241,6 +260,7 @@ func intersect(route string, listener *gateway.Hostname) (string, bool) {
 	if listener == nil || *listener == "" || *listener == "*" {
 		return route, true
 	}
+
 	host := strings.ToLower(string(*listener))
 	switch {
 	case route == "*" || route == host:
@@ -250,5 +270,6 @@ func intersect(route string, listener *gateway.Hostname) (string, bool) {
 	case strings.HasPrefix(route, "*.") && strings.HasSuffix(host, route[1:]):
 		return host, true
 	}
+
 	return "", false
 }

@@ -22,6 +22,7 @@ func (m *model) rows(o *gateway.HTTPRoute) []*row {
 		if len(matches) == 0 {
 			matches = []gateway.HTTPRouteMatch{{}}
 		}
+
 		for j, match := range matches {
 			r := &row{Route: &plan.Route{Object: object(o), Path: at, Marks: rewritten}}
 			if len(rule.Matches) > 0 {
@@ -33,9 +34,11 @@ func (m *model) rows(o *gateway.HTTPRoute) []*row {
 			if !r.Answers {
 				m.backends(at, o, rule, r.Route)
 			}
+
 			rows = append(rows, r)
 		}
 	}
+
 	return rows
 }
 
@@ -49,6 +52,7 @@ func (m *model) match(in gateway.HTTPRouteMatch, r *row) {
 		if p.Type != nil {
 			kind = *p.Type
 		}
+
 		length = len(*p.Value)
 		switch {
 		case kind == gateway.PathMatchExact:
@@ -66,13 +70,16 @@ func (m *model) match(in gateway.HTTPRouteMatch, r *row) {
 		method = 1
 		r.Match = append(r.Match, plan.Field{Key: "methods", Value: []any{string(*in.Method)}})
 	}
+
 	var headers, query []any
 	for _, h := range in.Headers {
 		headers = append(headers, value(strings.ToLower(string(h.Name)), h.Value, h.Type != nil && *h.Type == gateway.HeaderMatchRegularExpression))
 	}
+
 	for _, q := range in.QueryParams {
 		query = append(query, value(string(q.Name), q.Value, q.Type != nil && *q.Type == gateway.QueryParamMatchRegularExpression))
 	}
+
 	r.Match = r.Match.With("headers", headers).With("query", query)
 	r.rank = []int{rank, length, method, len(headers), len(query)}
 }
@@ -92,6 +99,7 @@ func (m *model) backends(at string, o *gateway.HTTPRoute, rule gateway.HTTPRoute
 		if ref.Namespace != nil {
 			namespace = string(*ref.Namespace)
 		}
+
 		b := plan.Backend{Service: plan.Service{Namespace: namespace, Name: string(ref.Name)}}
 		if ref.Kind != nil && *ref.Kind != "Service" {
 			b = plan.Backend{Elsewhere: string(*ref.Kind) + " " + string(ref.Name)}
@@ -99,9 +107,11 @@ func (m *model) backends(at string, o *gateway.HTTPRoute, rule gateway.HTTPRoute
 				b = plan.Backend{Service: service}
 			}
 		}
+
 		own := plan.Route{}
 		f := filters{m: m, object: to.Object, namespace: o.Namespace, to: &own, backend: true}
 		f.all(key, ref.Filters)
+
 		b.Headers = own.Headers
 		to.TakeOut = append(to.TakeOut, own.TakeOut...)
 		to.Backends = append(to.Backends, b)
@@ -147,10 +157,12 @@ func (f filters) all(at string, list []gateway.HTTPRouteFilter) {
 
 func (f filters) headers(at, side string, h *gateway.HTTPHeaderFilter) {
 	edits := plan.Fields{}
+
 	var remove []any
 	for _, name := range h.Remove {
 		remove = append(remove, strings.ToLower(name))
 	}
+
 	edits = edits.With("remove", remove)
 	for _, op := range []struct {
 		name string
@@ -169,8 +181,10 @@ func (f filters) headers(at, side string, h *gateway.HTTPHeaderFilter) {
 				values = values.Put(name, append(was, text))
 			}
 		}
+
 		edits = edits.With(op.name, values)
 	}
+
 	f.to.Headers = f.to.Headers.Merge(plan.Fields{}.With(side, edits))
 	f.to.TakeOut = append(f.to.TakeOut, at)
 }
@@ -180,6 +194,7 @@ func (f filters) rewrite(at string, u *gateway.HTTPURLRewriteFilter) {
 	if u.Hostname != nil {
 		to = append(to, plan.Field{Key: "host", Value: plan.Literal(string(*u.Hostname))})
 	}
+
 	f.to.Do = plan.Fields{}.With("rewrite", to)
 	f.to.TakeOut = append(f.to.TakeOut, at)
 }
@@ -199,6 +214,7 @@ func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
 	if r.Port != nil {
 		to = append(to, plan.Field{Key: "port", Value: int(*r.Port)})
 	}
+
 	to = append(to, f.path(at+".requestRedirect.path", r.Path)...)
 	// What is redirected to its own address but for the scheme came by the other
 	// one: the same again would be a loop.
@@ -206,6 +222,7 @@ func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
 		other := map[string]string{"https": "http", "http": "https"}[*r.Scheme]
 		f.to.Match = f.to.Match.With("scheme", other)
 	}
+
 	f.to.Do = plan.Fields{{Key: "redirect", Value: to}}
 	f.to.TakeOut = nil
 }
@@ -227,6 +244,7 @@ func (f filters) path(at string, p *gateway.HTTPPathModifier) plan.Fields {
 		}
 		return plan.Fields{{Key: "path", Value: plan.Literal(text)}, {Key: "replace", Value: "whole"}}
 	}
+
 	text := *p.ReplacePrefixMatch
 	if text == "" {
 		text = "/"
@@ -235,6 +253,7 @@ func (f filters) path(at string, p *gateway.HTTPPathModifier) plan.Fields {
 		if text == "/" {
 			return nil // / for /
 		}
+
 		f.to.Match = f.to.Match.Put("path", plan.Fields{{Key: "prefix", Value: "/"}})
 	}
 	if in, _ := f.to.Match.Get("path").(plan.Fields); in.Get("prefix") == nil {
@@ -242,6 +261,7 @@ func (f filters) path(at string, p *gateway.HTTPPathModifier) plan.Fields {
 		f.to.Left = true
 		return nil
 	}
+
 	return plan.Fields{{Key: "path", Value: plan.Literal(text)}}
 }
 
@@ -249,15 +269,19 @@ func (f filters) path(at string, p *gateway.HTTPPathModifier) plan.Fields {
 // text as it stands.
 func (f filters) captures(at, regex, text string, whole bool) plan.Fields {
 	f.m.report.Differ(f.object, at, "a Gateway sends %q as it stands; the rules take its groups from the path's regex, as ingress-nginx did", text)
+
 	full := "^" + strings.TrimPrefix(regex, "^")
 	if whole {
 		full = "^(?:" + strings.TrimSuffix(strings.TrimPrefix(regex, "^"), "$") + ")$"
 	}
+
 	text = strings.ReplaceAll(text, `$$`, `$`)
 	if one, changed, ok := plan.OneSlash(full, text); ok {
 		full, text = one, changed
 	}
+
 	f.to.Match = f.to.Match.Put("path", plan.Fields{{Key: "regex", Value: full}})
+
 	return plan.Fields{{Key: "path", Value: text}, {Key: "replace", Value: "whole"}}
 }
 
@@ -268,12 +292,14 @@ func (f filters) extension(at string, ref *gateway.LocalObjectReference) {
 		f.leave(at, "a filter of kind %s is of another controller: write what it does by hand", ref.Kind)
 		return
 	}
+
 	spec := f.m.Filters[f.namespace+"/"+string(ref.Name)]
 	if spec == nil {
 		f.leave(at, "HTTPRouteFilter %s may rewrite, and is not in the input: add it", name)
 		f.to.Left = true
 		return
 	}
+
 	f.to.TakeOut = append(f.to.TakeOut, at)
 	f.envoyGateway(at, spec)
 }

@@ -20,6 +20,7 @@ func (m *model) action(at, namespace string, r *api.HTTPRoute, to *plan.Route) {
 	if len(headers) > 0 || host != "" {
 		to.TakeOut = append(to.TakeOut, at+".headers")
 	}
+
 	switch {
 	case r.Redirect != nil:
 		to.Answers = true
@@ -29,13 +30,16 @@ func (m *model) action(at, namespace string, r *api.HTTPRoute, to *plan.Route) {
 		respond := plan.Fields{{Key: "status", Value: int(r.DirectResponse.Status)}}
 		if len(r.DirectResponse.Body.GetBytes()) > 0 {
 			leave("directResponse.body.bytes", "a body is text")
+
 			to.Left = true
 		}
+
 		to.Do = plan.Fields{{Key: "respond", Value: respond.With("body", r.DirectResponse.Body.GetString_())}}
 	default:
 		if name := r.Rewrite.GetAuthority(); name != "" {
 			host = plan.Literal(name)
 		}
+
 		to.Do = plan.Fields{}.With("rewrite", plan.Fields{}.With("host", host))
 		m.backends(at, namespace, r, to, host != "")
 	}
@@ -51,11 +55,13 @@ func (m *model) backends(at, namespace string, r *api.HTTPRoute, to *plan.Route,
 		if d.Weight == 0 && len(r.Route) > 1 {
 			continue
 		}
+
 		host := d.GetDestination().GetHost()
 		b := plan.Backend{Elsewhere: host}
 		if service, ok := m.Resolve(host, namespace); ok {
 			b = plan.Backend{Service: service}
 		}
+
 		key := fmt.Sprintf("%s.route[%d].headers", at, i)
 		headers, own := m.headers(to.Object, key, d.Headers)
 		b.Headers = headers
@@ -70,10 +76,12 @@ func (m *model) backends(at, namespace string, r *api.HTTPRoute, to *plan.Route,
 			was := &to.Backends[j]
 			if len(was.Headers)+len(headers) > 0 || was.Host != b.Host {
 				m.report.Leave(to.Object, key, "two destinations of one Service have rules of their own, and its proxies cannot tell them apart: keep these in the VirtualService")
+
 				was.Headers, was.Host = nil, ""
 			}
 			continue
 		}
+
 		seen[host] = len(to.Backends)
 		to.Backends = append(to.Backends, b)
 	}
@@ -85,6 +93,7 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 	if one.Answers || r.Rewrite == nil {
 		return nil
 	}
+
 	to, _ := one.Do.Get("rewrite").(plan.Fields)
 	put := func(path plan.Fields, text, how string) {
 		if match.GetIgnoreUriCase() && path != nil && path.Get("ignoreCase") == nil {
@@ -93,11 +102,13 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 		if path != nil {
 			one.Match = one.Match.Put("path", path)
 		}
+
 		one.Do = plan.Fields{{Key: "rewrite", Value: append(plan.Fields{{Key: "path", Value: text}}.With("replace", how), to...)}}
 	}
 	if re := r.Rewrite.GetUriRegexRewrite(); re != nil {
 		return m.regexRewrite(at, re, match, one, put)
 	}
+
 	target := r.Rewrite.GetUri()
 	switch {
 	case target == "":
@@ -107,6 +118,7 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 		one.Left = true
 		return nil
 	}
+
 	switch v := match.GetUri().GetMatchType().(type) {
 	case *api.StringMatch_Exact, *api.StringMatch_Regex:
 		put(nil, plan.Literal(target), "whole")
@@ -115,6 +127,7 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 	default:
 		m.prefix(at, "/", target, one, put)
 	}
+
 	return nil
 }
 
@@ -128,9 +141,11 @@ func (m *model) prefix(at, prefix, target string, one *row, put func(path plan.F
 		return // nothing changes
 	case prefix == "" && strings.HasSuffix(target, "/"):
 		m.report.Differ(one.Object, at+".rewrite.uri", "Istio joins %q and /x to %q, and the rules to %q", target, target+"/x", target+"x")
+
 		regex = "^/*"
 	case strings.HasSuffix(target, "/") && cut == prefix:
 		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and the rules %q", target+"/x", prefix+"/x", target+"x")
+
 		regex += "/*"
 	case strings.HasSuffix(target, "/"):
 		regex = "^" + regexp.QuoteMeta(cut) + "/+"
@@ -148,6 +163,7 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 		one.Left = true
 		return nil
 	}
+
 	text := strings.ReplaceAll(re.Rewrite, "$", "$$")
 	regex, changed, fixed := re.Match, text, false
 	if strings.HasPrefix(regex, "^") || strings.HasPrefix(regex, "/.") || regex == ".*" {
@@ -156,11 +172,13 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 	if fixed && regex != re.Match && !plan.EndsInSlash(re.Match, text) {
 		m.report.Differ(one.Object, key, "where Istio sends a path that begins with //, the rules send one /")
 	}
+
 	uri := match.GetUri()
 	within := plan.Beginning(re.Match)
 	if !strings.HasPrefix(re.Match, "^") {
 		within = ""
 	}
+
 	switch prefix := begins(uri); {
 	case uri == nil || uri.GetPrefix() == "/" || prefix == "/" || prefix == "" && uri.GetExact() == "" && uri.GetRegex() == "" || uri.GetRegex() == ".*" || uri.GetRegex() == "/.*":
 	case uri.GetExact() != "":
@@ -191,6 +209,7 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 	if head, ok := strings.CutSuffix(strings.TrimSuffix(re.Match, "$"), "(.*)"); ok && (head == "^"+uri.GetPrefix() || head == "^/" && uri.GetPrefix() == "") && uri.GetRegex() == "" {
 		return nil // it takes all that the route takes
 	}
+
 	return []*row{&rest}
 }
 
@@ -218,6 +237,7 @@ func (m *model) redirect(at string, r *api.HTTPRedirect, route *plan.Route) {
 		m.report.Leave(route.Object, at+".redirect.redirectCode", "%d is none of 301, 302, 303, 307 and 308", status)
 		route.Left = true
 	}
+
 	to := plan.Fields{{Key: "status", Value: status}}.With("scheme", r.Scheme).With("host", plan.Literal(r.Authority))
 	switch port := r.RedirectPort.(type) {
 	case *api.HTTPRedirect_Port:
@@ -233,6 +253,7 @@ func (m *model) redirect(at string, r *api.HTTPRedirect, route *plan.Route) {
 			to = append(to, plan.Field{Key: "query", Value: "drop"})
 		}
 	}
+
 	route.Do = plan.Fields{{Key: "redirect", Value: to}}
 }
 
@@ -245,12 +266,14 @@ func (m *model) headers(object, at string, h *api.Headers) (headers plan.Fields,
 		of   *api.Headers_HeaderOperations
 	}{{"request", h.GetRequest()}, {"response", h.GetResponse()}} {
 		edits := plan.Fields{}
+
 		var remove []any
 		for _, name := range side.of.GetRemove() {
 			if !strings.HasPrefix(name, ":") && !strings.EqualFold(name, "host") {
 				remove = append(remove, strings.ToLower(name))
 			}
 		}
+
 		edits = edits.With("remove", remove)
 		for _, op := range []struct {
 			name string
@@ -259,6 +282,7 @@ func (m *model) headers(object, at string, h *api.Headers) (headers plan.Fields,
 			values := plan.Fields{}
 			for _, name := range plan.Sorted(maps.Clone(op.of)) {
 				low := strings.ToLower(name)
+
 				value, ok := m.value(object, at+"."+side.name+"."+op.name+"."+name, op.of[name])
 				switch {
 				case !ok:
@@ -273,10 +297,13 @@ func (m *model) headers(object, at string, h *api.Headers) (headers plan.Fields,
 					values = append(values.Without(low), plan.Field{Key: low, Value: value})
 				}
 			}
+
 			edits = edits.With(op.name, values)
 		}
+
 		headers = headers.With(side.name, edits)
 	}
+
 	return headers, host
 }
 
@@ -294,11 +321,13 @@ func (m *model) value(object, at, text string) (string, bool) {
 		if i > 0 {
 			b.WriteByte('%')
 		}
+
 		rest := command.ReplaceAllString(piece, "")
 		if strings.Contains(rest, "%") {
 			m.report.Leave(object, at, "%q holds a command of Envoy's access log: write ${header.NAME}, ${path} or another reference, or keep it here", text)
 			return "", false
 		}
+
 		last := 0
 		for _, m := range command.FindAllStringSubmatchIndex(piece, -1) {
 			b.WriteString(plan.Literal(piece[last:m[0]]))
@@ -307,5 +336,6 @@ func (m *model) value(object, at, text string) (string, bool) {
 		}
 		b.WriteString(plan.Literal(piece[last:]))
 	}
+
 	return b.String(), true
 }

@@ -39,6 +39,7 @@ func merge(root, leaf *api.HTTPRoute) *api.HTTPRoute {
 	if out.Headers == nil {
 		out.Headers = root.Headers
 	}
+
 	return out
 }
 
@@ -51,6 +52,7 @@ func together(root, leaf *api.HTTPMatchRequest) *api.HTTPMatchRequest {
 			*one.to = *one.from
 		}
 	}
+
 	for _, one := range []struct {
 		to   *map[string]*api.StringMatch
 		from map[string]*api.StringMatch
@@ -74,6 +76,7 @@ func together(root, leaf *api.HTTPMatchRequest) *api.HTTPMatchRequest {
 	if len(out.Gateways) == 0 {
 		out.Gateways = root.Gateways
 	}
+
 	return out
 }
 
@@ -102,5 +105,6 @@ func clash(root, leaf *api.StringMatch) bool {
 	case root.GetPrefix() != "" && leaf.GetExact() != "":
 		return !strings.HasPrefix(leaf.GetExact(), root.GetPrefix())
 	}
+
 	return true
 }

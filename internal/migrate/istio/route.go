@@ -22,12 +22,14 @@ func (m *model) route(object, at string, o *istio.VirtualService, namespace stri
 	if len(matches) == 0 {
 		matches = []*api.HTTPMatchRequest{nil}
 	}
+
 	var list []*row
 	for j, match := range matches {
 		in := at
 		if match != nil {
 			in = fmt.Sprintf("%s.match[%d]", at, j)
 		}
+
 		one := &row{Route: &plan.Route{Object: object, Path: in, Marks: rewritten}, gateways: gateways(o)}
 		m.action(at, namespace, r, one.Route)
 		if match != nil {
@@ -44,6 +46,7 @@ func (m *model) route(object, at string, o *istio.VirtualService, namespace stri
 		list = append(list, one)
 		list = append(list, more...)
 	}
+
 	return list
 }
 
@@ -72,6 +75,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 			leave("method", "match.methods is a list of methods: write them out")
 		}
 	}
+
 	var headers, query []any
 	for _, name := range plan.Sorted(in.Headers) {
 		switch one := in.Headers[name]; {
@@ -87,19 +91,23 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 			headers = append(headers, append(plan.Fields{{Key: "name", Value: strings.ToLower(name)}}, text(one, false)...))
 		}
 	}
+
 	for _, name := range plan.Sorted(in.WithoutHeaders) {
 		if strings.HasPrefix(name, "@") || strings.HasPrefix(name, ":") {
 			leave("withoutHeaders."+name, "is no header")
 			continue
 		}
+
 		headers = append(headers, without(strings.ToLower(name), in.WithoutHeaders[name])...)
 	}
+
 	for _, name := range plan.Sorted(in.QueryParams) {
 		query = append(query, append(plan.Fields{{Key: "name", Value: name}}, text(in.QueryParams[name], false)...))
 	}
 	if in.Authority != nil {
 		r.Match = r.Match.Put("host", text(in.Authority, true))
 	}
+
 	r.Match = r.Match.With("headers", headers).With("query", query)
 	m.where(at, o, in, r, leave)
 	r.all = (in.Uri == nil || in.Uri.GetPrefix() == "/" || in.Uri.GetRegex() == ".*") && len(in.Headers)+len(in.WithoutHeaders)+len(in.QueryParams) == 0 &&
@@ -122,6 +130,7 @@ func (m *model) where(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 		for _, g := range in.Gateways {
 			some = append(some, qualified(g, o.Namespace))
 		}
+
 		r.gateways = slices.DeleteFunc(slices.Clone(r.gateways), func(g string) bool { return !slices.Contains(some, g) })
 		if len(r.gateways) < len(gateways(o)) && len(r.gateways) > 0 && !r.Answers {
 			leave("gateways", "a backend cannot tell which gateway a request came by: keep this rewrite in the VirtualService, or run it there with --at gateway")
@@ -162,6 +171,7 @@ func uri(in *api.HTTPMatchRequest) plan.Fields {
 	if len(path) > 0 && in.IgnoreUriCase {
 		path = append(path, plan.Field{Key: "ignoreCase", Value: true})
 	}
+
 	return path
 }
 
@@ -187,6 +197,7 @@ func text(s *api.StringMatch, host bool) plan.Fields {
 	if host {
 		return plan.Fields{{Key: "regex", Value: "."}}
 	}
+
 	return plan.Fields{{Key: "present", Value: true}}
 }
 
@@ -204,6 +215,7 @@ func without(name string, s *api.StringMatch) []any {
 	if one.Get("present") != nil {
 		return []any{plan.Fields{{Key: "name", Value: name}, {Key: "present", Value: false}}}
 	}
+
 	list := []any{append(one, plan.Field{Key: "not", Value: true})}
 	takesEmpty := s.GetExact() == "" && s.GetPrefix() == "" && s.GetRegex() == ""
 	if re, err := regexp.Compile("^(?:" + s.GetRegex() + ")$"); s.GetRegex() != "" && err == nil && re.MatchString("") {
@@ -212,6 +224,7 @@ func without(name string, s *api.StringMatch) []any {
 	if takesEmpty {
 		list = append(list, plan.Fields{{Key: "name", Value: name}, {Key: "present", Value: true}})
 	}
+
 	return list
 }
 
@@ -223,11 +236,13 @@ func words(s *api.StringMatch) []any {
 	if re := s.GetRegex(); wordList.MatchString(re) {
 		list = strings.Trim(re, "()")
 	}
+
 	var all []any
 	for one := range strings.SplitSeq(list, "|") {
 		if one != "" {
 			all = append(all, one)
 		}
 	}
+
 	return all
 }

@@ -11,6 +11,7 @@ import (
 // Location, and the path and domain of cookies.
 func (r *reader) responses(s *settings) {
 	var edits []any
+
 	from, to := r.take("proxy-redirect-from"), r.take("proxy-redirect-to")
 	switch {
 	case from == "" || from == "off":
@@ -42,6 +43,7 @@ func (r *reader) responses(s *settings) {
 			r.report.Leave(r.object, annotation(prefix+"proxy-cookie-domain"), "%q is not two domains", domain)
 		}
 	}
+
 	s.headers = plan.Fields{}.With("replace", edits)
 }
 
@@ -52,10 +54,12 @@ func (r *reader) replace(edits []any, key, header, before, from, kept, to string
 		r.report.Leave(r.object, annotation(prefix+key), "%q is a regex or a variable of nginx: write headers.response.replace by hand", from)
 		return edits
 	}
+
 	text, err := variables(to, 0, nil)
 	if err != nil {
 		r.report.Leave(r.object, annotation(prefix+key), "%q: %v: write headers.response.replace by hand", to, err)
 		return edits
 	}
+
 	return append(edits, plan.Fields{{Key: "name", Value: header}, {Key: "regex", Value: before + regexp.QuoteMeta(from)}, {Key: "replacement", Value: kept + text}})
 }

@@ -30,22 +30,28 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 	for _, o := range in.Ingresses {
 		report.Object(object(o))
 	}
+
 	byClass := ours(in.Ingresses, in.Controllers, report)
+
 	var tables []plan.Table
 	for _, class := range plan.Sorted(byClass) {
 		name := class
 		if name == "" {
 			name = "ingress"
 		}
+
 		m := model{report: report}
 		servers := build(sorted(byClass[class]), report)
+
 		var hosts []plan.VHost
 		for _, s := range servers {
 			hosts = append(hosts, m.server(s)...)
 			hosts = append(hosts, m.www(s, servers)...)
 		}
+
 		tables = append(tables, plan.Table{Name: name, Target: in.Target, Hosts: plan.Group(hosts)})
 	}
+
 	return tables
 }
 
@@ -57,6 +63,7 @@ func (m *model) server(s *server) []plan.VHost {
 	if len(s.locations) == 0 {
 		return nil
 	}
+
 	var routes []*plan.Route
 	for _, l := range s.locations {
 		if root := m.root(l); root != nil {
@@ -72,6 +79,7 @@ func (m *model) server(s *server) []plan.VHost {
 		l := s.locations[0]
 		routes = append(routes, secure(l, nil))
 	}
+
 	regex := s.regex()
 	if regex {
 		for i, l := range s.locations {
@@ -82,10 +90,13 @@ func (m *model) server(s *server) []plan.VHost {
 			}
 		}
 	}
+
 	for _, l := range s.order(regex) {
 		routes = append(routes, m.location(l, regex, s.tls && !https, !https)...)
 	}
+
 	names := []plan.Host{name(s.host)}
+
 	all := []plan.VHost{{Names: names, Routes: routes}}
 	for _, alias := range s.aliases {
 		h := name(alias)
@@ -96,8 +107,10 @@ func (m *model) server(s *server) []plan.VHost {
 			// In server_name, unlike in an Ingress, * is any number of labels.
 			h = plan.Name(alias)
 		}
+
 		all = append(all, plan.VHost{Names: []plan.Host{h}, Routes: routes})
 	}
+
 	return all
 }
 
@@ -119,6 +132,7 @@ func (s *server) order(regex bool) []*location {
 	if regex {
 		return s.locations
 	}
+
 	list := slices.Clone(s.locations)
 	slices.SortStableFunc(list, func(a, b *location) int {
 		x, y := a.kind == networking.PathTypeExact, b.kind == networking.PathTypeExact
@@ -130,6 +144,7 @@ func (s *server) order(regex bool) []*location {
 		}
 		return len(b.path) - len(a.path)
 	})
+
 	return list
 }
 
@@ -138,11 +153,14 @@ func (m *model) www(s *server, all []*server) []plan.VHost {
 	if !s.www {
 		return nil
 	}
+
 	from, ok := strings.CutPrefix(s.host, "www.")
 	if !ok {
 		from = "www." + s.host
 	}
+
 	l := s.locations[slices.IndexFunc(s.locations, func(l *location) bool { return l.set.www })]
+
 	key := annotation(prefix + "from-to-www-redirect")
 	switch {
 	case s.host == anyHost || strings.HasPrefix(s.host, "*"):
@@ -152,8 +170,10 @@ func (m *model) www(s *server, all []*server) []plan.VHost {
 		m.report.Differ(l.object, key, "%s is a host of its own, so ingress-nginx does not redirect it", from)
 		return nil
 	}
+
 	to := plan.Fields{{Key: "status", Value: 308}, {Key: "host", Value: plan.Literal(s.host)}}
 	m.report.Differ(l.object, key, "the gateway has to take %s, too; a trailing / that nginx would take off the address stays", from)
+
 	return []plan.VHost{{Names: []plan.Host{name(from)}, Routes: []*plan.Route{{Object: l.object, Path: key, Do: plan.Fields{{Key: "redirect", Value: to}}, Answers: true}}}}
 }
 
@@ -162,6 +182,7 @@ func (m *model) root(l *location) *plan.Route {
 	if l.set.root == "" {
 		return nil
 	}
+
 	path, err := variables(l.set.root, 0, nil)
 	if err != nil {
 		m.report.Leave(l.object, annotation(prefix+"app-root"), "%q: %v", l.set.root, err)
@@ -171,7 +192,9 @@ func (m *model) root(l *location) *plan.Route {
 		m.report.Leave(l.object, annotation(prefix+"app-root"), "/ redirected to / is a loop")
 		return nil
 	}
+
 	to := plan.Fields{{Key: "status", Value: 302}, {Key: "path", Value: path}, {Key: "query", Value: "drop"}}
+
 	return &plan.Route{
 		Object: l.object, Path: annotation(prefix + "app-root"), Answers: true,
 		Match: plan.Fields{{Key: "path", Value: plan.Fields{{Key: "exact", Value: "/"}}}}, Do: plan.Fields{{Key: "redirect", Value: to}},
@@ -197,6 +220,7 @@ func (m *model) location(l *location, regex, tls, own bool) []*plan.Route {
 	for _, s := range l.backends {
 		r.Backends = append(r.Backends, plan.Backend{Service: s})
 	}
+
 	path, groups, names := m.match(l, regex, r)
 	switch {
 	case r.Left:
@@ -208,11 +232,14 @@ func (m *model) location(l *location, regex, tls, own bool) []*plan.Route {
 		to, err := locationOf(l.set.target, groups, names, true)
 		if err != nil {
 			m.report.Leave(l.object, annotation(prefix+"rewrite-target"), "%v: write redirect by hand", err)
+
 			r.Left = true
 			return []*plan.Route{r}
 		}
+
 		r.Answers, r.Backends = true, nil
 		r.Do = plan.Fields{{Key: "redirect", Value: append(plan.Fields{{Key: "status", Value: 302}}, oneSlash(r, path, to)...)}}
+
 		return emptied(r)
 	}
 	var routes []*plan.Route
@@ -222,6 +249,7 @@ func (m *model) location(l *location, regex, tls, own bool) []*plan.Route {
 		routes = append(routes, first)
 	}
 	m.rewrite(l, r, path, groups, names)
+
 	return append(routes, emptied(r)...)
 }
 
@@ -233,6 +261,7 @@ func emptied(r *plan.Route) []*plan.Route {
 	if r.Answers {
 		how = "redirect"
 	}
+
 	rewrite, _ := r.Do.Get(how).(plan.Fields)
 	regex, _ := match.Get("regex").(string)
 	text, _ := rewrite.Get("path").(string)
@@ -240,11 +269,13 @@ func emptied(r *plan.Route) []*plan.Route {
 	if !ok {
 		return []*plan.Route{r}
 	}
+
 	first := *r
 	first.Match = r.Match.Put("path", match.Put("regex", full))
 	regex, rest, _ = plan.OneSlash(regex, rest)
 	r.Match = r.Match.Put("path", match.Put("regex", regex))
 	r.Do = r.Do.Put(how, rewrite.Put("path", rest))
+
 	return []*plan.Route{&first, r}
 }
 
@@ -256,6 +287,7 @@ func (m *model) match(l *location, regex bool, r *plan.Route) (path string, grou
 		if fold {
 			p = append(p, plan.Field{Key: "ignoreCase", Value: true})
 		}
+
 		r.Match = r.Match.Put("path", p)
 	}
 	if !regex {
@@ -270,6 +302,7 @@ func (m *model) match(l *location, regex bool, r *plan.Route) (path string, grou
 		}
 		return "", 0, nil
 	}
+
 	path = "^" + plan.RE2(l.path)
 	if _, err := regexp.Compile(path); err != nil {
 		rest, excluded, ok := plan.Without(path)
@@ -283,16 +316,19 @@ func (m *model) match(l *location, regex bool, r *plan.Route) (path string, grou
 		if err != nil {
 			begins := plan.Beginning(path)
 			m.report.Leave(l.object, l.at, "%v: write the pattern by hand. Until then what begins with %q is left as it is", reason(err), begins)
+
 			r.Left = true
 			put("regex", "^"+regexp.QuoteMeta(begins), true)
 			return "", 0, nil
 		}
 	}
+
 	groups, names = plan.Groups(path)
 	if path == "^/" {
 		return path, 0, nil
 	}
 	put("regex", path, true)
+
 	return path, groups, names
 }
 
@@ -300,13 +336,16 @@ func reason(err error) string { return strings.TrimPrefix(err.Error(), "error pa
 
 func (m *model) redirect(l *location, r *plan.Route, groups int, names []string) {
 	key := annotation(prefix + l.set.redirect.key)
+
 	to, err := locationOf(l.set.redirect.url, groups, names, false)
 	switch code := l.set.redirect.code; {
 	case err != nil:
 		m.report.Leave(l.object, key, "%v: write redirect by hand", err)
+
 		r.Left = true
 	case !slices.Contains([]int{301, 302, 303, 307, 308}, code):
 		m.report.Leave(l.object, key, "status %d is none of 301, 302, 303, 307 and 308: write redirect by hand", code)
+
 		r.Left = true
 	default:
 		r.Answers, r.Backends = true, nil
@@ -331,6 +370,7 @@ func oneSlash(r *plan.Route, path string, to plan.Fields) plan.Fields {
 			to = to.Put("host", host)
 		}
 	}
+
 	return to
 }
 
@@ -341,6 +381,7 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 	key := annotation(prefix + "rewrite-target")
 	if l.rewrites() {
 		target, drop := strings.CutSuffix(l.set.target, "?")
+
 		text, err := variables(target, groups, names)
 		switch {
 		case err == nil && strings.Contains(target, "request_uri"):
@@ -350,12 +391,15 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 		}
 		if err != nil {
 			m.report.Leave(l.object, key, "%q: %v: write rewrite.path by hand", l.set.target, err)
+
 			r.Left = true
 			return
 		}
+
 		header, err := variables(l.set.forwarded, groups, names)
 		if err != nil {
 			m.report.Leave(l.object, annotation(prefixKey), "%q: %v: write headers.request.set by hand", l.set.forwarded, err)
+
 			header = ""
 		}
 		if p, ok := r.Match.Get("path").(plan.Fields); ok && p.Get("regex") != nil {
@@ -363,14 +407,17 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 				if strings.HasPrefix(text, "/") && one != path && !plan.EndsInSlash(path, text) {
 					m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
 				}
+
 				text = changed
 				r.Match = r.Match.Put("path", p.Put("regex", one))
 			}
 		}
 		if strings.HasPrefix(text, "//") {
 			m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
+
 			text = "/" + strings.TrimLeft(text, "/")
 		}
+
 		to = append(to, plan.Field{Key: "path", Value: text}, plan.Field{Key: "replace", Value: "whole"})
 		if drop {
 			to = append(to, plan.Field{Key: "query", Value: "drop"})
@@ -390,6 +437,7 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 	if l.def && len(l.backends) == 0 {
 		return // what the default backend gets is of no matter
 	}
+
 	r.Do = plan.Fields{}.With("rewrite", to)
 	r.Headers = plan.Fields{}.With("request", request).With("response", l.set.headers)
 }

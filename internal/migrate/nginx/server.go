@@ -42,6 +42,7 @@ func (l *location) rewrites() bool { return l.set.target != "" && l.set.target !
 func build(list []*networking.Ingress, report *plan.Report) []*server {
 	b := builder{byHost: map[string]*server{}, report: report, settings: map[*networking.Ingress]*settings{}}
 	b.server(anyHost).locations = []*location{{path: "/", kind: networking.PathTypePrefix, def: true, set: &settings{}}}
+
 	var canaries []*networking.Ingress
 	for _, o := range list {
 		b.settings[o] = read(o, report)
@@ -51,19 +52,23 @@ func build(list []*networking.Ingress, report *plan.Report) []*server {
 		}
 		b.hosts(o)
 	}
+
 	for _, o := range list {
 		if !b.settings[o].canary {
 			b.paths(o)
 		}
 	}
+
 	for _, o := range canaries {
 		b.canary(o)
 	}
+
 	for _, s := range b.servers {
 		s.sort()
 	}
 	slices.SortStableFunc(b.servers, func(a, c *server) int { return strings.Compare(a.host, c.host) })
 	b.aliases()
+
 	return b.servers
 }
 
@@ -78,12 +83,14 @@ func (b *builder) server(host string) *server {
 	if host == "" {
 		host = anyHost
 	}
+
 	s := b.byHost[host]
 	if s == nil {
 		s = &server{host: host}
 		b.byHost[host] = s
 		b.servers = append(b.servers, s)
 	}
+
 	return s
 }
 
@@ -98,11 +105,13 @@ func (b *builder) hosts(o *networking.Ingress) {
 			if d := o.Spec.DefaultBackend; d != nil && d.Service != nil {
 				l.backends = []plan.Service{{Namespace: o.Namespace, Name: d.Service.Name}}
 			}
+
 			s.locations = []*location{l}
 		}
 		if len(s.aliases) == 0 {
 			s.aliases = set.aliases
 		}
+
 		s.tls = s.tls || len(o.Spec.TLS) > 0
 	}
 	if len(o.Spec.Rules) == 0 && (set.target != "" || set.redirect != nil) {
@@ -118,6 +127,7 @@ func (b *builder) paths(o *networking.Ingress) {
 		if rule.HTTP == nil {
 			continue
 		}
+
 		s := b.server(rule.Host)
 		for j, p := range rule.HTTP.Paths {
 			at := "spec.rules[" + strconv.Itoa(i) + "].http.paths[" + strconv.Itoa(j) + "]"
@@ -125,6 +135,7 @@ func (b *builder) paths(o *networking.Ingress) {
 				b.report.Leave(object(o), at+".backend", "ingress-nginx passes over a path without a Service")
 				continue
 			}
+
 			l := &location{path: p.Path, kind: networking.PathTypeImplementationSpecific, set: set, object: object(o), at: at}
 			l.backends = []plan.Service{{Namespace: o.Namespace, Name: p.Backend.Service.Name}}
 			if l.path == "" {
@@ -152,8 +163,10 @@ func (b *builder) add(s *server, l *location) {
 		} else {
 			b.report.Differ(l.object, l.at, "%s has %s of host %s already, and ingress-nginx takes the first: this one is not run", was.object, l.path, s.host)
 		}
+
 		return
 	}
+
 	s.locations = append(s.locations, l)
 }
 
@@ -165,14 +178,17 @@ func (b *builder) canary(o *networking.Ingress) {
 		if rule.HTTP == nil {
 			continue
 		}
+
 		for _, p := range rule.HTTP.Paths {
 			if p.Backend.Service == nil {
 				continue
 			}
+
 			for _, l := range b.server(rule.Host).locations {
 				if l.path == p.Path && p.PathType != nil && l.kind == *p.PathType && !l.def {
 					l.backends = append(slices.Clip(l.backends), plan.Service{Namespace: o.Namespace, Name: p.Backend.Service.Name})
 					b.report.Differ(object(o), annotation(prefix+"canary"), "its Service runs the rules of %s, as in ingress-nginx; the share of requests that it gets is a matter of routes: weights of HTTPRoute or VirtualService", l.object)
+
 					found = true
 				}
 			}

@@ -84,6 +84,7 @@ func hint(name string) string {
 	if text := hints[name]; text != "" {
 		return text
 	}
+
 	best := ""
 	for key := range hints {
 		if strings.HasSuffix(key, "-") && strings.HasPrefix(name, key) && len(key) > len(best) {
@@ -93,6 +94,7 @@ func hint(name string) string {
 	if best != "" {
 		return hints[best]
 	}
+
 	return "has no counterpart among rewrites"
 }
 
@@ -122,11 +124,13 @@ func (r *reader) flag(name string, unset bool) bool {
 	if text == "" {
 		return unset
 	}
+
 	value, err := strconv.ParseBool(text)
 	if err != nil {
 		r.report.Differ(r.object, annotation(prefix+name), "%q is neither true nor false: taken as %t, as ingress-nginx does", text, unset)
 		return unset
 	}
+
 	return value
 }
 
@@ -137,6 +141,7 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 			r.left[name] = value
 		}
 	}
+
 	s := &settings{
 		target: r.take("rewrite-target"), regex: r.flag("use-regex", false), root: r.take("app-root"),
 		force: r.flag("force-ssl-redirect", false), ssl: r.flag("ssl-redirect", true), www: r.flag("from-to-www-redirect", false),
@@ -158,6 +163,7 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 	if s.forwarded != "" && s.target == "" {
 		report.Differ(r.object, annotation(prefix+"x-forwarded-prefix"), "ingress-nginx sets it only together with rewrite-target, so no rule does")
 	}
+
 	for _, name := range plan.Sorted(r.left) {
 		if harmless[name] {
 			report.Differ(r.object, annotation(prefix+name), "%s", hint(name))
@@ -165,6 +171,7 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 			report.Leave(r.object, annotation(prefix+name), "%s", hint(name))
 		}
 	}
+
 	return s
 }
 
@@ -179,6 +186,7 @@ func (r *reader) redirects(s *settings) {
 		}
 		return n
 	}
+
 	temporalCode, permanentCode := code("temporal-redirect-code", 307, 302), code("permanent-redirect-code", 308, 301)
 	switch {
 	case temporal != "":

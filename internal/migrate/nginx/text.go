@@ -35,19 +35,23 @@ func variables(text string, groups int, names []string) (string, error) {
 		if m == nil || !strings.HasPrefix(text[i:], m[0]) {
 			// A $ that begins no variable.
 			b.WriteString("$$")
+
 			text = text[i+1:]
 			continue
 		}
+
 		ref, err := counterpart(m[1], m[2]+m[3], groups, names)
 		if err != nil {
 			return "", err
 		}
+
 		text = text[i+len(m[0]):]
 		if len(ref) == len("${1}") && !wordNext.MatchString(text) {
 			ref = "$" + ref[2:3]
 		}
 		b.WriteString(ref)
 	}
+
 	return b.String(), nil
 }
 
@@ -55,6 +59,7 @@ func counterpart(number, name string, groups int, names []string) (string, error
 	if number == "" && len(name) == 1 && name[0] >= '0' && name[0] <= '9' {
 		number, name = name, ""
 	}
+
 	switch {
 	case number != "":
 		if number == "0" || int(number[0]-'0') > groups {
@@ -70,6 +75,7 @@ func counterpart(number, name string, groups int, names []string) (string, error
 	case strings.HasPrefix(name, "arg_"):
 		return "${query." + name[len("arg_"):] + "}", nil
 	}
+
 	return "", fmt.Errorf("$%s of nginx has no counterpart", name)
 }
 
@@ -87,16 +93,19 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 	if m == nil {
 		return nil, fmt.Errorf("%q is no address that can be read", target)
 	}
+
 	host, err := variables(m[2], groups, names)
 	if err != nil {
 		return nil, err
 	}
+
 	to := plan.Fields{}.With("scheme", m[1])
 	if m[3] != "" {
 		port := 0
 		if _, err := fmt.Sscanf(m[3], ":%d", &port); err != nil || port < 1 || port > 65535 {
 			return nil, fmt.Errorf("%q has no port that can be", target)
 		}
+
 		to = append(to.With("host", host), plan.Field{Key: "port", Value: port})
 	} else {
 		to = to.With("host", host)
@@ -104,6 +113,7 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 	if host == "${host}" {
 		to = to.Without("host") // it is the one that came
 	}
+
 	rest := strings.NewReplacer("${request_uri}", "$request_uri", "${uri}", "$uri", "${is_args}", "$is_args", "${args}", "$args").Replace(m[4])
 	if keep {
 		// A final ? of a rewrite drops the query.
@@ -111,6 +121,7 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 			rest, keep = cut, false
 		}
 	}
+
 	for _, end := range []string{"$is_args$args", "$is_args$query_string", "?$args", "?$query_string"} {
 		if cut, ok := strings.CutSuffix(rest, end); ok {
 			rest, keep = cut, true
@@ -120,11 +131,13 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 		if cut == "" || cut == "/" {
 			return to, nil // the path and the query that came
 		}
+
 		rest, keep = cut+"$uri", true
 	}
 	if strings.Contains(rest, "$request_uri") {
 		return nil, fmt.Errorf("$request_uri in the middle of an address has no counterpart")
 	}
+
 	path, err := variables(rest, groups, names)
 	if err != nil {
 		return nil, err
@@ -138,10 +151,12 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 	} else if strings.HasPrefix(path, "?") {
 		path = "/" + path
 	}
+
 	to = append(to, plan.Field{Key: "path", Value: path}, plan.Field{Key: "replace", Value: "whole"})
 	if !keep {
 		to = append(to, plan.Field{Key: "query", Value: "drop"})
 	}
+
 	return to, nil
 }
 

@@ -37,6 +37,7 @@ func (f Fields) With(key string, value any) Fields {
 			return f
 		}
 	}
+
 	return append(slices.Clip(f), Field{key, value})
 }
 
@@ -72,6 +73,7 @@ func (f Fields) Merge(g Fields) Fields {
 			all = append(all, one)
 			continue
 		}
+
 		switch v := one.Value.(type) {
 		case Fields:
 			if was, ok := all[i].Value.(Fields); ok {
@@ -84,8 +86,10 @@ func (f Fields) Merge(g Fields) Fields {
 				continue
 			}
 		}
+
 		all[i].Value = one.Value
 	}
+
 	return all
 }
 
@@ -111,6 +115,7 @@ func plain(value any) any {
 	case int:
 		return float64(v)
 	}
+
 	return value
 }
 
@@ -135,6 +140,7 @@ func node(value any) *yaml.Node {
 			if slices.Contains(flow, one.Key) {
 				child.Style = yaml.FlowStyle
 			}
+
 			n.Content = append(n.Content, node(one.Key), child)
 		}
 	case []any:
@@ -153,6 +159,7 @@ func node(value any) *yaml.Node {
 	case bool:
 		n.Kind, n.Tag, n.Value = yaml.ScalarNode, "!!bool", strconv.FormatBool(v)
 	}
+
 	return n
 }
 

@@ -155,8 +155,10 @@ func Matches(hosts []Host) (parts []Fields) {
 		if len(pieces) > 0 {
 			parts = append(parts, Fields{{"regex", "^(?:" + strings.Join(pieces, "|") + ")$"}})
 		}
+
 		pieces = nil
 	}
+
 	size := 0
 	for _, h := range hosts {
 		switch {
@@ -170,14 +172,18 @@ func Matches(hosts []Host) (parts []Fields) {
 		case len(hosts) == 1 && h.Kind == Suffix:
 			return []Fields{{{"suffix", h.Text}}}
 		}
+
 		piece := h.regex()
 		if size += len(piece) + 1; size > longest {
 			flush()
+
 			size = len(piece)
 		}
+
 		pieces = append(pieces, piece)
 	}
 	flush()
+
 	return parts
 }
 
@@ -193,20 +199,24 @@ func Group(hosts []VHost) []VHost {
 		return cmp.Or(int(x.Kind)-int(y.Kind), longer)
 	})
 	var all []VHost
+
 	same := map[string]int{}
 	for _, v := range hosts {
 		if v.Names[0].Kind != Exact {
 			all = append(all, v)
 			continue
 		}
+
 		key := v.signature()
 		if i, ok := same[key]; ok {
 			all[i].Names = append(all[i].Names, v.Names...)
 			continue
 		}
+
 		same[key] = len(all)
 		all = append(all, v)
 	}
+
 	return all
 }
 
@@ -220,8 +230,10 @@ func Join(tables []Table) []Table {
 			all = append(all, t)
 			continue
 		}
+
 		all[i].Hosts = Group(union(all[i].Hosts, t.Hosts))
 	}
+
 	return all
 }
 
@@ -235,16 +247,19 @@ func union(a, b []VHost) (hosts []VHost) {
 				hosts[i].Routes = append(slices.Clip(hosts[i].Routes), v.Routes...)
 				continue
 			}
+
 			at[key] = len(hosts)
 			hosts = append(hosts, VHost{Names: []Host{h}, Scheme: v.Scheme, Routes: v.Routes, Services: v.Services})
 		}
 	}
+
 	return hosts
 }
 
 func (v *VHost) signature() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %v", v.Scheme, v.Services)
+
 	for _, r := range v.Routes {
 		fmt.Fprintf(&b, "\n%s %v %v %v %v %v %v %v", r.Object, r.Match, r.Unless, r.Do, r.Headers, r.Answers, r.Left, r.Backends)
 	}

@@ -20,6 +20,7 @@ func RE2(pcre string) string {
 		}
 		b.WriteByte(pcre[i])
 	}
+
 	return b.String()
 }
 
@@ -41,6 +42,7 @@ func Beginning(regex string) string {
 	if alternates(regex) {
 		return ""
 	}
+
 	var b []byte
 	for i := 0; i < len(regex); i++ {
 		c := regex[i]
@@ -55,8 +57,10 @@ func Beginning(regex string) string {
 			}
 			return string(b)
 		}
+
 		b = append(b, c)
 	}
+
 	return string(b)
 }
 
@@ -113,6 +117,7 @@ func span(regex string, n int) (from, to int, ok bool) {
 			to = i + 1
 		}
 	})
+
 	return from, to, from >= 0 && to > from
 }
 
@@ -134,12 +139,15 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 	if m == nil {
 		return regex, replacement, false
 	}
+
 	n, _ := strconv.Atoi(m[1] + m[2] + m[3])
 	from, to, ok := span(regex, n)
 	if !ok {
 		return regex, replacement, false
 	}
+
 	body := regex[from+1 : to-1]
+
 	rest := replacement[len(m[0]):]
 	switch body {
 	case ".*", ".*?":
@@ -150,6 +158,7 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 	case ".+", ".+?":
 		// What follows slashes, or all where there is none: one group became two.
 		both := regex[:from] + "(?:/+(.*)|(" + body + "))" + regex[to:]
+
 		for _, text := range more {
 			*text = renumber(*text, n)
 		}
@@ -164,6 +173,7 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 	if !slashFirst(body) {
 		return regex, replacement, false
 	}
+
 	group := strconv.Itoa(n)
 	switch {
 	case strings.HasPrefix(rest, "/"):
@@ -184,15 +194,18 @@ func Filled(regex, replacement string) (full, without string, ok bool) {
 	if m == nil {
 		return "", "", false
 	}
+
 	n, _ := strconv.Atoi(m[1] + m[2])
 	from, to, ok := span(regex, n)
 	if body := regex[max(from, 0):max(to, 0)]; !ok || body != "(.*)" && body != "(.*?)" && !strings.HasSuffix(body, "]*)") {
 		return "", "", false
 	}
+
 	more := "(" + regex[from+1:to-2] + "+)"
 	if strings.HasPrefix(regex[from:], "(.") {
 		more = "([^/]" + regex[from+1:to]
 	}
+
 	return regex[:from] + more + regex[to:], replacement[len(m[0])-1:], true
 }
 
@@ -206,6 +219,7 @@ func EndsInSlash(regex, replacement string) bool {
 	if m == nil {
 		return false
 	}
+
 	n, _ := strconv.Atoi(m[1] + m[2] + m[3])
 	from, _, ok := span(regex, n)
 	return ok && slashBefore.MatchString(regex[:from])
@@ -215,6 +229,7 @@ func EndsInSlash(regex, replacement string) bool {
 func renumber(text string, n int) string {
 	return reference.ReplaceAllStringFunc(text, func(ref string) string {
 		m := reference.FindStringSubmatch(ref)
+
 		k, err := strconv.Atoi(m[1] + m[2] + m[3])
 		switch {
 		case err != nil || k < n:
@@ -255,6 +270,7 @@ func begins(re *syntax.Regexp) bool {
 	case syntax.OpCharClass:
 		return len(re.Rune) == 2 && re.Rune[0] == '/' && re.Rune[1] == '/'
 	}
+
 	return false
 }
 
@@ -293,6 +309,7 @@ func Without(regex string) (rest, excluded string, ok bool) {
 			return "", "", false
 		}
 	}
+
 	end := closing(regex, from)
 	if end < 0 {
 		return "", "", false
@@ -316,7 +333,9 @@ func Without(regex string) (rest, excluded string, ok bool) {
 	if wrong || depth != -open || strings.HasPrefix(after, "*") || strings.HasPrefix(after, "+") || strings.HasPrefix(after, "?") {
 		return "", "", false
 	}
+
 	literal := strings.NewReplacer("(?:", "", "(", "").Replace(strings.TrimPrefix(before, "^"))
+
 	return before + after, "^" + literal + "(?:" + regex[from+3:end-1] + ")", true
 }
 
@@ -333,5 +352,6 @@ func closing(regex string, from int) int {
 			}
 		}
 	})
+
 	return end
 }

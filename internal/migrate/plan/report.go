@@ -58,12 +58,14 @@ func (r *Report) Object(name string) *Object {
 	if r.byName == nil {
 		r.byName, r.seen = map[string]*Object{}, map[string]bool{}
 	}
+
 	o := r.byName[name]
 	if o == nil {
 		o = &Object{Name: name}
 		r.byName[name] = o
 		r.Objects = append(r.Objects, o)
 	}
+
 	return o
 }
 
@@ -101,6 +103,7 @@ func (r *Report) NotOurs(object, path, reason string, args ...any) {
 // Taken says that a pattern came of an object, and which fields it replaces.
 func (r *Report) Taken(object string, fields []string) {
 	o := r.Object(object)
+
 	o.Patterns++
 	for _, f := range fields {
 		if !slices.Contains(o.TakeOut, f) {
@@ -116,6 +119,7 @@ func (r *Report) Finish() {
 		for _, f := range o.Findings {
 			has[f.Kind] = true
 		}
+
 		switch {
 		case has[KindLeft] && o.Patterns > 0:
 			o.State = Part

@@ -28,8 +28,10 @@ func BenchmarkFind(b *testing.B) {
 		if reason != "" {
 			b.Fatal(reason)
 		}
+
 		re := regexp.MustCompile(c.expr)
 		loc := make([]int, 2*(r.Groups()+1))
+
 		m := &regex.Machine{}
 		for what, text := range map[string]string{"fits": c.fits, "misses": c.misses, "long": strings.Repeat(c.misses, 400)} {
 			b.Run(c.name+"/"+what+"/own", func(b *testing.B) {

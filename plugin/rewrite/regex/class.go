@@ -48,6 +48,7 @@ func (c *class) fits(r rune) bool {
 	if c.ranges == nil {
 		return c.set.has(high)
 	}
+
 	for i := 0; i < len(c.ranges); i += 2 {
 		if r <= c.ranges[i+1] {
 			return r >= c.ranges[i]
@@ -85,18 +86,22 @@ func (b *builder) negate() {
 	for i := range b.ascii[:4] {
 		b.ascii[i] = ^b.ascii[i]
 	}
+
 	r := clean(b.other)
 	var others []rune
+
 	next := rune(high)
 	for i := 0; i < len(r); i += 2 {
 		if next < r[i] {
 			others = append(others, next, r[i]-1)
 		}
+
 		next = r[i+1] + 1
 	}
 	if next <= utf8.MaxRune {
 		others = append(others, next, utf8.MaxRune)
 	}
+
 	b.other = others
 }
 
@@ -121,10 +126,12 @@ func clean(r []rune) []rune {
 	// Each pass moves one range to its place: a regex has room for some hundreds.
 	for i := 2; i < len(r); i += 2 {
 		lo, hi := r[i], r[i+1]
+
 		j := i
 		for ; j > 0 && r[j-2] > lo; j -= 2 {
 			r[j], r[j+1] = r[j-2], r[j-1]
 		}
+
 		r[j], r[j+1] = lo, hi
 	}
 
@@ -134,9 +141,11 @@ func clean(r []rune) []rune {
 			r[w-1] = max(r[w-1], r[i+1])
 			continue
 		}
+
 		r[w], r[w+1] = r[i], r[i+1]
 		w += 2
 	}
+
 	return r[:w]
 }
 
@@ -160,6 +169,7 @@ func foldable(lo, hi rune) bool {
 	if lo <= cased[0] && hi >= cased[len(cased)-1] || lo == hi && (lo == kelvin || lo == longS) {
 		return true
 	}
+
 	for i := 0; i < len(cased); i += 2 {
 		if lo <= cased[i+1] && hi >= cased[i] {
 			return false
@@ -175,6 +185,7 @@ func (b *builder) addFolded(lo, hi rune) {
 	b.add(lo, hi)
 	b.add(max(lo, 'A')+'a'-'A', min(hi, 'Z')+'a'-'A')
 	b.add(max(lo, 'a')+'A'-'a', min(hi, 'z')+'A'-'a')
+
 	for _, of := range [...][3]rune{{'K', 'k', kelvin}, {'S', 's', longS}} {
 		if lo <= of[0] && of[0] <= hi || lo <= of[1] && of[1] <= hi || lo <= of[2] && of[2] <= hi {
 			b.add(of[0], of[0])

@@ -15,14 +15,17 @@ func TestFoldable(t *testing.T) {
 			t.Fatalf("%U has another case, %U", r, fold)
 		}
 	}
+
 	for r := rune(0); r < high; r++ {
 		var b builder
 		b.addFolded(r, r)
 		c := b.class()
+
 		want := []rune{r}
 		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 			want = append(want, f)
 		}
+
 		for x := rune(0); x < 0x3000; x++ {
 			has := c.set.has(int(min(x, high))) && (x < high || c.fits(x))
 			if has != slices.Contains(want, x) {
@@ -30,6 +33,7 @@ func TestFoldable(t *testing.T) {
 			}
 		}
 	}
+
 	for _, all := range [][2]rune{{high, utf8.MaxRune}, {cased[0], cased[len(cased)-1]}} {
 		if !foldable(all[0], all[1]) {
 			t.Errorf("%U to %U has all cases of its letters", all[0], all[1])

@@ -30,6 +30,7 @@ func (r *run) end() {
 	if len(r.now) > len(r.best) {
 		r.best = r.now
 	}
+
 	r.now, r.broken = "", true
 }
 

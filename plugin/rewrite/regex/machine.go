@@ -55,10 +55,12 @@ func (m *Machine) Find(r *Regex, steps *int, text string, from int, loc []int) b
 		*steps -= (len(text) - from) >> scanned
 		return false
 	}
+
 	s := state{Machine: m, r: r, text: text, loc: loc, from: from, high: -1, left: *steps}
 	found := s.prepare() && s.search()
 	s.forget()
 	*steps = s.left
+
 	return found && s.left >= 0
 }
 
@@ -74,6 +76,7 @@ func (s *state) prepare() bool {
 	if n := s.rows * s.row; n > len(s.marks) {
 		s.marks = make([]uint32, min(max(2*len(s.marks), n), maxMarks))
 	}
+
 	return true
 }
 
@@ -83,10 +86,12 @@ func (s *state) forget() {
 	if s.high < 0 {
 		return
 	}
+
 	n := (s.high-s.from)>>5 + 1
 	for i := range s.rows {
 		clear(s.marks[i*s.row : i*s.row+n])
 	}
+
 	s.left -= (n*s.rows)>>cleared + s.rows
 }
 
@@ -96,9 +101,11 @@ func (s *state) search() bool {
 		if start = s.next(start); start < 0 {
 			return false
 		}
+
 		for i := range s.loc {
 			s.loc[i] = -1
 		}
+
 		s.left -= len(s.loc) >> cleared
 		if end := s.walk(start); end >= 0 {
 			if len(s.loc) >= 2 {
@@ -109,6 +116,7 @@ func (s *state) search() bool {
 		if start == len(s.text) || s.r.anchored || s.left < 0 {
 			return false
 		}
+
 		start += width(s.text, start)
 	}
 }
@@ -118,6 +126,7 @@ func width(text string, at int) int {
 	if text[at] < utf8.RuneSelf {
 		return 1
 	}
+
 	_, n := utf8.DecodeRuneInString(text[at:])
 	return n
 }
@@ -128,6 +137,7 @@ func (s *state) next(start int) int {
 	if r.anchored || r.first.has(none) && r.first == everything {
 		return start
 	}
+
 	at := start
 	if r.prefix != "" {
 		i := strings.Index(text[at:], r.prefix)
@@ -135,16 +145,20 @@ func (s *state) next(start int) int {
 			s.left -= (len(text) - start) >> scanned
 			return -1
 		}
+
 		s.left -= i >> scanned
 		return at + i
 	}
+
 	for at < len(text) && !r.first.fits(text[at]) {
 		at += width(text, at)
 	}
+
 	s.left -= (at - start) >> scanned
 	if at == len(text) && !r.first.has(none) {
 		return -1
 	}
+
 	return at
 }
 
@@ -154,13 +168,16 @@ func (s *state) marked(mark uint16, at int) bool {
 	if int(mark) > s.rows {
 		return false
 	}
+
 	i := (int(mark)-1)*s.row + (at-s.from)>>5
 	bit := uint32(1) << ((at - s.from) & 31)
 	if s.marks[i]&bit != 0 {
 		return true
 	}
+
 	s.marks[i] |= bit
 	s.high = max(s.high, at)
+
 	return false
 }
 
@@ -168,6 +185,7 @@ func (s *state) marked(mark uint16, at int) bool {
 func (s *state) markRun(mark uint16, at, end int) {
 	s.high = max(s.high, end)
 	base := (int(mark) - 1) * s.row
+
 	from, to := at-s.from, end-s.from
 	for from <= to {
 		word := from >> 5
@@ -175,6 +193,7 @@ func (s *state) markRun(mark uint16, at, end int) {
 		s.marks[base+word] |= ^uint32(0) >> (31 - (last - from)) << (from & 31)
 		from = last + 1
 	}
+
 	s.left -= (end - at) >> (5 + cleared)
 }
 
@@ -189,6 +208,7 @@ func (s *state) stretch(set *set, mark uint16, at int) (end int, again bool) {
 		}
 		return end, false
 	}
+
 	base := (int(mark) - 1) * s.row
 	for {
 		place := end - s.from
@@ -197,6 +217,7 @@ func (s *state) stretch(set *set, mark uint16, at int) (end int, again bool) {
 		if word != 0 {
 			limit = end + bits.TrailingZeros32(word)
 		}
+
 		for end < min(limit, len(text)) && set.fits(text[end]) {
 			end++
 		}
@@ -215,6 +236,7 @@ func (s *state) push(b back) {
 		s.left = -1
 		return
 	}
+
 	s.stack = append(s.stack, b)
 }
 
@@ -223,13 +245,16 @@ func (s *state) push(b back) {
 //nolint:gocyclo // one loop: a call an instruction would take longer than the instruction
 func (s *state) walk(at int) int {
 	text, code, sets := s.text, s.r.code, s.r.sets
+
 	pc := s.r.start
 	for {
 		if s.left--; s.left < 0 {
 			return -1
 		}
+
 		i, here := &code[pc], pc
 		pc = i.x
+
 		ok := false
 		switch i.op {
 		case opMatch:
@@ -244,12 +269,14 @@ func (s *state) walk(at int) int {
 			if ok = len(text)-at >= n && text[at:at+n] == s.r.text[i.arg:int(i.arg)+n]; ok {
 				at += n
 			}
+
 			s.left -= n >> compared
 		case opFold:
 			n := int(i.y)
 			if ok = len(text)-at >= n && equalFold(text[at:at+n], s.r.text[i.arg:int(i.arg)+n]); ok {
 				at += n
 			}
+
 			s.left -= n >> scanned
 		case opSet:
 			if at < len(text) && sets[i.arg].fits(text[at]) {
@@ -267,6 +294,7 @@ func (s *state) walk(at int) int {
 			pc, ok = s.split(i, at)
 		case opSave:
 			s.save(int(i.arg), at)
+
 			ok = true
 		case opAssert:
 			ok = holds(i.arg, text, at)
@@ -287,14 +315,17 @@ func (s *state) wide(c *class, at int) int {
 	if s.text[at] < utf8.RuneSelf {
 		return 1
 	}
+
 	r, n := utf8.DecodeRuneInString(s.text[at:])
 	if c.ranges == nil {
 		return n
 	}
+
 	s.left -= len(c.ranges) >> scanned
 	if !c.fits(r) {
 		return 0
 	}
+
 	return n
 }
 
@@ -306,8 +337,10 @@ func (s *state) run(pc uint16, at int) (end int, ok bool) {
 		if at == len(s.text) || !set.fits(s.text[at]) {
 			return 0, false
 		}
+
 		at += width(s.text, at)
 	}
+
 	end, again := s.stretch(set, i.mark, at)
 	s.left -= (end - at) >> scanned
 	if again && (end == at || i.sure) {
@@ -319,6 +352,7 @@ func (s *state) run(pc uint16, at int) (end int, ok bool) {
 	if !i.sure && end > at {
 		s.push(back{int32(pc), int32(end), int32(at)})
 	}
+
 	return end, !again
 }
 
@@ -329,6 +363,7 @@ func (s *state) split(i *inst, at int) (pc uint16, ok bool) {
 	if at < len(s.text) {
 		next = int(min(s.text[at], high))
 	}
+
 	first, second := s.r.sets[i.a].has(next), s.r.sets[i.b].has(next)
 	if i.mark > 0 && (i.op == opLoop || first && second) && s.marked(i.mark, at) {
 		return 0, false
@@ -339,6 +374,7 @@ func (s *state) split(i *inst, at int) (pc uint16, ok bool) {
 	if second {
 		s.push(back{int32(i.y), int32(at), -1})
 	}
+
 	return i.x, true
 }
 
@@ -350,6 +386,7 @@ func (s *state) save(slot, at int) {
 	if len(s.stack) > 0 {
 		s.push(back{^int32(slot), int32(s.loc[slot]), -1})
 	}
+
 	s.loc[slot] = at
 }
 
@@ -357,6 +394,7 @@ func (s *state) save(slot, at int) {
 func (s *state) back() (pc uint16, at int) {
 	for len(s.stack) > 0 {
 		s.left--
+
 		b := &s.stack[len(s.stack)-1]
 		switch {
 		case b.pc < 0:
@@ -371,8 +409,10 @@ func (s *state) back() (pc uint16, at int) {
 			s.stack = s.stack[:len(s.stack)-1]
 			return pc, at
 		}
+
 		s.stack = s.stack[:len(s.stack)-1]
 	}
+
 	return 0, -1
 }
 
@@ -380,6 +420,7 @@ func (s *state) back() (pc uint16, at int) {
 func (s *state) shorten(b *back) (pc uint16, at int, ok bool) {
 	i := &s.r.code[b.pc]
 	first := &s.r.sets[i.a]
+
 	from, low := int(b.at), int(b.low)
 	for at = from; at > low; {
 		if s.text[at-1] < utf8.RuneSelf {
@@ -393,12 +434,14 @@ func (s *state) shorten(b *back) (pc uint16, at int, ok bool) {
 			break
 		}
 	}
+
 	s.left -= (from - at) >> scanned
 	if ok && at > low {
 		b.at = int32(at)
 	} else {
 		s.stack = s.stack[:len(s.stack)-1]
 	}
+
 	return i.x, at, ok
 }
 
@@ -414,7 +457,9 @@ func holds(what uint16, text string, at int) bool {
 	case assertEndLine:
 		return at == len(text) || text[at] == '\n'
 	}
+
 	before := at > 0 && isWord(text[at-1])
 	after := at < len(text) && isWord(text[at])
+
 	return (before != after) == (what == assertWord)
 }

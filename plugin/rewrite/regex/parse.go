@@ -78,6 +78,7 @@ func (p *parser) fail(what, text string) {
 	if p.reason != "" {
 		return
 	}
+
 	p.reason = what
 	if text != "" && text != p.expr {
 		p.reason += ": " + text
@@ -93,6 +94,7 @@ func (p *parser) rest() string { return p.expr[p.at:] }
 func (p *parser) parse() (root int) {
 	p.names = []string{""}
 	p.open = append(p.open, group{number: -1})
+
 	repeated := -1 // where the repetition right before begins
 	for p.at < len(p.expr) && p.reason == "" {
 		begin := p.at
@@ -108,6 +110,7 @@ func (p *parser) parse() (root int) {
 	if p.reason != "" {
 		return 0
 	}
+
 	return p.close()
 }
 
@@ -145,12 +148,14 @@ func (p *parser) item(repeated int) (isRepeat bool) {
 			p.char('{')
 			return false
 		}
+
 		begin := p.at
 		p.at = end
 		if from < 0 || from > 1000 || to > 1000 || to >= 0 && from > to {
 			p.fail("invalid repeat count", p.expr[begin:end])
 			return false
 		}
+
 		return p.repeat(begin, repeated, from, to)
 	case '\\':
 		p.backslash()
@@ -159,6 +164,7 @@ func (p *parser) item(repeated int) (isRepeat bool) {
 			p.char(r)
 		}
 	}
+
 	return false
 }
 
@@ -169,6 +175,7 @@ func (p *parser) rune() (rune, bool) {
 		p.fail("invalid UTF-8", p.rest())
 		return 0, false
 	}
+
 	p.at += width
 	return r, true
 }
@@ -190,7 +197,9 @@ func (p *parser) add(n node) (id int) {
 	case kindRepeat:
 		n.empty = n.min == 0 || p.nodes[n.subs[0]].empty
 	}
+
 	p.nodes = append(p.nodes, n)
+
 	return len(p.nodes) - 1
 }
 
@@ -272,16 +281,19 @@ func (p *parser) repeat(begin, repeated, from, to int) bool {
 		}
 		return false
 	}
+
 	bottom := p.open[len(p.open)-1].pending
 	if len(p.pending) == bottom {
 		p.fail("missing argument to repetition operator", p.expr[begin:p.at])
 		return false
 	}
+
 	last := &p.pending[len(p.pending)-1]
 	*last = p.add(node{kind: kindRepeat, min: from, max: to, lazy: lazy, subs: []int{*last}})
 	if (from >= 2 || to >= 2) && !p.repeatsAtMost(*last, 1000) {
 		p.fail("invalid repeat count", p.expr[begin:p.at])
 	}
+
 	return true
 }
 
@@ -304,11 +316,13 @@ func (p *parser) repeatsAtMost(id, n int) bool {
 			n /= m
 		}
 	}
+
 	for _, sub := range p.nodes[id].subs {
 		if !p.repeatsAtMost(sub, n) {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -319,6 +333,7 @@ func (p *parser) count() (from, to, end int) {
 	if !ok || s == "" {
 		return 0, 0, 0
 	}
+
 	to = from
 	if s[0] == ',' {
 		s = s[1:]
@@ -335,6 +350,7 @@ func (p *parser) count() (from, to, end int) {
 	if s == "" || s[0] != '}' {
 		return 0, 0, 0
 	}
+
 	return from, to, len(p.expr) - len(s) + 1
 }
 
@@ -351,6 +367,7 @@ func number(s string) (n int, rest string, ok bool) {
 	if n == 1e8 {
 		n = -1
 	}
+
 	return n, s[i:], true
 }
 
@@ -358,6 +375,7 @@ func number(s string) (n int, rest string, ok bool) {
 func (p *parser) sequence() int {
 	g := &p.open[len(p.open)-1]
 	list := p.pending[g.pending:]
+
 	p.pending = p.pending[:g.pending]
 	switch len(list) {
 	case 0:
@@ -365,6 +383,7 @@ func (p *parser) sequence() int {
 	case 1:
 		return list[0]
 	}
+
 	return p.add(node{kind: kindSequence, subs: slices.Clone(list)})
 }
 
@@ -379,6 +398,7 @@ func (p *parser) close() int {
 	if len(p.branch) == g.branch {
 		return last
 	}
+
 	subs := append(slices.Clone(p.branch[g.branch:]), last)
 	p.branch = p.branch[:g.branch]
 	return p.add(node{kind: kindAlternate, subs: subs})
@@ -390,6 +410,7 @@ func (p *parser) endGroup() {
 		p.fail("unexpected )", "")
 		return
 	}
+
 	id := p.close()
 	g := p.open[len(p.open)-1]
 	p.open = p.open[:len(p.open)-1]
@@ -397,6 +418,7 @@ func (p *parser) endGroup() {
 	if g.number >= 0 {
 		id = p.add(node{kind: kindGroup, arg: g.number, subs: []int{id}})
 	}
+
 	p.pending = append(p.pending, id)
 }
 
@@ -406,6 +428,7 @@ func (p *parser) begin(number int, outside flags) {
 		p.fail("has parentheses nested deeper than 100", "")
 		return
 	}
+
 	p.open = append(p.open, group{number, outside, len(p.pending), len(p.branch)})
 }
 

@@ -41,6 +41,7 @@ type assembler struct {
 // calls itself as deep as parentheses nest, as emit does.
 func (p *parser) size(id int) int {
 	n := &p.nodes[id]
+
 	sum, chars := 0, 0
 	for _, sub := range n.subs {
 		sum += p.size(sub)
@@ -48,6 +49,7 @@ func (p *parser) size(id int) int {
 			chars++
 		}
 	}
+
 	switch n.kind {
 	case kindGroup:
 		return 2 + sum
@@ -69,6 +71,7 @@ func (p *parser) size(id int) int {
 		}
 		return n.max*sum + n.max - n.min + 1
 	}
+
 	return 1
 }
 
@@ -86,6 +89,7 @@ func assemble(p *parser, root int) *Regex {
 	if !r.anchored && r.prefix == "" && !r.literal.fold && len(r.literal.text) >= 3 {
 		r.needs = r.literal.text
 	}
+
 	return r
 }
 
@@ -101,6 +105,7 @@ func (a *assembler) set(s *set) uint16 {
 			return uint16(i)
 		}
 	}
+
 	a.sets = append(a.sets, *s)
 	return uint16(len(a.sets) - 1)
 }
@@ -125,6 +130,7 @@ func (a *assembler) emit(id int, next uint16) uint16 {
 		return a.emitSequence(n.subs, next)
 	case kindAlternate:
 		last := len(n.subs) - 1
+
 		rest := a.emit(n.subs[last], next)
 		for i := last - 1; i >= 0; i-- {
 			first := a.emit(n.subs[i], next)
@@ -134,6 +140,7 @@ func (a *assembler) emit(id int, next uint16) uint16 {
 	case kindRepeat:
 		return a.emitRepeat(n, next)
 	}
+
 	return next
 }
 
@@ -151,6 +158,7 @@ func (a *assembler) emitSequence(subs []int, next uint16) uint16 {
 			if n.fold && exact || counts && fold {
 				break
 			}
+
 			fold, exact = fold || n.fold, exact || counts
 			begin--
 		}
@@ -162,6 +170,7 @@ func (a *assembler) emitSequence(subs []int, next uint16) uint16 {
 			next = a.emit(subs[end], next)
 		}
 	}
+
 	return next
 }
 
@@ -173,8 +182,10 @@ func (a *assembler) emitText(chars []int, fold bool, next uint16) uint16 {
 		if fold {
 			r = rune(lower(byte(r)))
 		}
+
 		a.buffer = utf8.AppendRune(a.buffer, r)
 	}
+
 	i := inst{op: opText, arg: uint16(begin), x: next, y: uint16(len(a.buffer) - begin)}
 	switch {
 	case fold:
@@ -183,6 +194,7 @@ func (a *assembler) emitText(chars []int, fold bool, next uint16) uint16 {
 		i.op, i.arg, i.y = opByte, uint16(a.buffer[begin]), 0
 		a.buffer = a.buffer[:begin]
 	}
+
 	return a.add(i)
 }
 
@@ -191,6 +203,7 @@ func (a *assembler) emitClass(number int, next uint16) uint16 {
 	if !c.set.has(high) {
 		return a.add(inst{op: opSet, arg: a.set(&c.set), x: next})
 	}
+
 	a.wide = append(a.wide, *c)
 	return a.add(inst{op: opWide, arg: uint16(len(a.wide) - 1), x: next})
 }
@@ -205,6 +218,7 @@ func (a *assembler) emitRepeat(n *node, next uint16) uint16 {
 		if copies > 0 {
 			copies--
 		}
+
 		next = a.emitLoop(n, sub, next)
 	default:
 		exit := next
@@ -212,9 +226,11 @@ func (a *assembler) emitRepeat(n *node, next uint16) uint16 {
 			next = a.split(a.emit(sub, next), exit, n.lazy)
 		}
 	}
+
 	for range copies {
 		next = a.emit(sub, next)
 	}
+
 	return next
 }
 
@@ -230,18 +246,21 @@ func (a *assembler) emitLoop(n *node, sub int, next uint16) uint16 {
 	if s, ok := a.single(sub); ok && !n.lazy {
 		return a.add(inst{op: opRun, arg: a.set(&s), x: next, y: uint16(min(n.min, 1))})
 	}
+
 	loop := a.add(inst{op: opLoop})
 	body := a.emit(sub, loop)
 	x, y := body, next
 	if n.lazy {
 		x, y = y, x
 	}
+
 	a.code[loop].x, a.code[loop].y = x, y
 	// The first failures to be remembered are those without which an empty round
 	// would be followed by another one.
 	if a.nodes[sub].empty {
 		a.code[loop].sure = true
 	}
+
 	switch {
 	case n.min > 0:
 		return body
@@ -249,6 +268,7 @@ func (a *assembler) emitLoop(n *node, sub int, next uint16) uint16 {
 		// An empty round counts as one: x* is (x+)?.
 		return a.split(body, next, n.lazy)
 	}
+
 	return loop
 }
 
@@ -269,6 +289,7 @@ func (a *assembler) single(id int) (s set, ok bool) {
 		c := &a.classes[n.arg]
 		return c.set, c.ranges == nil
 	}
+
 	return s, false
 }
 
@@ -329,6 +350,7 @@ func (a *assembler) firstOf(i *inst) (s set) {
 			s = set{s[0] & (1 << '\n'), 0, 0, 0, s[4] & (1 << (none & 31))}
 		}
 	}
+
 	return s
 }
 
@@ -348,6 +370,7 @@ func (a *assembler) cannotFail(pc uint16) bool {
 func (a *assembler) decide() {
 	a.first = a.firsts[a.start]
 	once := a.straight()
+
 	var empty, loops, others []uint16
 	for pc := range a.code {
 		switch i := &a.code[pc]; i.op {
@@ -369,6 +392,7 @@ func (a *assembler) decide() {
 			}
 		}
 	}
+
 	a.loops = len(empty)
 	for _, list := range [][]uint16{empty, loops, others} {
 		for _, pc := range list {
@@ -384,19 +408,23 @@ func (a *assembler) decide() {
 //go:noinline
 func (a *assembler) straight() []bool {
 	once := make([]bool, len(a.code))
+
 	again := make([]bool, len(a.code))
 	for pc := range a.code {
 		if i := &a.code[pc]; i.op == opLoop {
 			again[max(i.x, i.y)] = true
 		}
 	}
+
 	anchored := false
 	for pc := a.start; ; pc = a.code[pc].x {
 		i := &a.code[pc]
 		if again[pc] {
 			return once
 		}
+
 		anchored = anchored || i.op == opAssert && i.arg == assertBegin
+
 		once[pc] = anchored
 		switch {
 		case i.op == opMatch || i.op == opSplit || i.op == opLoop:

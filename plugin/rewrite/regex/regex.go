@@ -41,10 +41,12 @@ func Compile(expr string, fold bool) (*Regex, string) {
 	if len(expr) > MaxText {
 		return nil, "has " + strconv.Itoa(len(expr)) + " bytes, the limit is " + strconv.Itoa(MaxText)
 	}
+
 	p := parser{expr: expr}
 	if fold {
 		p.flags = flagFold
 	}
+
 	root := p.parse()
 	if p.reason != "" {
 		return nil, p.reason
@@ -52,8 +54,10 @@ func Compile(expr string, fold bool) (*Regex, string) {
 	if size := p.size(root); size > MaxProgram {
 		return nil, "compiles to " + strconv.Itoa(size) + " instructions, the limit is " + strconv.Itoa(MaxProgram) + ": use smaller repeat counts"
 	}
+
 	r := assemble(&p, root)
 	r.size = p.size(root)
+
 	return r, ""
 }
 
@@ -82,6 +86,7 @@ func Quote(text string) string {
 		if strings.IndexByte(`\.+*?()|[]{}^$`, text[i]) >= 0 {
 			quoted = append(quoted, '\\')
 		}
+
 		quoted = append(quoted, text[i])
 	}
 	return string(quoted)
@@ -112,5 +117,6 @@ func (m *Machine) Next(r *Regex, steps *int, text string, w *Walk, loc []int) bo
 			return true
 		}
 	}
+
 	return false
 }

@@ -18,6 +18,7 @@ const plenty = 1 << 40
 // leftmost match with its groups, without them, and every match.
 func same(t *testing.T, m *regex.Machine, r *regex.Regex, re *regexp.Regexp, text string) {
 	t.Helper()
+
 	loc := make([]int, 2*(r.Groups()+1))
 	steps := plenty
 	want := re.FindStringSubmatchIndex(text)
@@ -31,6 +32,7 @@ func same(t *testing.T, m *regex.Machine, r *regex.Regex, re *regexp.Regexp, tex
 	if found := m.Find(r, &steps, text, 0, nil); found != (want != nil) {
 		t.Fatalf("%q matches %q: %v, want %v", re, text, found, want != nil)
 	}
+
 	literal, fold, begins := r.Literal()
 	if want != nil {
 		match := text[want[0]:want[1]]
@@ -41,6 +43,7 @@ func same(t *testing.T, m *regex.Machine, r *regex.Regex, re *regexp.Regexp, tex
 			t.Fatalf("%q matches %q, which lacks %q (without case: %v, at the beginning: %v)", re, text, literal, fold, begins)
 		}
 	}
+
 	var all [][]int
 	for w := (regex.Walk{}); m.Next(r, &steps, text, &w, loc); {
 		all = append(all, slices.Clone(loc))
@@ -73,6 +76,7 @@ func leftOut(reason string) bool {
 // compare compiles an expression both ways and compares what is found in texts.
 func compare(t *testing.T, m *regex.Machine, expr string, texts ...string) bool {
 	t.Helper()
+
 	r, reason := regex.Compile(expr, false)
 	re, err := regexp.Compile(expr)
 	if reason != "" {
@@ -87,9 +91,11 @@ func compare(t *testing.T, m *regex.Machine, expr string, texts ...string) bool 
 	if !slices.Equal(r.Names(), re.SubexpNames()) {
 		t.Fatalf("%q: names %q, want %q", expr, r.Names(), re.SubexpNames())
 	}
+
 	for _, text := range texts {
 		same(t, m, r, re, text)
 	}
+
 	return true
 }
 
@@ -104,6 +110,7 @@ func FuzzRegex(f *testing.F) {
 			f.Add(expr, text)
 		}
 	}
+
 	m := &regex.Machine{}
 	f.Fuzz(func(t *testing.T, expr, text string) {
 		if len(expr) <= 200 && len(text) <= 500 {
@@ -120,6 +127,7 @@ func randomRegex(random *rand.Rand, depth int) (expr string) {
 		`[a-\x{10fffe}]`, `[^\x{10ffff}]`, `[\x00-a]`, "(?:ab|ba)", "(?:aab|ab)", "()", "(?:)", `\b`, `\B`, "^", "$", "(?m:^)", "(?m:$)", `\w`, `\W`, `(?i:\w)`, `(?i:\W)`, `[[:^alpha:]]`, `é|a`, `[é-ü]`,
 	}
 	repeats := []string{"", "", "", "", "", "*", "*", "+", "+", "?", "{2}", "{0,2}", "*?", "+?", "??", "{1,}", "{2,}?", "{0}", "{1,3}?"}
+
 	switch random.IntN(4) {
 	case 0:
 		pieces = pieces[:3+random.IntN(4)]
@@ -129,6 +137,7 @@ func randomRegex(random *rand.Rand, depth int) (expr string) {
 	if random.IntN(5) == 0 {
 		expr = []string{"^", "^", "^", "^^", "^*", "(?m)^", "(?i)", "(?U)", "(?s)"}[random.IntN(9)]
 	}
+
 	for range 1 + random.IntN(4) {
 		piece := pieces[random.IntN(len(pieces))]
 		if depth > 0 && random.IntN(3) == 0 {
@@ -137,6 +146,7 @@ func randomRegex(random *rand.Rand, depth int) (expr string) {
 		if random.IntN(2) == 0 {
 			piece = []string{"(", "(?:", "(", "(?:", "(?i:", "(?U:"}[random.IntN(6)] + piece + ")"
 		}
+
 		expr += piece + repeats[random.IntN(len(repeats))]
 		if random.IntN(6) == 0 {
 			expr += "|"
@@ -145,11 +155,13 @@ func randomRegex(random *rand.Rand, depth int) (expr string) {
 	if random.IntN(5) == 0 {
 		expr += []string{"$", "$", "$", "()$", "$$", "$a", "$*", "(?m:$)"}[random.IntN(8)]
 	}
+
 	return expr
 }
 
 func randomText(random *rand.Rand) (text string) {
 	pieces := []string{"a", "a", "b", "b", "A", "B", "/", "k", "s", "K", "S", "\u212a", "\u017f", "é", "\u0080", "\u0081", "\u0082", "\x7f", "\x80", "\xff", "\ufffd", "\x00", "\n", "1", "\xe2\x84", "\U0010ffff"}
+
 	n := 2 + random.IntN(4)*(len(pieces)-2)/3
 	for range random.IntN(14) {
 		text += pieces[random.IntN(n)]
@@ -161,12 +173,14 @@ func randomText(random *rand.Rand) (text string) {
 func TestRandom(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, uint64(*seed)))
 	m := &regex.Machine{}
+
 	taken := 0
 	for range *rounds {
 		expr := randomRegex(random, 2)
 		if len(expr) > 300 {
 			continue
 		}
+
 		texts := make([]string, 8)
 		for i := range texts {
 			texts[i] = randomText(random)

@@ -27,6 +27,7 @@ func bound(r *regex.Regex, text string) int { return 16 + 4*(r.Size()+4)*(len(te
 // same or says that they were not enough.
 func boundHolds(t *testing.T, m *regex.Machine, r *regex.Regex, expr, text string) {
 	t.Helper()
+
 	loc, cut := make([]int, 2*(r.Groups()+1)), make([]int, 2*(r.Groups()+1))
 	steps := plenty
 	found := m.Find(r, &steps, text, 0, loc)
@@ -34,8 +35,10 @@ func boundHolds(t *testing.T, m *regex.Machine, r *regex.Regex, expr, text strin
 	if most := bound(r, text); used > most {
 		t.Fatalf("%q on %.60q (%d bytes) takes %d steps, want at most %d", expr, text, len(text), used, most)
 	}
+
 	for _, left := range []int{0, used / 3, used - 1, used, used + 1} {
 		steps := left
+
 		got := m.Find(r, &steps, text, 0, cut)
 		switch {
 		case left >= used && (got != found || steps < 0):
@@ -52,6 +55,7 @@ func FuzzSteps(f *testing.F) {
 	for _, h := range hostile {
 		f.Add(h.expr, h.text[:min(len(h.text), 40)], 20)
 	}
+
 	m := &regex.Machine{}
 	f.Fuzz(func(t *testing.T, expr, text string, times int) {
 		if len(expr) > 100 || len(text) > 50 || times < 0 || times > 40 {
@@ -65,6 +69,7 @@ func FuzzSteps(f *testing.F) {
 
 func TestStepsAreBounded(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, uint64(*seed)))
+
 	m := &regex.Machine{}
 	for range *rounds / 4 {
 		expr := randomRegex(random, 2)
@@ -83,8 +88,10 @@ func TestBudgetEnds(t *testing.T) {
 		if reason != "" {
 			t.Fatal(reason)
 		}
+
 		loc := make([]int, 2*(r.Groups()+1))
 		const budget = 100_000
+
 		steps, found := budget, 0
 		for w := (regex.Walk{}); m.Next(r, &steps, h.text, &w, loc); {
 			found++

@@ -17,6 +17,7 @@ func (p *parser) parenthesis() {
 		p.capture("")
 		return
 	}
+
 	switch {
 	case strings.HasPrefix(s, "(?<=") || strings.HasPrefix(s, "(?<!"):
 		p.fail("invalid or unsupported Perl syntax", s[:4])
@@ -41,8 +42,10 @@ func (p *parser) named(n int) {
 		p.fail("invalid named capture", s)
 		return
 	}
+
 	name := s[n:end]
 	p.valid(name)
+
 	ok := name != ""
 	for i := 0; i < len(name); i++ {
 		ok = ok && (name[i] == '_' || isAlnum(rune(name[i])))
@@ -52,6 +55,7 @@ func (p *parser) named(n int) {
 		p.hint("a name is made of letters, digits and _")
 		return
 	}
+
 	p.at += end + 1
 	p.capture(name)
 }
@@ -64,6 +68,7 @@ func (p *parser) valid(s string) {
 			p.fail("invalid UTF-8", s[i:])
 			return
 		}
+
 		i += width
 	}
 }
@@ -76,12 +81,14 @@ func isAlnum(r rune) bool { return '0' <= r && r <= '9' || isLetter(r) && r < 0x
 func (p *parser) perlFlags() {
 	begin, now := p.at, p.flags
 	p.at += 2
+
 	minus, any := false, false
 	for p.at < len(p.expr) {
 		r, ok := p.rune()
 		if !ok {
 			return
 		}
+
 		flag := flags(0)
 		switch r {
 		case 'i':
@@ -93,6 +100,7 @@ func (p *parser) perlFlags() {
 		case 'U':
 			flag = flagReverse
 		}
+
 		switch {
 		case flag != 0 && minus:
 			now, any = now&^flag, true
@@ -172,6 +180,7 @@ func (p *parser) backslash() {
 // literal reads what stands between \Q and \E.
 func (p *parser) literal() {
 	text, _, closed := strings.Cut(p.rest(), `\E`)
+
 	end := p.at + len(text)
 	for p.at < end {
 		r, ok := p.rune()
@@ -199,6 +208,7 @@ func (p *parser) group(b *builder) bool {
 		p.hint("write the characters, as in [A-Za-zÀ-ÿ], or all but those that may not be there, as in [^/]")
 		return true
 	}
+
 	for _, g := range perlGroups {
 		if s[1]|0x20 == g.letter {
 			b.addGroup(g.ranges, p.flags&flagFold != 0, s[1] != g.letter)
@@ -206,6 +216,7 @@ func (p *parser) group(b *builder) bool {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -219,10 +230,12 @@ func (p *parser) escape() (rune, bool) {
 		p.fail("trailing backslash at end of expression", "")
 		return 0, false
 	}
+
 	c, ok := p.rune()
 	if !ok {
 		return 0, false
 	}
+
 	octal := func() bool { return p.at < len(p.expr) && '0' <= p.expr[p.at] && p.expr[p.at] <= '7' }
 	switch {
 	case c < utf8.RuneSelf && !isAlnum(c):
@@ -245,6 +258,7 @@ func (p *parser) escape() (rune, bool) {
 	}
 	p.fail("invalid escape sequence", p.expr[begin:p.at])
 	p.escapeHint(c)
+
 	return 0, false
 }
 
@@ -255,6 +269,7 @@ func (p *parser) hex() (r rune, ok bool) {
 	if p.at == len(p.expr) {
 		return 0, false
 	}
+
 	c, ok := p.rune()
 	if !ok {
 		return 0, false
@@ -264,6 +279,7 @@ func (p *parser) hex() (r rune, ok bool) {
 		x, y := unhex(c), unhex(d)
 		return x*16 + y, ok && x >= 0 && y >= 0
 	}
+
 	for digits := 0; p.at < len(p.expr); digits++ {
 		if c, ok = p.rune(); !ok {
 			return 0, false
@@ -271,11 +287,13 @@ func (p *parser) hex() (r rune, ok bool) {
 		if c == '}' {
 			return r, digits > 0
 		}
+
 		v := unhex(c)
 		if r = r*16 + v; v < 0 || r > utf8.MaxRune {
 			return 0, false
 		}
 	}
+
 	return 0, false
 }
 
@@ -313,6 +331,7 @@ func (p *parser) bracket() {
 	if negated {
 		p.at++
 	}
+
 	var b builder
 	for first := true; p.reason == ""; first = false {
 		if strings.HasPrefix(p.rest(), "]") && !first {
@@ -338,10 +357,12 @@ func (p *parser) posix(b *builder) bool {
 	if len(s) < 3 || s[:2] != "[:" {
 		return false
 	}
+
 	end := strings.Index(s[2:], ":]")
 	if end < 0 {
 		return false
 	}
+
 	name, negated := strings.CutPrefix(s[2:2+end], "^")
 	for _, g := range posixGroups {
 		if g.name == name {
@@ -351,6 +372,7 @@ func (p *parser) posix(b *builder) bool {
 		}
 	}
 	p.fail("invalid character class range", s[:end+4])
+
 	return true
 }
 
@@ -368,6 +390,7 @@ func (p *parser) classRange(b *builder, whole string) {
 			return
 		}
 	}
+
 	switch {
 	case !ok:
 	case p.flags&flagFold == 0:
