@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 )
@@ -39,7 +42,7 @@ func plain(contender, string, string, work) ([]map[string]any, []envoy.Filter) {
 
 func wasm(c contender, modules, _ string, w work) ([]map[string]any, []envoy.Filter) {
 	filter := envoy.Wasm(envoy.Plugin{
-		Name: c.name, PluginName: "bench", Module: filepath.Join(modules, c.module), Configuration: w.configuration(),
+		Name: c.name, PluginName: "bench", Module: c.file(modules), Configuration: w.configuration(),
 	})
 	filter.Static = true
 	return nil, []envoy.Filter{filter}
@@ -76,6 +79,45 @@ var contenders = []contender{
 		about: "as its author would build it: not trimmed, optimised for size, its log not written"},
 	{name: logging, module: "seed.wasm", build: wasm,
 		about: "trimmed, and its two lines a request written to Envoy's log at Istio's default level"},
+}
+
+// otherBuild marks what is told of another build of the filter.
+const otherBuild = "another build of this project"
+
+// addBuild takes NAME=FILE: another build of the filter, which does the same work beside this one.
+func addBuild(text string) error {
+	name, file, ok := strings.Cut(text, "=")
+	if !ok || name == "" || slices.Contains(everybody(), name) {
+		return fmt.Errorf("%q: want NAME=FILE, with a name that no other contender has", text)
+	}
+
+	// Whatever is no path from the root would be looked for in the folder of modules.
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	contenders = append(contenders, contender{name: name, module: file, build: wasm, about: otherBuild})
+
+	return nil
+}
+
+func otherBuilds() (names []string) {
+	for _, c := range contenders {
+		if c.about == otherBuild {
+			names = append(names, c.name)
+		}
+	}
+
+	return names
+}
+
+// file is where a contender's module lies.
+func (c contender) file(modules string) string {
+	if filepath.IsAbs(c.module) {
+		return c.module
+	}
+
+	return filepath.Join(modules, c.module)
 }
 
 func find(name string) contender {

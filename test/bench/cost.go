@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -83,7 +82,7 @@ func (b *bench) costs(ctx context.Context, rounds int) ([]costs, error) {
 		}
 		if c.module != "" {
 			var err error
-			if k.Size, k.Compressed, err = sizes(filepath.Join(b.modules, c.module)); err != nil {
+			if k.Size, k.Compressed, err = sizes(c.file(b.modules)); err != nil {
 				return nil, err
 			}
 		}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -46,24 +45,29 @@ func profiles() map[string]profile {
 	}
 	return map[string]profile{
 		"quick": {scenarios: []scenario{
-			seedScenario(everybody, 8, 35*time.Second),
-			noMatchScenario(25 * time.Second),
+			seedScenario(everybody(), 8, 35*time.Second),
+			noMatchScenario(general(), 25*time.Second),
 			manyScenario("mixed", []string{ours}, []int{1, 1000}, 15*time.Second),
 		}},
+		"builds": {scenarios: []scenario{
+			seedScenario(between(), 8, 30*time.Second),
+			noMatchScenario(between(), 30*time.Second),
+			manyScenario("mixed", append([]string{ours}, otherBuilds()...), []int{1, 1000}, 20*time.Second),
+		}},
 		"normal": {scenarios: append([]scenario{
-			seedScenario(everybody, 8, 50*time.Second),
-			noMatchScenario(40 * time.Second),
+			seedScenario(everybody(), 8, 50*time.Second),
+			noMatchScenario(general(), 40*time.Second),
 			headersScenario(25 * time.Second),
 			fortyScenario(25 * time.Second),
-			seedScenario(withoutLogs, 1000, 40*time.Second),
+			seedScenario(withoutLogs(), 1000, 40*time.Second),
 			manyScenario("mixed", inPatterns, counts, 70*time.Second),
 		}, kinds([]string{ours}, 15)...), latency: 6 * time.Second, costs: 3},
 		"full": {scenarios: append([]scenario{
-			seedScenario(everybody, 8, 120*time.Second),
-			noMatchScenario(120 * time.Second),
+			seedScenario(everybody(), 8, 120*time.Second),
+			noMatchScenario(general(), 120*time.Second),
 			headersScenario(90 * time.Second),
 			fortyScenario(90 * time.Second),
-			seedScenario(everybody, 1000, 120*time.Second),
+			seedScenario(everybody(), 1000, 120*time.Second),
 			manyScenario("mixed", inPatterns, counts, 240*time.Second),
 		}, kinds(inPatterns, 240)...), latency: 60 * time.Second, costs: 9},
 	}
@@ -75,7 +79,8 @@ func main() {
 	flag.StringVar(&b.envoy, "envoy", "", "program")
 	flag.StringVar(&b.modules, "modules", "", "folder of the modules to compare")
 	flag.StringVar(&b.out, "out", "", "folder for the results, made where it is missing")
-	flag.StringVar(&name, "profile", "", "quick, normal or full")
+	flag.StringVar(&name, "profile", "", "quick, normal, full or builds")
+	flag.Func("build", "NAME=FILE: another build of the filter, measured beside this one; may be repeated", addBuild)
 	flag.StringVar(&command, "command", "", "what to name as the command in the results")
 	soakFile := flag.String("soak", "", "rules and requests of a soak, instead of a profile")
 	requests := flag.Int("requests", 10_000_000, "how many a soak sends")
@@ -95,7 +100,7 @@ func main() {
 	}
 	p, ok := profiles()[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "-profile %q: want quick, normal or full\n", name)
+		fmt.Fprintf(os.Stderr, "-profile %q: want quick, normal, full or builds\n", name)
 		os.Exit(2)
 	}
 	if err := b.main(ctx, p, command); err != nil {
@@ -125,7 +130,7 @@ func (b *bench) main(ctx context.Context, p profile, command string) (err error)
 	}
 	if p.latency > 0 {
 		fmt.Fprintf(os.Stderr, "latency at %d requests a second\n", rate)
-		if r.Latency, err = b.latency(ctx, seedScenario(withoutLogs, 8, 0), p.latency); err != nil {
+		if r.Latency, err = b.latency(ctx, seedScenario(withoutLogs(), 8, 0), p.latency); err != nil {
 			return err
 		}
 	}
@@ -144,7 +149,7 @@ func (b *bench) prepare(p profile) error {
 	var missing []string
 	for _, c := range contenders {
 		if c.module != "" {
-			if _, err := os.Stat(filepath.Join(b.modules, c.module)); err != nil {
+			if _, err := os.Stat(c.file(b.modules)); err != nil {
 				missing = append(missing, err.Error())
 			}
 		}

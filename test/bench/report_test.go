@@ -27,7 +27,7 @@ func made(over map[string]float64) report {
 	of := func(t target) float64 { return over[t.contender.name] }
 	var r report
 	for _, s := range []scenario{
-		seedScenario(everybody, 8, 0), manyScenario("mixed", inPatterns, counts, 0),
+		seedScenario(everybody(), 8, 0), manyScenario("mixed", inPatterns, counts, 0),
 	} {
 		r.Scenarios = append(r.Scenarios, conclude(s, fabricated(s, of), 250))
 	}

@@ -52,18 +52,28 @@ var seedWork = work{
 }
 
 // everybody is every contender.
-var everybody = func() (names []string) {
+func everybody() (names []string) {
 	for _, c := range contenders {
 		names = append(names, c.name)
 	}
+
 	return names
-}()
+}
 
 // withoutLogs leaves out whoever writes a log for each request.
-var withoutLogs = slices.DeleteFunc(slices.Clone(everybody), func(name string) bool { return name == logging })
+func withoutLogs() []string {
+	return slices.DeleteFunc(everybody(), func(name string) bool { return name == logging })
+}
 
 // general are the contenders that can do any work.
-var general = []string{baseline, baselineAgain, native, empty, emptyDefault, ours, sdkStreams, lua, rust}
+func general() []string {
+	return append([]string{baseline, baselineAgain, native, empty, emptyDefault, ours, sdkStreams, lua, rust}, otherBuilds()...)
+}
+
+// between are the contenders where builds of the filter are compared.
+func between() []string {
+	return append([]string{baseline, baselineAgain, empty, ours, lua, rust}, otherBuilds()...)
+}
 
 func side(names []string, w work, r request, becomes string) []target {
 	var list []target
@@ -86,12 +96,12 @@ func seedScenario(names []string, connections int, during time.Duration) scenari
 	return s
 }
 
-func noMatchScenario(during time.Duration) scenario {
+func noMatchScenario(names []string, during time.Duration) scenario {
 	w := work{patterns: seedWork.patterns}
 	r := request{"/apple/418", browser}
 	return scenario{
 		name: "no-match", short: "no match", title: "No pattern matches, nothing to do: one regex on the path", connections: 8, during: during,
-		targets: side(general, w, r, r.path),
+		targets: side(names, w, r, r.path),
 	}
 }
 
@@ -106,7 +116,7 @@ func headersScenario(during time.Duration) scenario {
 	r := request{"/apple/418", append([][2]string{{"x-debug", "1"}, {"x-env", "test"}}, browser...)}
 	return scenario{
 		name: "headers", short: "five header operations", title: "Five header operations, no pattern", connections: 8, during: during,
-		targets: side(general, w, r, r.path),
+		targets: side(general(), w, r, r.path),
 	}
 }
 
@@ -117,7 +127,7 @@ func fortyScenario(during time.Duration) scenario {
 	}
 	return scenario{
 		name: "forty", short: "a request of 40 headers", title: "The seed's scenario, a request of 40 headers", connections: 8, during: during,
-		targets: side(general, seedWork, r, "/status/418"),
+		targets: side(general(), seedWork, r, "/status/418"),
 	}
 }
 
