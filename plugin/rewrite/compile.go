@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,10 +26,15 @@ type Rules struct {
 	index         *index // nil where a walk over all patterns is as good
 	onResponse    bool   // there are patterns on the response
 	idleRequest   bool   // nothing is to be done on requests
+	bareRequest   bool   // nothing is to be done on those on which no pattern acts
 	blindRequest  bool   // no request header's presence or value matters to the operations
 	blindResponse bool   // the same of responses
 	wantsAll      bool   // every request needs more than its path
 	locSize       int    // numbers of the largest match of a regex
+
+	// What becomes of every response whose request left nothing to remember, or
+	// nil where a pass has to find that out.
+	fixedResponse *Outcome
 }
 
 // Revision is the configuration's revision, or "".
@@ -197,6 +203,7 @@ func (r *Rules) plan() {
 	for _, ref := range r.response.refs {
 		r.idleRequest = r.idleRequest && ref.late()
 	}
+	r.bareRequest = r.idleRequest
 	for i := range r.patterns {
 		p := &r.patterns[i]
 		if p.mode == disabled {
@@ -224,6 +231,9 @@ func (r *Rules) plan() {
 	}
 	if r.blindResponse {
 		r.response.edits = r.constant(&r.response)
+	}
+	if r.response.edits != nil || len(r.response.ops) == 0 {
+		r.fixedResponse = &Outcome{Edits: slices.Clip(r.response.edits)}
 	}
 }
 

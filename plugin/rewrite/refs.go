@@ -131,7 +131,9 @@ func (s *Scratch) allowance() int {
 // store hands the stream what it keeps, and tells whether it fits.
 func (s *Scratch) store() bool {
 	stream, n := s.stream, len(s.keeping)
-	s.release(stream)
+	if n == 0 {
+		return true // request has released what was kept before
+	}
 	if n > s.allowance() {
 		return false
 	}

@@ -7,10 +7,6 @@ import (
 
 func (s *Scratch) response() {
 	r := s.rules
-	if len(s.stream.kept) == 0 && r.response.edits != nil {
-		s.out.Edits = append(s.out.Edits, r.response.edits...)
-		return
-	}
 	top := s.walk()
 	if len(r.response.ops) > 0 {
 		vals := []val(nil)

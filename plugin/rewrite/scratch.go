@@ -32,6 +32,8 @@ type Scratch struct {
 	// it is used up.
 	searcher
 
+	rested bool // nothing is left of a pass
+
 	// Of the pass at hand.
 	stream *Stream
 	rules  *Rules
@@ -86,37 +88,67 @@ func NewScratch(arena []byte) *Scratch {
 // begin starts a pass.
 func (s *Scratch) begin(stream *Stream, src Source) {
 	s.rest()
+	s.rested = false
 	s.stream, s.rules, s.src = stream, stream.rules, src
 	if n := s.rules.locSize; cap(s.locBuf) < n {
 		s.locBuf, s.ownBuf = make([]int, 0, n), make([]int, 0, n)
 	}
 }
 
-// rest forgets the pass that was and gives back what was large about it.
+// rest forgets the pass that was and gives back what was large about it. Most
+// requests were small, and meet a Scratch that rests already.
 func (s *Scratch) rest() {
-	if cap(s.arena) > max(cap(s.idle), idleArena) {
-		s.arena = s.idle
+	if s.rested {
+		return
+	}
+	s.rested = true
+
+	if s.hoards() {
+		s.giveBack()
 	}
 	s.stream, s.src, s.arrived = nil, nil, nil
 	s.failed, s.loaded, s.long = false, false, 0
-	s.out = Outcome{Edits: emptied(s.out.Edits), Counts: emptied(s.out.Counts), Acted: emptied(s.out.Acted)}
-	s.list = fieldList{items: emptied(s.list.items), touched: emptied(s.list.touched)}
-	s.saved = fieldList{items: emptied(s.saved.items), touched: emptied(s.saved.touched)}
-	s.answered = fieldList{items: emptied(s.answered.items), touched: emptied(s.answered.touched)}
-	s.arena, s.vals, s.acted, s.keeping = s.arena[:0], emptied(s.vals), emptied(s.acted), emptied(s.keeping)
-	s.texts, s.edited, s.params = emptied(s.texts), emptied(s.edited), emptied(s.params)
-	s.candidates, s.captures, s.answers = emptied(s.candidates), emptied(s.captures), emptied(s.answers)
+
+	// Field by field: a struct that is set as a whole is copied by the host.
+	s.out.Edits, s.out.Counts, s.out.Acted, s.out.Answer = s.out.Edits[:0], s.out.Counts[:0], s.out.Acted[:0], nil
+	s.list.empty()
+	s.saved.empty()
+	s.answered.empty()
+	s.arena, s.vals, s.acted, s.keeping = s.arena[:0], s.vals[:0], s.acted[:0], s.keeping[:0]
+	s.texts, s.edited, s.params = s.texts[:0], s.edited[:0], s.params[:0]
+	s.candidates, s.captures, s.answers = s.candidates[:0], s.captures[:0], s.answers[:0]
+
+	// Strings of the pass would keep their text alive.
 	s.hasHost, s.hasBareHost, s.host, s.hostWas, s.bareHost = false, false, "", "", ""
-	s.target, s.received = target{}, target{}
-	s.pathArrived, s.queryArrived = knownTraits{}, knownTraits{}
+	s.path, s.query, s.hasQuery = "", "", false
+	s.received.path, s.received.query, s.received.hasQuery = "", "", false
+	s.pathArrived.known, s.queryArrived.known = false, false
 }
 
-// emptied gives a list back without entries, and without memory where it was long.
-func emptied[T any](list []T) []T {
-	if cap(list) > idleItems {
-		return nil
-	}
-	return list[:0]
+func (l *fieldList) empty() {
+	l.items, l.touched, l.blind = l.items[:0], l.touched[:0], false
+}
+
+// hoards tells whether any list has grown long.
+func (s *Scratch) hoards() bool {
+	items := max(cap(s.list.items), cap(s.saved.items), cap(s.answered.items),
+		cap(s.list.touched), cap(s.saved.touched), cap(s.answered.touched))
+	out := max(cap(s.out.Edits), cap(s.out.Counts), cap(s.out.Acted), cap(s.acted), cap(s.keeping))
+	values := max(cap(s.vals), cap(s.texts), cap(s.edited), cap(s.params), cap(s.candidates), cap(s.captures), cap(s.answers))
+
+	return max(items, out, values) > idleItems || cap(s.arena) > max(cap(s.idle), idleArena)
+}
+
+// giveBack drops the memory of all lists: whoever made one long has paid for the
+// others' next beginning.
+//
+//go:noinline
+func (s *Scratch) giveBack() {
+	s.out = Outcome{}
+	s.list, s.saved, s.answered = fieldList{}, fieldList{}, fieldList{}
+	s.arena, s.vals, s.acted, s.keeping = s.idle, nil, nil, nil
+	s.texts, s.edited, s.params = nil, nil, nil
+	s.candidates, s.captures, s.answers = nil, nil, nil
 }
 
 // spend takes steps from the budget and tells whether there were enough.

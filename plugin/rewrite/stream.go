@@ -63,6 +63,11 @@ func (t *Stream) Left() int { return t.steps }
 // Response decides what happens to a response: the upstream's, the filter's
 // own, or the proxy's.
 func (t *Stream) Response(src Source) *Outcome {
+	// Most responses need no pass.
+	if fixed := t.rules.fixedResponse; fixed != nil && len(t.kept) == 0 {
+		return fixed
+	}
+
 	s := t.scratch
 	s.begin(t, src)
 	s.steps = max(t.steps, Budget/8)
@@ -117,9 +122,17 @@ func (s *Scratch) tryAll() {
 // findCandidates names the patterns that may match the current path.
 func (s *Scratch) findCandidates() {
 	if s.rules.index != nil && s.stream.Trace == nil {
-		s.spend(len(s.path) >> 1)
-		s.candidates = s.rules.index.candidates(s.path, s.candidates[:0])
+		s.lookUp()
 	}
+}
+
+// lookUp asks the index. Its set of patterns is large, so it is apart from those
+// who have no index.
+//
+//go:noinline
+func (s *Scratch) lookUp() {
+	s.spend(len(s.path) >> 1)
+	s.candidates = s.rules.index.candidates(s.path, s.candidates[:0])
 }
 
 // next gives the first pattern from i on that is worth a test.
@@ -280,6 +293,9 @@ func (s *Scratch) finish() {
 		return
 	}
 	r := s.rules
+	if r.bareRequest && len(s.out.Acted) == 0 && s.out.Answer == nil {
+		return
+	}
 	if needsRequest(r.response.refs) {
 		s.keep(TopLevel, 0, r.response.refs)
 	}
