@@ -89,6 +89,38 @@ func (f *clusterFlags) readCluster(ctx context.Context, name string) (*input.Inp
 	return in, nil
 }
 
+// everywhere is the namespace of routes that means all of them.
+const everywhere = "*"
+
+// readRoutes reads the routes in a namespace of a cluster, as cluster:shop names
+// it, or in all of them.
+func (f *clusterFlags) readRoutes(ctx context.Context, name string) ([]map[string]any, error) {
+	config, namespace, err := f.connect()
+	if err != nil {
+		return nil, err
+	}
+	switch named := strings.TrimPrefix(name, clusterPrefix); named {
+	case "":
+	case everywhere:
+		namespace = ""
+	default:
+		namespace = named
+	}
+	cluster, err := status.Connect(config, status.Options{Namespace: namespace, Timeout: f.timeout})
+	if err != nil {
+		return nil, err
+	}
+	list, err := cluster.Routes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	objects := make([]map[string]any, 0, len(list))
+	for i := range list {
+		objects = append(objects, list[i].Object)
+	}
+	return objects, nil
+}
+
 // ask gives the cluster that is asked; options are completed by what the flags say.
 func (f *clusterFlags) ask(options *status.Options) (*status.Cluster, error) {
 	config, namespace, err := f.connect()

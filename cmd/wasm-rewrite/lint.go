@@ -36,7 +36,8 @@ func newLint() *cobra.Command {
 ` + about.String() + `
 ` + "`lint --explain CHECK`" + ` says more of one. The exit code is 1 where something at least as bad as --fail-on was found.`,
 		Example: `  wasm-rewrite lint rules.yaml
-  wasm-rewrite lint environments/* --fail-on error`,
+  wasm-rewrite lint environments/* --fail-on error
+  wasm-rewrite lint cluster:shop --routes 'cluster:*'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if explain != "" {
 				return arguments(0, 0, "no INPUT beside --explain")(c, args)
@@ -68,7 +69,7 @@ func newLint() *cobra.Command {
 				return err // all of it, what is no YAML too
 			}
 
-			table, err := readRoutes(routes, c.InOrStdin())
+			table, err := readRoutes(c, &inputs.cluster, routes)
 			if err != nil {
 				return err
 			}
@@ -88,7 +89,7 @@ func newLint() *cobra.Command {
 	output.add(c, "text", "json", "sarif")
 	c.Flags().StringSliceVar(&ignore, "ignore", nil, "checks to leave out")
 	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+terminal.List(failOns))
-	c.Flags().StringArrayVar(&routes, "routes", nil, "`FILE` with VirtualServices and HTTPRoutes, - for stdin: which route samples take before and after a rewrite at a gateway; may be repeated")
+	c.Flags().StringArrayVar(&routes, "routes", nil, "`FILE` with VirtualServices and HTTPRoutes, - for stdin, or cluster:NAMESPACE, cluster:* for all namespaces: which route samples take before and after a rewrite at a gateway; may be repeated")
 	c.Flags().StringVar(&explain, "explain", "", "say what a `CHECK` is about, with an example, or all of them")
 	complete(c, "ignore", checks)
 	complete(c, "explain", checks)
@@ -97,16 +98,24 @@ func newLint() *cobra.Command {
 	return c
 }
 
-// readRoutes reads the routes of files; nil for no file.
-func readRoutes(files []string, stdin io.Reader) (*route.Table, error) {
+// readRoutes reads the routes of files and clusters; nil for none.
+func readRoutes(c *cobra.Command, cluster *clusterFlags, names []string) (*route.Table, error) {
 	var objects []map[string]any
-	for _, file := range files {
-		data, err := read.File(file, stdin)
-		if err != nil {
-			return nil, fmt.Errorf("--routes %s: cannot be read", file)
+	for _, name := range names {
+		if strings.HasPrefix(name, clusterPrefix) {
+			list, err := cluster.readRoutes(c.Context(), name)
+			if err != nil {
+				return nil, fmt.Errorf("--routes %s: %w", name, err)
+			}
+			objects = append(objects, list...)
+			continue
 		}
 
-		docs, err := input.Parse(file, data)
+		data, err := read.File(name, c.InOrStdin())
+		if err != nil {
+			return nil, fmt.Errorf("--routes %s: cannot be read", name)
+		}
+		docs, err := input.Parse(name, data)
 		if err != nil {
 			return nil, err
 		}
@@ -115,8 +124,8 @@ func readRoutes(files []string, stdin io.Reader) (*route.Table, error) {
 	}
 
 	table := route.Parse(objects)
-	if len(files) > 0 && table.Empty() {
-		return nil, fmt.Errorf("--routes %s: there is no VirtualService and no HTTPRoute with a rule in it", strings.Join(files, ", "))
+	if len(names) > 0 && table.Empty() {
+		return nil, fmt.Errorf("--routes %s: there is no VirtualService and no HTTPRoute with a rule in it", strings.Join(names, ", "))
 	}
 
 	return table, nil

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/environment"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 )
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
@@ -196,14 +198,47 @@ func many(t *testing.T) string {
 	return file
 }
 
-// TestTimes measures the tool's time on a CPU: what it waits for one on a busy machine is not its own.
-func TestTimes(t *testing.T) {
+// built is the command line, made as a release is.
+func built(t *testing.T) string {
+	t.Helper()
 	tool := filepath.Join(t.TempDir(), "wasm-rewrite")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", tool, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return tool
+}
+
+// TestMemory lints what is made to take memory, and asks the kernel how much it was.
+func TestMemory(t *testing.T) {
+	const limit = 300 << 10 // KiB
+	tool := built(t)
+	for _, worst := range rewritetest.WorstConfigs() {
+		t.Run(worst.Name, func(t *testing.T) {
+			rules := filepath.Join(t.TempDir(), "rules.json")
+			if err := os.WriteFile(rules, []byte(worst.Config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			command := exec.Command(tool, "lint", "--fail-on", "never", rules)
+			if out, err := command.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage)
+			if !ok {
+				t.Fatal("the system does not say what a process took")
+			}
+			t.Logf("%d MiB at most, and %v of CPU", usage.Maxrss>>10, command.ProcessState.UserTime())
+			if usage.Maxrss > limit {
+				t.Errorf("took %d MiB, the limit is %d", usage.Maxrss>>10, limit>>10)
+			}
+		})
+	}
+}
+
+// TestTimes measures the tool's time on a CPU: what it waits for one on a busy machine is not its own.
+func TestTimes(t *testing.T) {
+	tool := built(t)
 	rules := many(t)
 	for _, c := range []struct {
 		name  string

@@ -39,6 +39,9 @@ const (
 	YAMLValue    Check = "yaml-value"
 	Slow         Check = "slow-regex"
 	RouteChosen  Check = "route-chosen-again"
+	Dear         Check = "budget"
+	Kept         Check = "kept-for-response"
+	ConfigLong   Check = "config-long"
 )
 
 // Faulty are the checks of what keeps rules from being used at all.
@@ -283,8 +286,25 @@ var Checks = []About{
 		"patterns:\n- {match: {path: {exact: /p0}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p1}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p2}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p3}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p4}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p5}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p6}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p7}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p8}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p9}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p10}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p11}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p12}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p13}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p14}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p15}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p16}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p17}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p18}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p19}}, rewrite: {path: /x}}\n- {match: {path: {regex: \"^/shop/[0-9]+$\"}}, rewrite: {path: /x, replace: whole}}",
 	},
 	{
+		Dear, SeverityWarning, "a pattern that takes much of what one request may; info from a quarter of it on",
+		"A request may take a fixed number of steps over all patterns; beyond it, it is answered 400, so that no client can hold a worker. Each pattern was asked with paths and header values of 8 KiB that its regexes like least. A pattern that takes a quarter of the steps alone is told, and is a warning where an honest request may already be refused.",
+		"patterns:\n- match: {path: {regex: \"a.*z|a\"}}\n  rewrite: {path: b}",
+		"patterns:\n- match: {path: {regex: \"^/a[^/]*z\"}}\n  rewrite: {path: /b}",
+	},
+	{
+		Kept, SeverityInfo, "more of a request to remember until its response than one stream can keep; a warning or error where requests are refused for it",
+		"Response headers that refer to the request, and patterns on the response, need what the request had. A stream always keeps 256 bytes of that, and 16 KiB at most while there is room. A value that does not fit is lost, and the header that needs it is removed; a request that cannot even be noted is answered 400.",
+		"headers: {response: {set: {x0: \"${header.a0}\", x1: \"${header.a1}\", x2: \"${header.a2}\", x3: \"${header.a3}\", x4: \"${header.a4}\", x5: \"${header.a5}\", x6: \"${header.a6}\", x7: \"${header.a7}\", x8: \"${header.a8}\", x9: \"${header.a9}\", x10: \"${header.a10}\", x11: \"${header.a11}\", x12: \"${header.a12}\", x13: \"${header.a13}\", x14: \"${header.a14}\", x15: \"${header.a15}\", x16: \"${header.a16}\", x17: \"${header.a17}\", x18: \"${header.a18}\", x19: \"${header.a19}\"}}}",
+		"headers: {response: {set: {x0: \"${header.a0}\"}}}",
+	},
+	{
+		ConfigLong, SeverityWarning, "${config} in a request header that hardly anything carries; an error where the filter itself does not",
+		"${config} is the whole configuration. Many servers take 8 KiB of headers and answer 431 or 400 beyond it, and the filter writes at most 64 KiB of it: with a longer one in a request header every request is answered 400.",
+		"", "",
+	},
+	{
 		RouteChosen, SeverityWarning, "a rewrite where the route is chosen by what it writes; info where the routes are not known",
-		"At a gateway, a waypoint or a client's sidecar Envoy chooses the route again after a filter has changed a request header, so a request whose prefix was stripped is sent to the route of the new path. With --routes lint puts samples through the routes, before and after: VirtualServices and HTTPRoutes from a file, or from a cluster by \"kubectl get virtualservices,httproutes -A -o yaml | wasm-rewrite lint … --routes -\".",
+		"At a gateway, a waypoint or a client's sidecar Envoy chooses the route again after a filter has changed a request header, so a request whose prefix was stripped is sent to the route of the new path. With --routes lint puts samples through the routes, before and after: VirtualServices and HTTPRoutes from a file, or a cluster's (--routes cluster:NAMESPACE, and 'cluster:*' for those of all namespaces).",
 		"", "",
 	},
 }

@@ -3,6 +3,7 @@ package lint
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
@@ -12,7 +13,7 @@ import (
 // other. Nothing else that breaks rules is in either.
 func TestChecks(t *testing.T) {
 	// What rules alone cannot show is in the command line's scripts.
-	elsewhere := []Check{Refused, Phase, Module, Unknown, RouteChosen}
+	elsewhere := []Check{Refused, Phase, Module, Unknown, RouteChosen, ConfigLong}
 	for _, a := range Checks {
 		t.Run(string(a.Check), func(t *testing.T) {
 			if a.Short == "" || a.Why == "" {
@@ -59,4 +60,42 @@ func found(t *testing.T, rules string) []Finding {
 		return findings
 	}
 	return Lint(in)
+}
+
+// TestConfigLong puts ${config} into a request header, of rules of each size.
+func TestConfigLong(t *testing.T) {
+	for _, c := range []struct {
+		size     int
+		severity Severity
+	}{{1 << 10, ""}, {9 << 10, SeverityWarning}, {70 << 10, SeverityError}} {
+		rules := "vars: {notes: " + strings.Repeat("x", c.size) + "}\nheaders: {request: {set: {x-config: \"${config}\"}}}\n"
+		var got Severity
+		for _, f := range found(t, rules) {
+			if f.Check == ConfigLong && f.Path == "headers.request.set.x-config" {
+				got = f.Severity
+			}
+		}
+		if got != c.severity {
+			t.Errorf("%d bytes: %q, want %q", c.size, got, c.severity)
+		}
+	}
+}
+
+// TestKept reports what requests are refused for: the engine refuses them, too.
+func TestKept(t *testing.T) {
+	for _, c := range []struct {
+		patterns int
+		severity Severity
+	}{{20, ""}, {200, SeverityWarning}} {
+		rules := "patterns:\n" + strings.Repeat("- {match: {response: {status: [404]}}, headers: {response: {remove: [x-a]}}}\n", c.patterns)
+		var got Severity
+		for _, f := range found(t, rules) {
+			if f.Check == Kept {
+				got = f.Severity
+			}
+		}
+		if got != c.severity {
+			t.Errorf("%d patterns: %q, want %q", c.patterns, got, c.severity)
+		}
+	}
 }

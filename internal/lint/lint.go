@@ -234,6 +234,8 @@ type linter struct {
 	patterns []pattern
 	work     budget
 	findings []Finding
+	tried    int     // steps that trials have taken
+	dearest  []trial // the worst one of each pattern
 }
 
 // faults are what keeps a workload from being used.
@@ -265,9 +267,11 @@ func workload(w input.Workload, routes *route.Table) []Finding {
 		l.pattern(i)
 	}
 	l.top()
+	l.together()
+	l.kept()
 	l.phase()
 	if l.work.cut {
-		l.find(Unknown, SeverityInfo, "patterns", "", "these regexes are too much to compare all of them with each other: patterns that can never match or be reached may have been missed",
+		l.find(Unknown, SeverityInfo, "patterns", "", "these regexes are too much to compare all of them with each other and to try them on long requests: patterns that can never match or be reached, or cost much, may have been missed",
 			"use prefix or exact where they do, and smaller repeat counts")
 	}
 	return l.findings
@@ -317,11 +321,15 @@ func (l *linter) pattern(i int) {
 		if strings.HasPrefix(site.Path, "headers.response.") || strings.HasPrefix(site.Path, "respond.") {
 			l.shown(p.at+"."+site.Path, site.Text)
 		}
+		if strings.HasPrefix(site.Path, "headers.request.") {
+			l.carried(p.at+"."+site.Path, site.Text)
+		}
 	})
 	l.loops(i)
 	l.unsafePaths(p)
 	l.looksRight(p)
-	l.cost(p)
+	l.skipped(p)
+	l.costs(p)
 	l.chosenAgain(p)
 }
 
@@ -331,6 +339,9 @@ func (l *linter) top() {
 	outside.VisitTexts(func(site rewrite.Site) {
 		if strings.HasPrefix(site.Path, "headers.response.") {
 			l.shown(site.Path, site.Text)
+		}
+		if strings.HasPrefix(site.Path, "headers.request.") {
+			l.carried(site.Path, site.Text)
 		}
 	})
 	l.grammar("", nil, func(visit func(rewrite.Site)) {

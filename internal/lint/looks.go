@@ -10,7 +10,6 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/regex"
 )
 
 // looksRight reports what reads as if it did what it does not.
@@ -19,6 +18,7 @@ func (l *linter) looksRight(p *pattern) {
 	l.unanchored(p)
 	l.deny(p)
 	l.allow(p)
+	l.except(p)
 	l.grammar(p.at+".", p, p.VisitTexts)
 	l.edits(p.at+".headers.", p.Headers)
 }
@@ -233,6 +233,49 @@ func (l *linter) allow(p *pattern) {
 	}
 }
 
+// except reports what passes the exceptions of a refusal: each of them is an
+// allow list by the raw path.
+func (l *linter) except(p *pattern) {
+	if !p.denies() || len(p.Unless) == 0 {
+		return
+	}
+	rules := l.alone(p)
+	if rules == nil {
+		return
+	}
+	stream := rules.NewStream()
+
+	for i, u := range p.Unless {
+		if u.Path == nil || u.Path.Exact != nil {
+			continue
+		}
+		c := l.condition(fmt.Sprintf("%s.unless[%d].path", p.at, i), pathSubject, u.Path.IgnoreCase, written{segments: u.Path.Prefix, ending: u.Path.Suffix, regex: u.Path.Regex})
+		if !c.known {
+			continue
+		}
+
+		// What is under the exception and read as something else elsewhere; a suffix has it before its end.
+		base := strings.TrimSuffix(c.example, "/")
+		spelled := []string{base + "/..%2fadmin", base + "/..;/admin"}
+		if c.key == "suffix" {
+			spelled = []string{"/admin;" + c.example[1:]}
+		}
+		var pass []string
+		for _, r := range p.requestsOf(spelled) {
+			path, _, _ := strings.Cut(r.target, "?")
+			seen := ask(rules, stream, r)
+			holds := p.path == nil || p.path.re != nil && p.path.re.MatchString(path)
+			if holds && c.re.MatchString(path) && count(seen, rewrite.Responded) == 0 && !slices.Contains(pass, path) {
+				pass = append(pass, path)
+			}
+		}
+		if len(pass) > 0 {
+			l.find(RawPath, SeverityWarning, c.at, c.written, "the exception holds "+shortList(pass)+", which many upstreams take for another path",
+				"name the paths that are meant by exact, or by a regex without % and ; in it, or set Istio's meshConfig.pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}")
+		}
+	}
+}
+
 func shortList(list []string) string {
 	if len(list) > 4 {
 		return strings.Join(list[:4], " ") + " and others"
@@ -356,29 +399,4 @@ func (l *linter) traps() {
 			l.find(YAMLValue, SeverityWarning, "vars."+name, text, fmt.Sprintf("YAML reads this as %s, and ${var.%s} is that", value, name), "put it in quotes: \""+text+"\"")
 		}
 	}
-}
-
-// cost reports regexes that every request is held against.
-func (l *linter) cost(p *pattern) {
-	if p.path == nil || p.path.key != "regex" || len(l.patterns) < manyPatterns {
-		return
-	}
-	if re := engineRegex(p.path.expr); re != nil {
-		if text, _, _ := re.Literal(); text == "" {
-			l.find(Slow, SeverityInfo, p.path.at, p.path.written, fmt.Sprintf("nothing in the regex tells which paths it cannot match, so each request is held against it beside %d other patterns", len(l.patterns)-1),
-				"write a text that all its paths have, as ^/shop/ before what differs")
-		}
-	}
-}
-
-// manyPatterns is from how many patterns on a single regex more is worth a word.
-const manyPatterns = 20
-
-// engineRegex is a regex as the filter compiles it.
-func engineRegex(expr string) *regex.Regex {
-	re, reason := regex.Compile(expr, false)
-	if reason != "" {
-		return nil
-	}
-	return re
 }

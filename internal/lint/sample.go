@@ -25,11 +25,16 @@ type sampler struct {
 
 // samples are texts in the language of a regex: the shortest ways through it
 // first, then others. They are only likely to fit: whoever uses them asks.
-func samples(expr string) (list []string) {
+func samples(expr string) []string {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil
 	}
+	return samplesOf(re, maxSamples)
+}
+
+// samplesOf are at most so many texts in the language of a part of a regex.
+func samplesOf(re *syntax.Regexp, most int) (list []string) {
 	s := sampler{random: rand.New(rand.NewPCG(1, 2))}
 	for try := range maxTries {
 		s.text.Reset()
@@ -38,7 +43,7 @@ func samples(expr string) (list []string) {
 		if text := s.text.String(); len(text) <= maxSample && !slices.Contains(list, text) {
 			list = append(list, text)
 		}
-		if len(list) == maxSamples {
+		if len(list) == most {
 			break
 		}
 	}

@@ -29,11 +29,14 @@ import (
 	"k8s.io/streaming/pkg/httpstream"
 )
 
-// kinds are those of the chart's deliveries.
-var kinds = []struct {
+// kind is one that a cluster may have.
+type kind struct {
 	schema.GroupVersionResource
 	kind string
-}{
+}
+
+// kinds are those of the chart's deliveries.
+var kinds = []kind{
 	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "wasmplugins"}, "WasmPlugin"},
 	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "trafficextensions"}, "TrafficExtension"},
 	{schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1alpha3", Resource: "envoyfilters"}, "EnvoyFilter"},
@@ -95,27 +98,56 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 
 // List gives the chart's objects in the namespace. Its errors name the API server.
 func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error) {
-	objects, err := c.list(ctx)
+	objects, err := c.list(ctx, kinds, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"}, "list wasmplugins, trafficextensions and envoyfilters")
+	if err == nil && objects == nil {
+		err = errors.New("the cluster knows no WasmPlugin, no TrafficExtension and no EnvoyFilter: it has no Istio; see that the context is the one you mean")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.config.Host, err)
 	}
 	return objects, nil
 }
 
-func (c *Cluster) list(ctx context.Context) (objects []unstructured.Unstructured, err error) {
+// routeKinds are what chooses a route at a gateway.
+var routeKinds = []kind{
+	{schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}, "VirtualService"},
+	{schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}, "HTTPRoute"},
+}
+
+// Routes gives the VirtualServices and HTTPRoutes of the namespace, or of all
+// where Options has none. Its errors name the API server.
+func (c *Cluster) Routes(ctx context.Context) ([]unstructured.Unstructured, error) {
+	objects, err := c.list(ctx, routeKinds, metav1.ListOptions{}, "list virtualservices and httproutes")
+	if err == nil && objects == nil {
+		err = errors.New("the cluster knows no VirtualService and no HTTPRoute; see that the context is the one you mean")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.config.Host, err)
+	}
+	return objects, nil
+}
+
+// list gives objects of some kinds; nil where the cluster knows none of these.
+func (c *Cluster) list(ctx context.Context, of []kind, by metav1.ListOptions, what string) (objects []unstructured.Unstructured, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 
-	missing := 0
-	for _, k := range kinds {
-		list, err := c.objects.Resource(k.GroupVersionResource).Namespace(c.options.Namespace).
-			List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"})
+	for _, k := range of {
+		list, err := c.objects.Resource(k.GroupVersionResource).Namespace(c.options.Namespace).List(ctx, by)
 		if apierrors.IsNotFound(err) {
-			missing++
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s of namespace %s: %w", k.kind, c.options.Namespace, explain(ctx, err, "list wasmplugins, trafficextensions and envoyfilters"))
+			where := "all namespaces"
+			if c.options.Namespace != "" {
+				where = "namespace " + c.options.Namespace
+			}
+			return nil, fmt.Errorf("%s of %s: %w", k.kind, where, explain(ctx, err, what))
+		}
+
+		// Known, though there may be none.
+		if objects == nil {
+			objects = []unstructured.Unstructured{}
 		}
 
 		for i := range list.Items {
@@ -123,9 +155,6 @@ func (c *Cluster) list(ctx context.Context) (objects []unstructured.Unstructured
 		}
 
 		objects = append(objects, list.Items...)
-	}
-	if missing == len(kinds) {
-		return nil, errors.New("the cluster knows no WasmPlugin, no TrafficExtension and no EnvoyFilter: it has no Istio; see that the context is the one you mean")
 	}
 
 	return objects, nil

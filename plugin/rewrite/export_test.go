@@ -3,7 +3,7 @@ package rewrite
 // What a pass may take, for tests.
 const (
 	MaxMade = maxArena + 4*maxTarget
-	MaxHeld = maxHeld
+	MaxHeld = KeptAtMost
 )
 
 // Made is how many bytes of text the last pass made.

@@ -125,7 +125,7 @@ func (s *Scratch) keep(pattern int, flags byte, refs []ref) {
 // need: each stream has a little of its own, and of the rest only a part of what
 // the others left.
 func (s *Scratch) allowance() int {
-	return max(ownHeld, min(maxHeld, (allHeld-s.held)/heldPart))
+	return max(KeptAlways, min(KeptAtMost, (allHeld-s.held)/heldPart))
 }
 
 // store hands the stream what it keeps, and tells whether it fits.
@@ -148,12 +148,12 @@ func (s *Scratch) store() bool {
 // release takes from a stream what it keeps.
 func (s *Scratch) release(stream *Stream) {
 	s.held -= beyondOwn(stream.kept)
-	if stream.kept = stream.kept[:0]; cap(stream.kept) > ownHeld {
+	if stream.kept = stream.kept[:0]; cap(stream.kept) > KeptAlways {
 		stream.kept = nil
 	}
 }
 
-func beyondOwn(kept []byte) int { return max(0, len(kept)-ownHeld) }
+func beyondOwn(kept []byte) int { return max(0, len(kept)-KeptAlways) }
 
 // kept is a pattern that waits for the response.
 type kept struct {

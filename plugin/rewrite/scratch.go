@@ -13,10 +13,13 @@ const (
 	maxArena = 1 << 20  // bytes of text that one pass makes
 	maxLong  = 24 << 10 // bytes of all values of a message that are longer than maxValue
 
-	ownHeld  = 256      // bytes that a stream can always keep for its response
-	maxHeld  = 16 << 10 // bytes that a stream can keep at most
-	allHeld  = 4 << 20  // bytes that all open streams of a Scratch keep beyond their own
-	heldPart = 256      // no stream gets more than this part of what is left of allHeld
+	// KeptAlways is how many bytes a stream can keep for its response however many
+	// others are open, and KeptAtMost where there is room.
+	KeptAlways = 256
+	KeptAtMost = 16 << 10
+
+	allHeld  = 4 << 20 // bytes that all open streams of a Scratch keep beyond their own
+	heldPart = 256     // no stream gets more than this part of what is left of allHeld
 
 	idleArena = 64 << 10 // bytes of arena that are kept between passes
 	idleItems = 1 << 10  // entries of a list that are kept between passes

@@ -60,6 +60,9 @@ func (t *Stream) Request(src Source) *Outcome {
 // Left is how many steps of [Budget] the request pass has left, for explanations.
 func (t *Stream) Left() int { return t.steps }
 
+// Kept is how many bytes the request pass has left for the response, for explanations.
+func (t *Stream) Kept() int { return len(t.kept) }
+
 // Response decides what happens to a response: the upstream's, the filter's
 // own, or the proxy's.
 func (t *Stream) Response(src Source) *Outcome {
