@@ -94,9 +94,15 @@ func (g generator) generate() (made map[string][]byte, err error) {
 	if made[schemaFile], err = indented(define(whole)); err != nil {
 		return nil, err
 	}
-	if made[editorFile], err = indented(define(forEditors(whole))); err != nil {
+
+	hovering, err := forHovering(forEditors(whole))
+	if err != nil {
 		return nil, err
 	}
+	if made[editorFile], err = indented(define(hovering)); err != nil {
+		return nil, err
+	}
+
 	if made[readmeFile], err = g.readme(work, rules.table()); err != nil {
 		return nil, err
 	}
