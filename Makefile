@@ -55,7 +55,7 @@ clean: ## remove what was made
 
 .PHONY: test
 test: build/plugin.wasm $(addprefix build/bin/,helm httpbin nginx helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
-	go test -timeout 5m $$(go list ./... | grep -vE '/(test|playground)$$|/test/(mesh|gitops)')
+	go test -timeout 5m $$(go list ./... | grep -vE '/(test|playground)$$|/test/(mesh|gitops|eg)')
 	go test -timeout 8m ./test
 	@$(MAKE) size
 
@@ -69,6 +69,7 @@ lint: build/bin/golangci-lint build/bin/actionlint build/venv/lint-$(SHELLCHECK_
 
 include test/bench.mk
 include test/mesh.mk
+include test/eg.mk
 include test/gitops.mk
 include test/release.mk
 include playground/playground.mk

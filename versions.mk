@@ -22,6 +22,9 @@ ISTIO ?= 1.31
 MESH_ENVOY_1.31 := 1.39.3
 MESH_ENVOY_1.29 := 1.37.0
 
+# Envoy Gateway is pinned by test/tools/envoy-gateway/go.mod; its proxies get the Envoy release nearest to its own, 1.39.1.
+EG_ENVOY_VERSION := 1.39.3
+
 # Linters from PyPI.
 SHELLCHECK_VERSION := 0.11.0.1
 YAMLLINT_VERSION := 1.38.0

@@ -27,12 +27,15 @@ asked for and in force, and
   allow-all        the same with failStrategy FAIL_OPEN: nothing is rewritten
   not there        the proxy was told nothing of the object
   no proxy         the Pod has no sidecar
+  rejected         the controller of Envoy Gateway does not take the policy
   no Pods          the object's selector takes none
   not running      the Pod is not
   cannot be asked  the proxy did not answer
 
 What is asked for comes from the API server, what is in force from the proxies' admin
-ports (through port-forward, as istioctl does) and logs. What a proxy runs is said by
+ports (through port-forward, as istioctl does) and logs. Proxies of Envoy Gateway are
+found by the Gateways that a policy's targets lead to; that its controller accepted a
+policy does not say that they run it. What a proxy runs is said by
 the filter itself: a proxy's config_dump shows what it was told, refused or not.
 
 Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot be asked.`,
@@ -72,7 +75,7 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 	output.add(c, "text", "json")
 	flags.add(c.Flags(), "the API server, and each proxy,")
 	c.Flags().StringVarP(&flags.overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
-	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the proxies' admin port")
+	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the admin port of Istio's proxies; Envoy Gateway's have 19000")
 	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
 
 	return c

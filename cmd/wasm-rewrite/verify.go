@@ -67,7 +67,8 @@ func newAfter() *cobra.Command {
 		Long: `Wait until every proxy of a release's workloads shows the revision of the rules in its
 metrics, then send the tests that are marked live, and compare status, location and
 response headers. Proxies are asked by their Pods' addresses, so this runs in the cluster;
-it may list pods, and needs no other right.
+it may list pods, and needs no other right; under Envoy Gateway it reads policies, routes
+and Gateways, too.
 
 Exit codes: 0 fine, 1 a proxy does not run the release or a live test fails, 2 the cluster
 cannot be asked.`,
@@ -97,7 +98,7 @@ cannot be asked.`,
 	c.Flags().DurationVar(&a.Wait, "wait", 2*time.Minute, "how long to wait until every proxy runs the release")
 	c.Flags().StringVar(&a.Host, "host", "", "host of live tests that name none")
 	c.Flags().StringVar(&a.Address, "address", "", "HOST:PORT that live tests are sent to, instead of the host that each names")
-	c.Flags().IntVar(&options.StatsPort, "stats-port", 15090, "the proxies' port with metrics for Prometheus")
+	c.Flags().IntVar(&options.StatsPort, "stats-port", 15090, "the port with metrics for Prometheus of Istio's proxies; Envoy Gateway's have 19001")
 	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
 
 	return c

@@ -40,10 +40,15 @@ var kinds = []kind{
 	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "wasmplugins"}, "WasmPlugin"},
 	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "trafficextensions"}, "TrafficExtension"},
 	{schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1alpha3", Resource: "envoyfilters"}, "EnvoyFilter"},
+	{policies, PolicyKind},
 }
 
 const (
-	container = "istio-proxy"
+	// The containers of Istio's proxies, and of Envoy Gateway's with their ports.
+	container        = "istio-proxy"
+	gatewayContainer = "envoy"
+	gatewayAdminPort = 19000
+	gatewayStatsPort = 19001
 	// atOnce is how many proxies are asked at the same time.
 	atOnce = 8
 	// A dump of all listeners of a gateway has some megabytes.
@@ -60,11 +65,11 @@ type Options struct {
 	Only []string
 	// RootNamespace is Istio's: objects in it are of Pods everywhere.
 	RootNamespace string
-	// AdminPort is the proxies'.
+	// AdminPort is that of Istio's proxies; Envoy Gateway's have their own.
 	AdminPort int
-	// StatsPort is the proxies' port with metrics for Prometheus. Where it is not
-	// 0, proxies are asked there by their Pods' addresses, for the revision alone,
-	// and nothing but the list of Pods is asked of the API server.
+	// StatsPort is the port with metrics for Prometheus of Istio's proxies. Where
+	// it is not 0, all proxies are asked there by their Pods' addresses, for the
+	// revision alone, and nothing but where they are is asked of the API server.
 	StatsPort int
 	// Timeout is for the API server, and for each proxy.
 	Timeout time.Duration
@@ -98,9 +103,9 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 
 // List gives the chart's objects in the namespace. Its errors name the API server.
 func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error) {
-	objects, err := c.list(ctx, kinds, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"}, "list wasmplugins, trafficextensions and envoyfilters")
+	objects, err := c.list(ctx, kinds, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"}, "list wasmplugins, trafficextensions, envoyfilters and envoyextensionpolicies")
 	if err == nil && objects == nil {
-		err = errors.New("the cluster knows no WasmPlugin, no TrafficExtension and no EnvoyFilter: it has no Istio; see that the context is the one you mean")
+		err = errors.New("the cluster knows no WasmPlugin, no TrafficExtension, no EnvoyFilter and no EnvoyExtensionPolicy: it has no Istio and no Envoy Gateway; see that the context is the one you mean")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.config.Host, err)
@@ -212,7 +217,7 @@ func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, nowhere, e
 		for _, pod := range list.Items {
 			over := pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 			// Without a selector it is whatever has a proxy.
-			if !over && (len(o.Selector) > 0 || hasProxy(&pod)) {
+			if !over && (len(o.Selector) > 0 || hasProxy(&pod, o.container())) {
 				pods = append(pods, pod)
 			}
 		}
@@ -221,7 +226,15 @@ func (c *Cluster) pods(ctx context.Context, o *Object) ([]corev1.Pod, nowhere, e
 	return pods, why, nil
 }
 
-func hasProxy(pod *corev1.Pod) bool {
+// container is the name of that of the object's proxies.
+func (o *Object) container() string {
+	if o.policy() {
+		return gatewayContainer
+	}
+	return container
+}
+
+func hasProxy(pod *corev1.Pod, container string) bool {
 	return slices.ContainsFunc(slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers), func(c corev1.Container) bool { return c.Name == container })
 }
 
@@ -237,6 +250,7 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 	var order []*proxy
 
 	var rows []Row
+	c.verdicts(ctx, objects)
 	for _, o := range objects {
 		pods, why, err := c.pods(ctx, o)
 		switch {
@@ -247,11 +261,15 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 		case len(pods) == 0:
 			row := o.row()
 			row.State, row.Reason, row.Advice = NoPods, why.reason, why.advice
+			if decided, ok := o.judgeVerdict(o.row()); ok {
+				row = decided
+			}
 			rows = append(rows, row)
 		}
 
 		for _, pod := range pods {
-			name := pod.Namespace + "/" + pod.Name
+			// A Pod of Envoy Gateway may have a sidecar, too.
+			name := pod.Namespace + "/" + pod.Name + "/" + o.container()
 			if proxies[name] == nil {
 				proxies[name] = &proxy{pod: pod}
 				order = append(order, proxies[name])
@@ -283,19 +301,21 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 		return strings.Compare(a.Pod, b.Pod)
 	})
 
+	split(rows)
 	return rows
 }
 
-// ask asks one proxy about its objects.
+// ask asks one proxy about its objects, which are all Istio's or all Envoy Gateway's.
 func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) []Row {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 	var answers *Proxy
 	var err error
 	runs := pod.Status.Phase == corev1.PodRunning
-	if runs && hasProxy(pod) {
+	container := objects[0].container()
+	if runs && hasProxy(pod, container) {
 		if c.options.StatsPort != 0 {
-			answers, err = c.metrics(ctx, pod)
+			answers, err = c.metrics(ctx, pod, objects[0])
 		} else {
 			answers, err = c.answers(ctx, pod, objects)
 		}
@@ -307,8 +327,11 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 	var rows []Row
 	for _, o := range objects {
 		row := o.row()
+		decided, ok := o.judgeVerdict(row)
 		switch {
-		case !hasProxy(pod):
+		case ok:
+			row = decided
+		case !hasProxy(pod, container):
 			row.State, row.Reason = NoProxy, "the Pod has no container "+container+", so nothing is rewritten"
 			row.Advice = "label the namespace istio-injection=enabled (or istio.io/rev=…) and restart the workload"
 		case !runs:
@@ -332,7 +355,11 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 }
 
 func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Object) (*Proxy, error) {
-	address, stop, err := c.forward(ctx, pod)
+	port, container := c.options.AdminPort, objects[0].container()
+	if objects[0].policy() {
+		port = gatewayAdminPort
+	}
+	address, stop, err := c.forward(ctx, pod, port)
 	if err != nil {
 		return nil, err
 	}
@@ -343,7 +370,7 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 		"/config_dump?include_eds=off&resource=ecds_filters": &p.Extensions,
 		"/stats?filter=wasm_rewrite":                         &p.Stats,
 	}
-	if slices.ContainsFunc(objects, func(o *Object) bool { return o.Kind == "EnvoyFilter" }) {
+	if slices.ContainsFunc(objects, func(o *Object) bool { return o.Kind == "EnvoyFilter" || o.policy() }) {
 		asked["/config_dump?include_eds=off&resource=dynamic_listeners"] = &p.Listeners
 	}
 
@@ -366,8 +393,12 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 	return p, nil
 }
 
-func (c *Cluster) metrics(ctx context.Context, pod *corev1.Pod) (*Proxy, error) {
-	text, err := get(ctx, fmt.Sprintf("http://%s/stats/prometheus?filter=wasm_rewrite", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(c.options.StatsPort))))
+func (c *Cluster) metrics(ctx context.Context, pod *corev1.Pod, o *Object) (*Proxy, error) {
+	port := c.options.StatsPort
+	if o.policy() {
+		port = gatewayStatsPort
+	}
+	text, err := get(ctx, fmt.Sprintf("http://%s/stats/prometheus?filter=wasm_rewrite", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))))
 	return &Proxy{Metrics: text}, err
 }
 
@@ -398,7 +429,7 @@ func get(ctx context.Context, address string) ([]byte, error) {
 }
 
 // forward makes a local address of a proxy's admin port, as istioctl does.
-func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod) (address string, stop func(), err error) {
+func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod, port int) (address string, stop func(), err error) {
 	to := c.core.RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
 	transport, upgrader, err := spdy.RoundTripperFor(c.config)
 	if err != nil {
@@ -415,7 +446,7 @@ func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod) (address string,
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan struct{})
-	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", c.options.AdminPort)}, ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, ready, io.Discard, io.Discard)
 	if err != nil {
 		cancel()
 		return "", nil, err

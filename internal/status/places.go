@@ -32,6 +32,9 @@ type nowhere struct{ reason, advice string }
 
 // places are where the Pods of an object are. With none of them comes why.
 func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why nowhere, err error) {
+	if o.policy() {
+		return c.gatewayPlaces(ctx, o)
+	}
 	if len(o.Targets) == 0 {
 		// Waypoints go by targetRefs alone.
 		selector := labels.Set(o.Selector).String()

@@ -34,6 +34,7 @@ const (
 	Absent     State = "not there"       // the proxy was told nothing
 	NoProxy    State = "no proxy"        // the Pod has none
 	NoPods     State = "no Pods"         // the object's selector takes none
+	Rejected   State = "rejected"        // the controller of Envoy Gateway does not take the object
 	NotRunning State = "not running"     // the Pod is not
 	Unknown    State = "cannot be asked" // the proxy did not answer
 )
@@ -77,6 +78,13 @@ type Object struct {
 	// replaced: Istio's is NAMESPACE.NAME, an EnvoyFilter's as it is written.
 	// Istio 1.30 and later add translated to that of a WasmPlugin.
 	Plugin string
+	// FailOpen lets requests pass a filter that could not be loaded; of policies of
+	// Envoy Gateway alone.
+	FailOpen bool
+	// Verdict is what the controller says of such a policy; nil is unknown.
+	Verdict *Verdict
+
+	read bool // from the cluster
 }
 
 // translated is added to the names of WasmPlugins by Istio 1.30 and later, which
@@ -98,7 +106,8 @@ func (o *Object) String() string { return o.Kind + " " + o.Namespace + "/" + o.N
 
 var digest = regexp.MustCompile(`[0-9a-f]{64}`)
 
-// ParseObject reads a WasmPlugin, TrafficExtension or EnvoyFilter of the chart.
+// ParseObject reads a WasmPlugin, TrafficExtension, EnvoyFilter or
+// EnvoyExtensionPolicy of the chart.
 func ParseObject(u *unstructured.Unstructured) *Object {
 	text := func(fields ...string) string {
 		s, _, _ := unstructured.NestedString(u.Object, fields...)
@@ -108,7 +117,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 	o := &Object{
 		Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(),
 		Release: labels["app.kubernetes.io/instance"], Workload: labels["app.kubernetes.io/component"],
-		Plugin: u.GetNamespace() + "." + u.GetName(),
+		Plugin: u.GetNamespace() + "." + u.GetName(), read: true,
 	}
 	if o.Kind == "EnvoyFilter" {
 		o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "workloadSelector", "labels")
@@ -137,6 +146,11 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 		if ref, ok := r.(map[string]any); ok {
 			o.Targets = append(o.Targets, Target{Kind: fmt.Sprint(ref["kind"]), Name: fmt.Sprint(ref["name"])})
 		}
+	}
+
+	if o.policy() {
+		o.parsePolicy(u)
+		return o
 	}
 
 	at := []string{"spec"}
@@ -210,9 +224,9 @@ func (f *filter) revision() string {
 // Proxy is what one proxy answered.
 type Proxy struct {
 	Extensions []byte // /config_dump?resource=ecds_filters
-	Listeners  []byte // /config_dump?resource=dynamic_listeners; only for EnvoyFilter
+	Listeners  []byte // /config_dump?resource=dynamic_listeners; only for EnvoyFilter and policies of Envoy Gateway
 	Stats      []byte // /stats?filter=wasm_rewrite
-	Log        []byte // of container istio-proxy, from before what it was told last
+	Log        []byte // of the proxy's container, from before what it was told last
 	Metrics    []byte // of the port for Prometheus; all of the others are empty then
 }
 
@@ -235,7 +249,7 @@ func (p *Proxy) updated(objects []*Object) time.Time {
 }
 
 func (p *Proxy) told(o *Object) (told, error) {
-	if o.Kind == "EnvoyFilter" {
+	if o.Kind == "EnvoyFilter" || o.policy() {
 		return p.toldByListener(o)
 	}
 	var dump struct {
@@ -371,6 +385,9 @@ func (p *Proxy) gaugeOf(plugin string) (revision string, loaded bool) {
 
 // Judge says what a proxy does with an object.
 func Judge(o *Object, p *Proxy) Row {
+	if o.policy() {
+		return judgePolicy(o, p)
+	}
 	row := o.row()
 	t, err := p.told(o)
 	if err != nil {
@@ -434,8 +451,13 @@ func Judge(o *Object, p *Proxy) Row {
 // without says what a proxy does that never had the object's filter: Envoy takes
 // an extension without its filter, but no listener.
 func (o *Object) without() string {
-	if o.Kind == "EnvoyFilter" {
+	switch {
+	case o.Kind == "EnvoyFilter":
 		return "takes no request"
+	case o.policy() && o.FailOpen:
+		return "passes every request of its routes unrewritten"
+	case o.policy():
+		return "answers 503 to every request of its routes"
 	}
 	return "answers 500 to every request"
 }

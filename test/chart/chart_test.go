@@ -402,6 +402,12 @@ func TestChartEnvoyExtensionPolicy(t *testing.T) {
 		if !strings.Contains(manifest, "name: \"demo-verify-before\"") {
 			t.Errorf("there is no gate in\n%s", manifest)
 		}
+		after := chart.MustRender(t, gates, "{verify: {before: {enabled: false}, after: {enabled: true}}, workloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}}")
+		for _, want := range []string{"kind: ClusterRole\n", "resources: [envoyextensionpolicies], verbs: [get]", "resources: [pods], verbs: [list]", `sidecar.istio.io/inject: "false"`} {
+			if !strings.Contains(after, want) {
+				t.Errorf("the gate after a release lacks %s:\n%s", want, after)
+			}
+		}
 		if off := chart.MustRender(t, chart.Module, "workloads: {a: {}}"); strings.Contains(off, "demo-verify-before") {
 			t.Error("there is a gate under Istio, which nobody asked for")
 		}

@@ -115,7 +115,6 @@ workloads:
 		}},
 	{"the gates of Envoy Gateway", "delivery: EnvoyExtensionPolicy\nimage: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nverify: {after: {enabled: true}}\nworkloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}",
 		[]string{
-			`verify.after.enabled: true: knows the proxies of Istio only; remove it, and look at the revision in the metrics of Envoy Gateway's proxies`,
 			`verify.image.digest: is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after`,
 		}},
 

@@ -23,9 +23,6 @@ The gates of a release. In: root, problems, values.
   {{- if and $verify.after.address (not (regexMatch `^([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$` $verify.after.address)) -}}
     {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.after.address" "value" $verify.after.address "reason" "want host:port, as istio-ingressgateway.istio-ingress:80") -}}
   {{- end -}}
-  {{- if and (eq .values.delivery "EnvoyExtensionPolicy") $verify.after.enabled -}}
-    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.after.enabled" "value" true "reason" "knows the proxies of Istio only; remove it, and look at the revision in the metrics of Envoy Gateway's proxies") -}}
-  {{- end -}}
   {{- if and .values.workloads (or (include "wasm-rewrite.gateBefore" .) $verify.after.enabled) -}}
     {{- if not $image.digest -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.image.digest" "value" nil "reason" "is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after") -}}

@@ -1,0 +1,237 @@
+package eg_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoygateway"
+)
+
+// accepted is whether the controller says that all is well with a policy.
+func (s *space) accepted(policy string) error {
+	_, _, err := s.condition(policy, "Accepted", "True")
+	return err
+}
+
+// wantAccepted waits until it does.
+func (s *space) wantAccepted(policy string) {
+	s.Helper()
+	s.within(settled, func() error { return s.accepted(policy) })
+}
+
+// Proxies that have the module keep the old rules, and the controller says Accepted; but nothing else that changes the
+// listener comes in either, and a proxy that starts now answers otherwise than the one that runs.
+func TestRefusedRulesLeaveRunningProxiesAsTheyAreAndSplitThemFromANewOne(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	r := s.install("seed", rules(418), s.image(), ungated)
+	s.becomes("shop", "/banana", http.StatusTeapot)
+	before := nacks(s)
+
+	r.upgrade(refused)
+	s.within(settled, func() error {
+		if now := nacks(s); now <= before {
+			return fmt.Errorf("the controller counts %v refused updates, want more than before", now)
+		}
+		return nil
+	})
+	s.wantAccepted(r.policy())
+	s.becomes("shop", "/banana", http.StatusTeapot)
+	if out := s.log(); !strings.Contains(out, "the group name twice is used twice in this pattern") {
+		t.Errorf("no proxy's log says why the rules are refused:\n%s", out)
+	}
+
+	// A good policy of the other route waits with it.
+	other := s.install("other", strings.ReplaceAll(rules(402), "name: shop", "name: other"), s.image(), ungated)
+	s.wantAccepted(other.policy())
+	s.stays(func() error { return s.answers("other", "/banana", http.StatusNotFound) })
+
+	// One proxy is replaced: its new one has no rules of before.
+	s.replaceOne()
+	seen := s.seen("shop", "/banana", 40)
+	t.Logf("of two proxies, one of them new: %v", seen)
+	if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
+		t.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
+	}
+
+	r.rollback()
+	s.becomes("shop", "/banana", http.StatusTeapot)
+	s.becomes("other", "/banana", http.StatusPaymentRequired)
+}
+
+// nacks are the updates that proxies refused, by the controller's count.
+func nacks(s *space) (total float64) {
+	s.Helper()
+	pods := strings.Fields(s.run("get", "pods", "--namespace="+envoygateway.Namespace, "--selector=control-plane=envoy-gateway", "--output=name"))
+	if len(pods) != 1 {
+		s.Fatalf("%d Pods of the controller, want 1", len(pods))
+	}
+	metrics := s.run("get", "--raw", "/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+strings.TrimPrefix(pods[0], "pod/")+":19001/proxy/metrics")
+	for _, m := range regexp.MustCompile(`(?m)^xds_nack_total\S* (\S+)$`).FindAllStringSubmatch(metrics, -1) {
+		n, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			s.Fatal(err)
+		}
+		total += n
+	}
+	return total
+}
+
+// log is what the proxies logged.
+func (s *space) log() string {
+	s.Helper()
+	return s.run("logs", "--namespace="+envoygateway.Namespace, "--container=envoy", "--tail=-1", "--selector="+s.owned())
+}
+
+// replaceOne deletes one of the two proxies and returns once its successor serves the other route.
+func (s *space) replaceOne() {
+	s.Helper()
+	old := s.proxies()
+	s.run("delete", "pod", old[0], "--namespace="+envoygateway.Namespace, "--wait=true", "--timeout=90s")
+	s.within(90*time.Second, s.ready)
+}
+
+// seen counts the statuses of many answers, each over a connection of its own.
+func (s *space) seen(route, path string, times int) map[int]int {
+	s.Helper()
+	seen := map[int]int{}
+	for range times {
+		a, err := s.get(fresh, route, path)
+		if err != nil {
+			s.Fatal(err)
+		}
+		seen[a.StatusCode]++
+	}
+	return seen
+}
+
+// A first install has no rules of before: its route is closed, or open with FAIL_OPEN; other routes go on.
+func TestAFirstInstallWithRefusedRulesClosesItsRouteAlone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, values string
+		status       int
+	}{
+		{"FAIL_CLOSE", "{}", http.StatusServiceUnavailable},
+		{"FAIL_OPEN", "workloads: {httpbin: {failStrategy: FAIL_OPEN}}", http.StatusNotFound},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpace(t)
+			r := s.install("seed", rules(418), refused, c.values, s.image(), ungated)
+			s.within(settled, func() error {
+				if log := s.log(); !strings.Contains(log, "configuration refused") {
+					return fmt.Errorf("no proxy refused the rules:\n%s", log)
+				}
+				return nil
+			})
+			s.wantAccepted(r.policy())
+			s.becomes("shop", "/banana", c.status)
+			s.becomes("other", "/banana", http.StatusNotFound)
+
+			r.uninstall()
+			s.becomes("shop", "/banana", http.StatusNotFound)
+			s.becomes("shop", "/status/200", http.StatusOK)
+		})
+	}
+}
+
+// A module that is not there closes its route at once, in running proxies, too, and the policy says why. It is not asked
+// for again by itself; a change of the route makes the controller ask.
+func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	image := s.image()
+	r := s.install("seed", rules(418), image)
+	s.becomes("shop", "/banana", http.StatusTeapot)
+
+	// The digest that the other module will have, before it is there.
+	digest := s.digestOf(otherModule(t))
+	r.upgrade(s.imageAt(digest), ungated)
+	s.becomes("shop", "/banana", http.StatusInternalServerError)
+	s.becomes("shop", "/status/200", http.StatusInternalServerError)
+	s.becomes("other", "/status/200", http.StatusOK)
+	reason, message, err := s.condition(r.policy(), "Accepted", "False")
+	if err != nil || reason != "Invalid" || !strings.Contains(message, digest) {
+		t.Errorf("the policy says %s: %s (%v), want Invalid and the digest", reason, message, err)
+	}
+	t.Logf("%s: %s", reason, message)
+
+	if got := s.publish("-module", otherModule(t), s.repository()); got != digest {
+		t.Fatalf("the module was published as %s, want %s", got, digest)
+	}
+	s.stays(func() error { return s.answers("shop", "/banana", http.StatusInternalServerError) })
+	s.run("annotate", "httproute", "shop", "touched=1")
+	s.becomes("shop", "/banana", http.StatusTeapot)
+	s.wantAccepted(r.policy())
+}
+
+// A checksum that is not the module's is as one that is not there, and FAIL_OPEN does not open it.
+func TestAWrongChecksumClosesTheRouteWithFailOpenToo(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	r := s.install("seed", rules(418), ungated, "workloads: {httpbin: {failStrategy: FAIL_OPEN}}",
+		fmt.Sprintf("{url: %q, sha256: %q}", serve(t), strings.Repeat("0", 64)))
+	s.becomes("shop", "/banana", http.StatusInternalServerError)
+	s.becomes("other", "/status/200", http.StatusOK)
+	reason, message, err := s.condition(r.policy(), "Accepted", "False")
+	if err != nil || reason != "Invalid" {
+		t.Errorf("the policy says %s: %s (%v), want Invalid", reason, message, err)
+	}
+	t.Logf("%s: %s", reason, message)
+
+	r.upgrade(fmt.Sprintf("sha256: %q", sum(t)))
+	s.becomes("shop", "/banana", http.StatusTeapot)
+}
+
+// The controller keeps modules in a folder that goes with its Pod. Where the registry is away when it starts again, running
+// proxies lose what they had.
+func TestAControllerThatRestartsWithoutTheRegistryClosesTheRoute(t *testing.T) {
+	s := newSpace(t)
+	r := s.install("seed", rules(418), s.image())
+	s.becomes("shop", "/banana", http.StatusTeapot)
+
+	s.restartController()
+	s.becomes("shop", "/banana", http.StatusTeapot)
+
+	if err := bed.Registry.Down(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := bed.Registry.Up(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.restartController()
+	s.becomes("shop", "/banana", http.StatusInternalServerError)
+	s.becomes("other", "/status/200", http.StatusOK)
+	reason, message, err := s.condition(r.policy(), "Accepted", "False")
+	if err != nil || reason != "Invalid" {
+		t.Errorf("the policy says %s: %s (%v), want Invalid", reason, message, err)
+	}
+	t.Logf("%s: %s", reason, message)
+
+	if err := bed.Registry.Up(); err != nil {
+		t.Fatal(err)
+	}
+	s.run("annotate", "httproute", "shop", "touched=1")
+	s.becomes("shop", "/banana", http.StatusTeapot)
+}
+
+// restartController replaces the controller's Pod; its image is on the node.
+func (s *space) restartController() {
+	s.Helper()
+	s.run("rollout", "restart", "deployment/envoy-gateway", "--namespace="+envoygateway.Namespace)
+	s.run("rollout", "status", "deployment/envoy-gateway", "--namespace="+envoygateway.Namespace, "--timeout=90s")
+}
+
+// digestOf is the digest that a module's image has, which lies elsewhere until it is published.
+func (s *space) digestOf(module string) string {
+	s.Helper()
+	return s.publish("-module", module, s.repository()+"-elsewhere")
+}
