@@ -304,7 +304,7 @@ var Checks = []About{
 	},
 	{
 		RouteChosen, SeverityWarning, "a rewrite where the route is chosen by what it writes; info where the routes are not known",
-		"At a gateway, a waypoint or a client's sidecar Envoy chooses the route again after a filter has changed a request header, so a request whose prefix was stripped is sent to the route of the new path. With --routes lint puts samples through the routes, before and after: VirtualServices and HTTPRoutes from a file, or a cluster's (--routes cluster:NAMESPACE, and 'cluster:*' for those of all namespaces).",
+		"At a gateway, a waypoint or a client's sidecar Envoy chooses the route again after a filter has changed a request header, so a request whose prefix was stripped is sent to the route of the new path. With --routes lint puts samples through the routes, before and after: VirtualServices and HTTPRoutes from a file, or a cluster's (--routes cluster:NAMESPACE, and 'cluster:*' for those of all namespaces). Under Envoy Gateway the filters stay those of the route that a request came by: where the new route has a SecurityPolicy that the first one has not, it is passed by, and SecurityPolicies among the routes let lint say so.",
 		"", "",
 	},
 }

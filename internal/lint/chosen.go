@@ -47,9 +47,13 @@ func (l *linter) chosenAgain(p *pattern) {
 			if before == after {
 				continue
 			}
-			l.find(RouteChosen, SeverityWarning, p.at+".rewrite", "",
-				fmt.Sprintf("%s takes %s before the rewrite, and as %s it takes %s", r, named(before), exchange.Line(*seen.Upstream), named(after)),
-				"rewrite in the service's own sidecar, or write the route for the new path")
+			said := fmt.Sprintf("%s takes %s before the rewrite, and as %s it takes %s", r, named(before), exchange.Line(*seen.Upstream), named(after))
+			advice := "rewrite in the service's own sidecar, or write the route for the new path"
+			if guard := l.routes.Security(after); guard != "" && guard != l.routes.Security(before) {
+				said += fmt.Sprintf(" past %s, which is asked for requests that come by that route alone", guard)
+				advice = "give the first route the same SecurityPolicy, or set one on the Gateway"
+			}
+			l.find(RouteChosen, SeverityWarning, p.at+".rewrite", "", said, advice)
 
 			return
 		}

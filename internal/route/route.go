@@ -12,7 +12,10 @@ import (
 )
 
 // Table has the routes of gateways.
-type Table struct{ routes []route }
+type Table struct {
+	routes  []route
+	secured []security
+}
 
 // route is one alternative of one rule.
 type route struct {
@@ -21,7 +24,8 @@ type route struct {
 	path    match    // of the path
 	method  match
 	headers map[string]match
-	rank    int // among those of one host: Gateway API's precedence; 0 for the order in which they are written
+	rule    string // the rule's own name
+	rank    int    // among those of one host: Gateway API's precedence; 0 for the order in which they are written
 }
 
 // match holds a text against a matcher; the zero value takes all.
@@ -79,6 +83,8 @@ func (t *Table) add(o map[string]any) {
 		t.virtualService(name, spec)
 	case "HTTPRoute":
 		t.httpRoute(name, spec)
+	case "SecurityPolicy":
+		t.securityPolicy(metadata, spec)
 	}
 }
 
@@ -132,7 +138,7 @@ func (t *Table) httpRoute(name string, spec map[string]any) {
 		for _, m := range matches {
 			m := object(m)
 			path := object(m["path"])
-			r := route{name: fmt.Sprintf("%s, rules[%d]", name, i), hosts: hosts, headers: map[string]match{}}
+			r := route{name: fmt.Sprintf("%s, rules[%d]", name, i), hosts: hosts, headers: map[string]match{}, rule: text(object(rule)["name"])}
 			value := cmp.Or(text(path["value"]), "/")
 			// Exact before prefix, the longer before the shorter, then method and headers.
 			r.rank = 10 * len(value)

@@ -117,12 +117,13 @@ func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error)
 var routeKinds = []kind{
 	{schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}, "VirtualService"},
 	{schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}, "HTTPRoute"},
+	{schema.GroupVersionResource{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Resource: "securitypolicies"}, "SecurityPolicy"},
 }
 
 // Routes gives the VirtualServices and HTTPRoutes of the namespace, or of all
-// where Options has none. Its errors name the API server.
+// where Options has none, and the SecurityPolicies of Envoy Gateway. Its errors name the API server.
 func (c *Cluster) Routes(ctx context.Context) ([]unstructured.Unstructured, error) {
-	objects, err := c.list(ctx, routeKinds, metav1.ListOptions{}, "list virtualservices and httproutes")
+	objects, err := c.list(ctx, routeKinds, metav1.ListOptions{}, "list virtualservices, httproutes and securitypolicies")
 	if err == nil && objects == nil {
 		err = errors.New("the cluster knows no VirtualService and no HTTPRoute; see that the context is the one you mean")
 	}

@@ -45,6 +45,7 @@ func TestRefusedRulesLeaveRunningProxiesAsTheyAreAndSplitThemFromANewOne(t *test
 	if out := s.log(); !strings.Contains(out, "the group name twice is used twice in this pattern") {
 		t.Errorf("no proxy's log says why the rules are refused:\n%s", out)
 	}
+	s.status(1, "refused", "the group name twice is used twice in this pattern", "no other change of the listener comes in", "0 of 2 in force")
 
 	// A good policy of the other route waits with it.
 	other := s.install("other", strings.ReplaceAll(rules(402), "name: shop", "name: other"), s.image(), ungated)
@@ -58,6 +59,7 @@ func TestRefusedRulesLeaveRunningProxiesAsTheyAreAndSplitThemFromANewOne(t *test
 	if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
 		t.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
 	}
+	s.status(1, "the proxies are split", "answers 503 to every request of its routes")
 
 	r.rollback()
 	s.becomes("shop", "/banana", http.StatusTeapot)
@@ -161,6 +163,7 @@ func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
 		t.Errorf("the policy says %s: %s (%v), want Invalid and the digest", reason, message, err)
 	}
 	t.Logf("%s: %s", reason, message)
+	s.status(1, "rejected", "Invalid", "its routes answer 500 to every request")
 
 	if got := s.publish("-module", otherModule(t), s.repository()); got != digest {
 		t.Fatalf("the module was published as %s, want %s", got, digest)

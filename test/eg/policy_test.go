@@ -84,6 +84,7 @@ func TestAPolicyOfARouteReplacesThatOfItsGateway(t *testing.T) {
 		}
 		return err
 	})
+	s.status(0, "4 of 4 in force")
 	one.uninstall()
 	s.becomes("shop", "/banana", http.StatusPaymentRequired)
 }
