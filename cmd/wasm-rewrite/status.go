@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,7 @@ func newStatus() *cobra.Command {
 	var output outputFlag
 	var flags clusterFlags
 	var options status.Options
+	var wait time.Duration
 	c := &cobra.Command{
 		Use:   "status [RELEASE|WORKLOAD…]",
 		Short: "Show which proxies of a cluster run the rules that were asked for",
@@ -21,11 +23,11 @@ that the chart made in a namespace, and each of its Pods, the module and the rev
 asked for and in force, and
 
   in force         the filter runs what the object asks for
-  refused          it was told so, and could not load it; the reason is shown
-  outdated         it runs what it was told before
+  refused          the proxy received it and could not load it; the reason is shown
+  outdated         the proxy runs what it received before
   deny-all         there is no module, and the agent answers 403 to everything
   allow-all        the same with failStrategy FAIL_OPEN: nothing is rewritten
-  not there        the proxy was told nothing of the object
+  not there        the proxy received nothing of the object
   no proxy         the Pod has no sidecar
   rejected         the controller of Envoy Gateway does not take the policy
   no Pods          the object's selector takes none
@@ -36,10 +38,14 @@ What is asked for comes from the API server, what is in force from the proxies' 
 ports (through port-forward, as istioctl does) and logs. Proxies of Envoy Gateway are
 found by the Gateways that a policy's targets lead to; that its controller accepted a
 policy does not say that they run it. What a proxy runs is said by
-the filter itself: a proxy's config_dump shows what it was told, refused or not.
+the filter itself: a proxy's config_dump shows what it received, refused or not.
+
+With --wait 60s it asks again until all is in force, for at most that long, and then
+says what is not and why.
 
 Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot be asked.`,
 		Example: `  wasm-rewrite status -n shop
+  wasm-rewrite status -n shop --wait 60s
   wasm-rewrite status -n shop checkout -o json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
@@ -49,13 +55,16 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 				return fmt.Errorf("--proxy-admin-port %d: want a port, 1 to 65535", options.AdminPort)
 			}
 
+			if wait < 0 {
+				return fmt.Errorf("--wait %s: want a time to wait, as 60s", wait)
+			}
 			options.Only = args
 			cluster, err := flags.ask(&options)
 			if err != nil {
 				return err
 			}
 
-			r, err := cluster.Ask(c.Context())
+			r, err := cluster.Wait(c.Context(), wait)
 			if err != nil {
 				return err
 			}
@@ -75,6 +84,7 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 	output.add(c, "text", "json")
 	flags.add(c.Flags(), "the API server, and each proxy,")
 	c.Flags().StringVarP(&flags.overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
+	c.Flags().DurationVar(&wait, "wait", 0, "wait until all is in force, at most so long")
 	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the admin port of Istio's proxies; Envoy Gateway's have 19000")
 	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
@@ -28,6 +29,8 @@ func (c *Cluster) Ask(ctx context.Context) (*Report, error) {
 	}
 
 	rows := append([]Row{}, c.Rows(ctx, objects)...)
+	early(rows, objects, time.Now())
+
 	return &Report{Namespace: c.options.Namespace, Only: c.options.Only, Rows: rows, all: all}, nil
 }
 

@@ -78,6 +78,8 @@ type Object struct {
 	// replaced: Istio's is NAMESPACE.NAME, an EnvoyFilter's as it is written.
 	// Istio 1.30 and later add translated to that of a WasmPlugin.
 	Plugin string
+	// Changed is when somebody wrote it last; zero where that is not known.
+	Changed time.Time
 	// FailOpen lets requests pass a filter that could not be loaded; of policies of
 	// Envoy Gateway alone.
 	FailOpen bool
@@ -117,7 +119,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 	o := &Object{
 		Kind: u.GetKind(), Namespace: u.GetNamespace(), Name: u.GetName(),
 		Release: labels["app.kubernetes.io/instance"], Workload: labels["app.kubernetes.io/component"],
-		Plugin: u.GetNamespace() + "." + u.GetName(), read: true,
+		Plugin: u.GetNamespace() + "." + u.GetName(), Changed: changed(u), read: true,
 	}
 	if o.Kind == "EnvoyFilter" {
 		o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "workloadSelector", "labels")
