@@ -70,6 +70,10 @@ func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response message
 	headers = message.NewResponseHeaders(response.Headers...)
 	out = stream.Response(Source(headers))
 	seen.take(rules, out)
+	if out.Answer != nil {
+		seen.Client = Answer(out.Answer, message.NewRequestHeaders(request.Headers...))
+		return seen
+	}
 	Write(headers, out.Edits)
 	seen.Client = message.Message{Headers: headers.All(), Body: response.Body}
 	return seen

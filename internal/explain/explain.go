@@ -16,15 +16,20 @@ import (
 
 // Explanation is what became of one exchange.
 type Explanation struct {
-	Request  []Step   `json:"request"`            // what was decided about the patterns, in order
-	Untried  int      `json:"untried"`            // how many patterns stand behind the one that ended the search
-	Outside  []Change `json:"outside"`            // what the operations outside the patterns changed
-	Upstream *Message `json:"upstream,omitempty"` // the request as it goes on; nil where the filter answers
-	Answer   *Message `json:"answer,omitempty"`   // the filter's own response, before its header operations
-	Response []Step   `json:"response"`
+	Request []Step   `json:"request"` // what was decided about the patterns, in order
+	Untried int      `json:"untried"` // how many patterns stand behind the one that ended the search
+	Outside []Change `json:"outside"` // what the operations outside the patterns changed
+	// The operations outside the patterns that wrote nothing.
+	OutsideIdle []Operation `json:"outsideIdle"`
+	Upstream    *Message    `json:"upstream,omitempty"` // the request as it goes on; nil where the filter answers
+	Answer      *Message    `json:"answer,omitempty"`   // the filter's own response, before its header operations
+	Response    []Step      `json:"response"`
 	// What the operations outside the patterns changed on the response.
-	OutsideResponse []Change `json:"outsideResponse"`
-	Client          Message  `json:"client"` // the response as the client gets it
+	OutsideResponse     []Change    `json:"outsideResponse"`
+	OutsideResponseIdle []Operation `json:"outsideResponseIdle"`
+	Received            Message     `json:"received"` // the response as it came to the filter
+	Replaced            bool        `json:"replaced"` // a pattern on the response answers instead
+	Client              Message     `json:"client"`   // the response as the client gets it
 }
 
 // Step is the fate of one pattern.
@@ -33,6 +38,16 @@ type Step struct {
 	Verdict string   `json:"verdict"`       // as in rewrite.Step
 	Why     string   `json:"why,omitempty"` // the condition that failed and what stood against it
 	Changes []Change `json:"changes"`
+	// Its header operations that wrote nothing.
+	Idle []Operation `json:"idle"`
+}
+
+// Operation is a header operation that wrote nothing.
+type Operation struct {
+	Key     string `json:"key"`  // set, or respond.headers
+	Name    string `json:"name"` // the header
+	Outcome string `json:"outcome"`
+	Why     string `json:"why"`
 }
 
 // Change is one value of a header that came or went; pseudo-headers too.
@@ -91,7 +106,9 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 	}
 	var steps []rewrite.Step
 	all := pass{config: config, rules: rules}
-	all.run(request, response, func(s rewrite.Step) { steps = append(steps, s) })
+	var idle idleList
+	all.trace, all.idle = func(s rewrite.Step) { steps = append(steps, s) }, idle.note
+	all.run(request, response)
 
 	// What one pattern changed is the difference to the same configuration cut
 	// off before it.
@@ -113,7 +130,7 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 		if p.rules, err = rewrite.Compile(&cut); err != nil {
 			return nil, err
 		}
-		p.run(request, response, nil)
+		p.run(request, response)
 		states = append(states, p)
 	}
 	// state is how things stood before pattern i, and behind it where it acted.
@@ -128,7 +145,7 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 	last := -1
 	for _, s := range steps {
 		p := &config.Patterns[s.Pattern]
-		step := Step{Pattern: rules.PatternName(s.Pattern), Verdict: s.Verdict.String(), Why: s.Unsafe, Changes: []Change{}}
+		step := Step{Pattern: rules.PatternName(s.Pattern), Verdict: s.Verdict.String(), Why: s.Unsafe, Changes: []Change{}, Idle: []Operation{}}
 		before, after := state(s.Pattern, false), state(s.Pattern, true)
 		if s.Verdict == rewrite.NotMatched {
 			at := before.request
@@ -145,15 +162,21 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 		switch {
 		case s.Response:
 			step.Changes = changes(before.response, after.response)
+			step.Idle = append(idle.of(s.Pattern, rewrite.RespondHeaders), idle.of(s.Pattern, rewrite.HeadersResponse)...)
 			e.Response = append(e.Response, step)
 		case p.Match.Response != nil:
 			e.Response = append(e.Response, step)
 		default:
 			step.Changes = changes(before.request, after.request)
+			step.Idle = append(idle.of(s.Pattern, rewrite.HeadersRequest), idle.of(s.Pattern, rewrite.RespondHeaders)...)
 			e.Request = append(e.Request, step)
 			last = max(last, s.Pattern)
-			if s.Verdict == rewrite.Acted && len(changes(before.response, after.response)) > 0 {
-				e.Response = append(e.Response, Step{Pattern: step.Pattern, Verdict: rewrite.Acted.String(), Why: "on the request", Changes: changes(before.response, after.response)})
+			onResponse := Step{
+				Pattern: step.Pattern, Verdict: rewrite.Acted.String(), Why: "on the request",
+				Changes: changes(before.response, after.response), Idle: idle.of(s.Pattern, rewrite.HeadersResponse),
+			}
+			if s.Verdict == rewrite.Acted && len(onResponse.Changes)+len(onResponse.Idle) > 0 {
+				e.Response = append(e.Response, onResponse)
 			}
 		}
 	}
@@ -168,9 +191,11 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 	end := states[len(states)-1]
 	e.Outside = changes(end.request, all.request)
 	e.OutsideResponse = changes(end.response, all.response)
+	e.OutsideIdle, e.OutsideResponseIdle = idle.of(rewrite.TopLevel, rewrite.HeadersRequest), idle.of(rewrite.TopLevel, rewrite.HeadersResponse)
+	e.Received, e.Replaced = shown(message.Message{Headers: all.base, Body: all.baseBody}), all.replaced
 	e.Client = Message{Headers: shown(message.Message{Headers: all.response}).Headers, Body: all.body}
 	if all.answered {
-		m := shown(message.Message{Headers: all.base, Body: all.body})
+		m := shown(message.Message{Headers: all.base, Body: all.baseBody})
 		e.Answer = &m
 	} else {
 		m := shown(message.Message{Headers: all.request, Body: request.Body})
@@ -196,13 +221,16 @@ type pass struct {
 	given             *message.Message // the response that the filter gets, whatever it answered
 	request, response []message.Header // as they came out
 	base              []message.Header // the response as it came in
-	body              string
+	body, baseBody    string
 	answered          bool
+	replaced          bool // a pattern on the response answered
+	trace             func(rewrite.Step)
+	idle              func(rewrite.Operation)
 }
 
-func (p *pass) run(request, response message.Message, trace func(rewrite.Step)) {
+func (p *pass) run(request, response message.Message) {
 	stream := p.rules.NewStream()
-	stream.Trace = trace
+	stream.Trace, stream.TraceOperation = p.trace, p.idle
 	headers := message.NewRequestHeaders(request.Headers...)
 	out := stream.Request(exchange.Source(headers))
 	if out.Answer != nil {
@@ -216,8 +244,13 @@ func (p *pass) run(request, response message.Message, trace func(rewrite.Step)) 
 	}
 
 	headers = message.NewResponseHeaders(response.Headers...)
-	p.base, p.body = headers.All(), response.Body
+	p.base, p.body, p.baseBody = headers.All(), response.Body, response.Body
 	out = stream.Response(exchange.Source(headers))
+	if p.replaced = out.Answer != nil; p.replaced {
+		answer := exchange.Answer(out.Answer, message.NewRequestHeaders(request.Headers...))
+		p.response, p.body = answer.Headers, answer.Body
+		return
+	}
 	exchange.Write(headers, out.Edits)
 	p.response = headers.All()
 }
@@ -296,6 +329,8 @@ func why(p *rewrite.Pattern, c rewrite.Condition, request, response []message.He
 	case rewrite.OnQuery:
 		values, _ := url.ParseQuery(query)
 		return says(value(m.Query[at]), m.Query[at].Name, list(values[m.Query[at].Name]))
+	case rewrite.OnOwnAnswer:
+		return c.String() + ": the answer is the filter's own, and a proxy takes one of a filter for each request"
 	case rewrite.OnUnless:
 		return c.String() + " holds"
 	case rewrite.OnStatus:

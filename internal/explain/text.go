@@ -16,15 +16,14 @@ func (e *Explanation) Text(w io.Writer, request message.Message) {
 	if e.Untried > 0 {
 		fmt.Fprintf(w, "  the search ended: %s not tried\n", terminal.Count(e.Untried, "pattern"))
 	}
-	writeOutside(w, e.Outside)
+	writeOutside(w, e.Outside, e.OutsideIdle)
 	if e.Answer != nil {
 		fmt.Fprintf(w, "is answered with %s\n", e.Answer.Value(":status"))
 	} else {
-		// No rule can change the status, so it is the upstream's.
-		fmt.Fprintf(w, "goes upstream as %s\nis answered with %s\n", terminal.Line(exchange.Line(e.Upstream.Host())), e.Client.Value(":status"))
+		fmt.Fprintf(w, "goes upstream as %s\nis answered with %s\n", terminal.Line(exchange.Line(e.Upstream.Host())), e.Received.Value(":status"))
 	}
 	writeSteps(w, e.Response)
-	writeOutside(w, e.OutsideResponse)
+	writeOutside(w, e.OutsideResponse, e.OutsideResponseIdle)
 	fmt.Fprintf(w, "the client gets %s\n", e.Client.Value(":status"))
 
 	for _, h := range e.Client.Headers {
@@ -45,13 +44,22 @@ func writeSteps(w io.Writer, steps []Step) {
 		}
 		fmt.Fprintln(w)
 		writeChanges(w, s.Changes)
+		writeIdle(w, s.Idle)
 	}
 }
 
-func writeOutside(w io.Writer, changes []Change) {
-	if len(changes) > 0 {
+func writeOutside(w io.Writer, changes []Change, idle []Operation) {
+	if len(changes)+len(idle) > 0 {
 		fmt.Fprintf(w, "  outside the patterns:\n")
 		writeChanges(w, changes)
+		writeIdle(w, idle)
+	}
+}
+
+// writeIdle says which header operations wrote nothing.
+func writeIdle(w io.Writer, idle []Operation) {
+	for _, o := range idle {
+		fmt.Fprintf(w, "    %s %s: %s, %s\n", o.Key, terminal.Line(o.Name), o.Outcome, o.Why)
 	}
 }
 

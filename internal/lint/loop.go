@@ -18,11 +18,17 @@ const maxHops = 10
 // redirects that lead back and chains that undo themselves.
 func (l *linter) loops(i int) {
 	p := &l.patterns[i]
-	if p.Match.Response != nil || p.Mode == "shadow" || p.Redirect == nil && p.Then != "next" {
+	if p.Mode == "shadow" || p.Redirect == nil && p.Then != "next" {
 		return
 	}
 
 	for _, r := range p.requests() {
+		if p.Match.Response != nil {
+			if l.returns(p, r) {
+				return
+			}
+			continue
+		}
 		if p.Redirect != nil && l.redirects(p, r) || p.Then == "next" && l.undone(p, r) {
 			return
 		}
@@ -174,6 +180,25 @@ func (l *linter) redirects(p *pattern, r request) bool {
 	}
 	l.find(RedirectLoop, severity, p.at+".redirect", "", reason, advice)
 
+	return true
+}
+
+// returns reports a redirect on the response that leads back to the request that
+// was answered: its answer is the same again.
+func (l *linter) returns(p *pattern, r request) bool {
+	if p.Redirect == nil || p.Match.Response.Status == nil {
+		return false
+	}
+	status := p.Match.Response.Status[0].From
+	request := exchange.Request(r.method, r.scheme, r.host, r.target, r.headers)
+	seen := exchange.Run(l.rules.NewStream(), l.rules, request, exchange.Response(status, nil))
+	location := exchange.Value(seen.Client, "location")
+	if len(seen.Acted) == 0 || seen.Acted[len(seen.Acted)-1] != p.name || location != r.scheme+"://"+r.host+r.target {
+		return false
+	}
+	l.find(RedirectLoop, SeverityWarning, p.at+".redirect", "",
+		fmt.Sprintf("a redirect to where the request came from: %s → %d → %s", r, status, location),
+		"name another path or host, or leave out the requests for it: unless: [{path: …}]")
 	return true
 }
 

@@ -19,7 +19,8 @@
 //
 // A message reads like HTTP: "GET /path?query" (the method alone where there is
 // no path) or "200", then lines "name: value", then, behind an empty line, the
-// body. "name:= "text\x00"" takes a Go string, "-name" says that there is none.
+// body. "name:= "text\x00"" takes a Go string, "-name" says that there is none,
+// "-:body" that there is no body.
 // :authority is example.com and :scheme is http unless given.
 //
 // A file whose name begins with native- shows what a proxy refuses before a

@@ -92,7 +92,7 @@ func (m *Message) differences(side string, seen, sent *Message) (d []string) {
 	if start == "" {
 		start, target = sent.Start, sent.Target
 	}
-	if body == "" {
+	if body == "" && !m.mentions(":body") {
 		body = sent.Body
 	}
 	if seen.Start != start || seen.Target != target {
@@ -172,6 +172,12 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 		return seen, err
 	}
 	list.write(out.Edits)
+	if a := out.Answer; a != nil {
+		list = append(headerMap{{Name: ":status", Value: strconv.Itoa(a.Status)}}, slices.Clone(a.Headers)...)
+		if response.Body = a.Body; x.Request.Start == "HEAD" {
+			response.Body = ""
+		}
+	}
 	seen.Client = list.message(response.Body)
 
 	seen.Counts = []string{}

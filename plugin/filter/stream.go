@@ -111,6 +111,9 @@ func onResponseHeaders(contextID, _, _ uint32) uint32 {
 	r.at = mapResponse
 	out := r.stream.Response(r)
 	r.plugin.count(out.Counts)
+	if out.Answer != nil {
+		return r.plugin.answer(out.Answer)
+	}
 	r.write(out.Edits)
 	return actionContinue
 }

@@ -64,7 +64,7 @@ func (s *Scratch) produce(p *pattern, vals []val) (now target, host, unsafe stri
 		}
 	}
 	if p.redirect != nil {
-		location, unsafe := s.location(p.redirect, vals, now)
+		location, unsafe := s.location(p, vals, now)
 		if unsafe != "" {
 			return now, "", unsafe
 		}
@@ -77,11 +77,14 @@ func (s *Scratch) produce(p *pattern, vals []val) (now target, host, unsafe stri
 // location builds a Location.
 //
 //go:noinline
-func (s *Scratch) location(r *redirect, vals []val, to target) (location, unsafe string) {
+func (s *Scratch) location(p *pattern, vals []val, to target) (location, unsafe string) {
+	r := p.redirect
 	s.loadHost()
 	scheme, host := r.scheme, s.host
-	if scheme == "" {
+	if scheme == "" && !p.onResponse {
 		scheme, _ = s.get(":scheme")
+	} else if scheme == "" {
+		scheme = s.schemeWas
 	}
 	if r.host != nil {
 		x := s.expand(r.host, vals, found{}, encodeNone, maxHost)
@@ -125,7 +128,9 @@ func (s *Scratch) respond(i int, p *pattern, vals []val) {
 	l := &s.answered
 	l.items, l.touched = l.items[:0], l.touched[:0]
 	for h := range p.respond.headers {
-		if e := s.apply(l, &p.respond.headers[h], vals); e.unsafe() {
+		e := s.apply(l, &p.respond.headers[h], vals)
+		s.wrote(i, RespondHeaders, &p.respond.headers[h], e)
+		if e.unsafe() {
 			s.count(i, Unsafe)
 		}
 	}

@@ -87,6 +87,8 @@ type redirect struct {
 	port   int
 
 	fragment string // with its #
+
+	recall recall // of a pattern on the response
 }
 
 type respond struct {
@@ -170,8 +172,8 @@ func compile(config *Config, f *faults) *Rules {
 	}
 	c.startPattern()
 	headers := at.key("headers")
-	r.request = c.block(headers.key("request"), &config.Headers.Request, false)
-	r.response = c.block(headers.key("response"), &config.Headers.Response, true)
+	r.request = c.block(headers.key("request"), &config.Headers.Request, false, nil)
+	r.response = c.block(headers.key("response"), &config.Headers.Response, true, nil)
 	r.originalPathHeader = c.ownHeader(at.key("originalPathHeader"), config.OriginalPathHeader)
 	r.patternHeader = c.ownHeader(at.key("patternHeader"), config.PatternHeader)
 	if r.patternHeader != "" && r.patternHeader == r.originalPathHeader {
@@ -300,10 +302,11 @@ func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 		if !in.Headers.Request.empty() {
 			c.add(headers.key("request"), "", "cannot stand beside match.response: the request has gone when the response is there")
 		}
+		p.response.refs, p.refs = c.remember(p), nil
 	} else {
-		p.request = c.block(headers.key("request"), &in.Headers.Request, false)
+		p.request = c.block(headers.key("request"), &in.Headers.Request, false, nil)
 	}
-	p.response = c.block(headers.key("response"), &in.Headers.Response, true)
+	p.response = c.block(headers.key("response"), &in.Headers.Response, true, p.response.refs)
 	p.captures = c.captures
 
 	p.next = in.Then == "next"
@@ -330,10 +333,10 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 	}{{"rewrite", in.Rewrite != nil}, {"redirect", in.Redirect != nil}, {"respond", in.Respond != nil}} {
 		if a.given {
 			given = append(given, a.name)
-			if p.onResponse {
-				c.add(at.key(a.name), "", "cannot stand beside match.response: the request has gone when the response is there")
-			}
 		}
+	}
+	if in.Rewrite != nil && p.onResponse {
+		c.add(at.key("rewrite"), "", "cannot stand beside match.response: the request has gone when the response is there; redirect and respond may")
 	}
 	switch {
 	case len(given) > 1:
@@ -341,7 +344,7 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 	case len(given) == 0 && in.Headers.Request.empty() && in.Headers.Response.empty() && in.Then != "stop":
 		c.missing(at, "does nothing: want rewrite, redirect, respond or headers; or then: stop, which leaves its requests as they are and ends the search")
 	}
-	sc := scope{groups: c.groups(), names: c.groupNames, refs: &p.refs}
+	sc := scope{groups: c.groups(), names: c.groupNames, refs: &p.refs, response: p.onResponse}
 	if in.Rewrite != nil {
 		c.rewrite(at.key("rewrite"), in, p, sc)
 	}

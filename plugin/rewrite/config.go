@@ -53,9 +53,11 @@ type Pattern struct {
 	Unless []Unless `json:"unless,omitempty"`
 	// Changes path, host or query. Default: unchanged.
 	Rewrite *Rewrite `json:"rewrite,omitempty"`
-	// Answers with a Location instead of passing the request on.
+	// Answers with a Location instead of passing the request on. Beside
+	// match.response: in place of the upstream's answer.
 	Redirect *Redirect `json:"redirect,omitempty"`
-	// Answers with a fixed response instead of passing the request on.
+	// Answers with a fixed response instead of passing the request on. Beside
+	// match.response: in place of the upstream's answer.
 	Respond *Respond `json:"respond,omitempty"`
 	// Header operations on the request and on its response.
 	Headers Headers `json:"headers,omitzero"`
@@ -84,7 +86,9 @@ type Match struct {
 	Headers []ValueMatch `json:"headers,omitempty"`
 	// Conditions on query parameters, compared percent-decoded; each must hold.
 	Query []ValueMatch `json:"query,omitempty"`
-	// Makes this a pattern on the response, which may have headers.response only.
+	// Makes this a pattern on the response, which may have headers.response, and
+	// redirect or respond, which replace the answer of the upstream, of the proxy
+	// or of another filter. The filter's own answers are replaced by none.
 	Response *ResponseMatch `json:"response,omitempty"`
 }
 

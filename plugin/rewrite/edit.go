@@ -47,8 +47,9 @@ func (h *HeaderEdits) empty() bool {
 		len(h.Set) == 0 && len(h.Overwrite) == 0 && len(h.Default) == 0 && len(h.Add) == 0
 }
 
-// block compiles header operations.
-func (c *compiler) block(at *place, h *HeaderEdits, response bool) (b block) {
+// block compiles header operations. refs are those that are read with them.
+func (c *compiler) block(at *place, h *HeaderEdits, response bool, refs []ref) (b block) {
+	b.refs = refs
 	if h.empty() || !c.counts(at, h.size()) {
 		return b
 	}

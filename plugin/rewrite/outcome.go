@@ -77,6 +77,57 @@ type Step struct {
 	Unsafe    string    // of Refused, and of InShadow: why it may not leave the filter
 }
 
+// Operation is a header operation that wrote nothing, for explanations.
+type Operation struct {
+	Pattern int // or TopLevel
+	Block   Block
+	Key     OperationKey
+	Name    string // the header; of remove maybe with *
+	Effect  Effect
+}
+
+// Block is the key that an operation's block is written under.
+type Block uint8
+
+const (
+	HeadersRequest Block = iota
+	HeadersResponse
+	RespondHeaders
+)
+
+// OperationKey is the key that an operation is written under.
+type OperationKey uint8
+
+// String is the key.
+func (k OperationKey) String() string {
+	return [...]string{"copy", "rename", "remove", "keep", "replace", "set", "overwrite", "default", "add"}[k]
+}
+
+// Effect is what a header operation came to.
+type Effect uint8
+
+// Removed tells whether the header is gone by it.
+func (o Operation) Removed() bool {
+	e := effect(o.Effect)
+	return e == effectCleared || e.unsafe() && !(o.Block == HeadersResponse && opKind(o.Key) == opAdd)
+}
+
+// Why is the reason for people.
+func (o Operation) Why() string {
+	switch e := effect(o.Effect); e {
+	case effectAbsent:
+		return "there is none"
+	case effectPresent:
+		return "there is one already"
+	case effectNoMatch:
+		return "no value has a match"
+	case effectEmpty, effectCleared:
+		return "the value came out empty"
+	default:
+		return e.reason()
+	}
+}
+
 // Verdict is the fate of a pattern.
 type Verdict uint8
 
@@ -114,12 +165,13 @@ const (
 	OnUnless // an exception, which holds
 	OnStatus
 	OnResponseHeaders
+	OnOwnAnswer // a proxy takes one answer of a filter for each request
 )
 
 // String is the condition's place in its pattern.
 func (c Condition) String() string {
 	key := [...]string{"", "match.path", "match.host", "match.scheme", "match.methods", "match.headers", "match.query", "unless",
-		"match.response.status", "match.response.headers"}[c.Kind]
+		"match.response.status", "match.response.headers", "match.response"}[c.Kind]
 	switch c.Kind {
 	case OnHeaders, OnQuery, OnUnless, OnResponseHeaders:
 		return key + "[" + strconv.Itoa(c.Index) + "]"

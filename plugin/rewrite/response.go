@@ -21,61 +21,90 @@ func (s *Scratch) response() {
 		s.giveUp()
 		return
 	}
+	if s.out.Answer != nil {
+		s.finishAnswer()
+		return
+	}
 	s.diff()
 }
 
-// walk runs the patterns that wait for the response, in configuration order: the
-// kept ones are two ordered lists one after the other, first of the patterns on
-// the response, then of those that acted on the request. It gives what the top
-// level keeps.
+// walk runs the patterns that wait for the response, in configuration order. It
+// gives what the top level keeps.
 func (s *Scratch) walk() (top kept) {
-	var awaits, acted kept
-	a, b := 0, 0
-	isAwait, isActed := s.nextAwait(&awaits, &a), false
-	for at := 0; ; {
-		k, next, ok := s.nextKept(at)
-		if !ok || k.flags&keptAwaits == 0 {
-			b = at
-			break
-		}
-		at = next
-	}
-	isActed = s.nextActed(&acted, &b)
-	stopped := false
-	for (isAwait || isActed) && !s.failed {
-		if isActed && acted.pattern == TopLevel {
-			top, isActed = acted, false
+	w, stopped := s.waiting(), false
+	for k, ok := w.next(s); ok && !s.failed; k, ok = w.next(s) {
+		if k.pattern == TopLevel {
+			top = k
 			continue
 		}
-		if isAwait && (!isActed || awaits.pattern < acted.pattern) {
-			p := &s.rules.patterns[awaits.pattern]
-			if !stopped && s.onResponse(awaits, p) {
-				stopped = !p.next
-				s.editResponse(awaits.pattern, p.response.ops, s.readKept(p.response.refs, awaits))
-			}
-			isAwait = s.nextAwait(&awaits, &a)
+
+		// What acted on the request edits its response, whatever stopped the others.
+		p := &s.rules.patterns[k.pattern]
+		if k.flags&keptAwaits == 0 {
+			s.editResponse(k.pattern, p.response.ops, s.readKept(p.response.refs, k))
 			continue
 		}
-		p := &s.rules.patterns[acted.pattern]
-		s.editResponse(acted.pattern, p.response.ops, s.readKept(p.response.refs, acted))
-		isActed = s.nextActed(&acted, &b)
+
+		if stopped || !s.onResponse(k, p) {
+			continue
+		}
+		vals := s.readKept(p.response.refs, k)
+		if p.answers() && !s.answerInstead(k.pattern, p, vals) {
+			stopped = s.out.Answer != nil
+			continue
+		}
+		stopped = !p.next
+		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: Acted})
+		s.out.Acted = append(s.out.Acted, k.pattern)
+		s.editResponse(k.pattern, p.response.ops, vals)
 	}
 	return top
 }
 
-// nextAwait reads the next pattern on the response that waits.
-func (s *Scratch) nextAwait(k *kept, at *int) (ok bool) {
-	*k, *at, ok = s.nextKept(*at)
-	return ok && k.flags&keptAwaits != 0
+// waiting gives what a stream keeps in configuration order: it keeps two ordered
+// lists one after the other, first of the patterns on the response, then of those
+// that acted on the request and of the top level.
+type waiting struct {
+	awaits, acted     kept
+	isAwait, isActed  bool
+	afterAwait, after int // where the next of each begins
 }
 
-// nextActed reads the next pattern that acted on the request, or the top level.
-func (s *Scratch) nextActed(k *kept, at *int) (ok bool) {
-	*k, *at, ok = s.nextKept(*at)
-	return ok
+func (s *Scratch) waiting() (w waiting) {
+	for {
+		k, next, ok := s.nextKept(w.after)
+		if !ok || k.flags&keptAwaits == 0 {
+			break
+		}
+		w.after = next
+	}
+	w.stepAwait(s)
+	w.stepActed(s)
+	return w
 }
 
-// onResponse tests a pattern on the response.
+func (w *waiting) stepAwait(s *Scratch) {
+	w.awaits, w.afterAwait, w.isAwait = s.nextKept(w.afterAwait)
+	w.isAwait = w.isAwait && w.awaits.flags&keptAwaits != 0
+}
+
+func (w *waiting) stepActed(s *Scratch) {
+	w.acted, w.after, w.isActed = s.nextKept(w.after)
+}
+
+// next gives the next entry; the top level's is the last.
+func (w *waiting) next(s *Scratch) (k kept, ok bool) {
+	if w.isAwait && (!w.isActed || w.acted.pattern == TopLevel || w.awaits.pattern < w.acted.pattern) {
+		k = w.awaits
+		w.stepAwait(s)
+		return k, true
+	}
+	k, ok = w.acted, w.isActed
+	w.stepActed(s)
+	return k, ok
+}
+
+// onResponse tests a pattern on the response, and tells whether it acts.
 //
 //go:noinline
 func (s *Scratch) onResponse(k kept, p *pattern) bool {
@@ -87,6 +116,9 @@ func (s *Scratch) onResponse(k kept, p *pattern) bool {
 		return false
 	}
 	switch {
+	case p.answers() && s.stream.replied:
+		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotMatched, Condition: Condition{Kind: OnOwnAnswer}})
+		return false
 	case k.flags&keptSampled == 0:
 		s.count(k.pattern, SampledOut)
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotSampled})
@@ -97,8 +129,6 @@ func (s *Scratch) onResponse(k kept, p *pattern) bool {
 		return false
 	}
 	s.count(k.pattern, Matched)
-	s.trace(Step{Pattern: k.pattern, Response: true, Verdict: Acted})
-	s.out.Acted = append(s.out.Acted, k.pattern)
 	return true
 }
 
@@ -125,8 +155,14 @@ func (s *Scratch) editResponse(pattern int, ops []operation, vals []val) {
 		s.load()
 	}
 	for i := range ops {
-		if e := s.apply(&s.list, &ops[i], vals); e.unsafe() {
-			s.count(pattern, Unsafe)
+		e := s.apply(&s.list, &ops[i], vals)
+		s.wrote(pattern, HeadersResponse, &ops[i], e)
+		if !e.unsafe() {
+			continue
+		}
+		s.count(pattern, Unsafe)
+		// What is not added leaves what the upstream says.
+		if ops[i].kind != opAdd {
 			s.forbid(&s.list, &ops[i])
 		}
 	}

@@ -73,6 +73,7 @@ type Scratch struct {
 	hasHost   bool
 	host      string
 	hostWas   string
+	schemeWas string // of the request, for a redirect on the response
 	bareHost  string // host in lower case without its port, once it was asked for
 	loc       []int  // of the path regex's leftmost match in the pattern at hand
 	captures  []val  // named groups of the pattern at hand
@@ -122,7 +123,7 @@ func (s *Scratch) rest() {
 	s.candidates, s.captures, s.answers = s.candidates[:0], s.captures[:0], s.answers[:0]
 
 	// Strings of the pass would keep their text alive.
-	s.hasHost, s.hasBareHost, s.host, s.hostWas, s.bareHost = false, false, "", "", ""
+	s.hasHost, s.hasBareHost, s.host, s.hostWas, s.bareHost, s.schemeWas = false, false, "", "", "", ""
 	s.path, s.query, s.hasQuery = "", "", false
 	s.received.path, s.received.query, s.received.hasQuery = "", "", false
 	s.pathArrived.known, s.queryArrived.known = false, false
@@ -203,5 +204,12 @@ func (s *Scratch) count(pattern int, r Result) {
 func (s *Scratch) trace(step Step) {
 	if s.stream.Trace != nil {
 		s.stream.Trace(step)
+	}
+}
+
+// wrote tells explanations of an operation that wrote nothing.
+func (s *Scratch) wrote(pattern int, in Block, op *operation, e effect) {
+	if s.stream.TraceOperation != nil && e != effectDone {
+		s.stream.TraceOperation(Operation{Pattern: pattern, Block: in, Key: OperationKey(op.kind), Name: op.name, Effect: Effect(e)})
 	}
 }

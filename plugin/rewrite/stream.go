@@ -26,11 +26,14 @@ type Stream struct {
 	Random func() uint32
 	// Trace, where set, is told each pattern's fate.
 	Trace func(Step)
+	// TraceOperation, where set, is told each header operation that wrote nothing.
+	TraceOperation func(Operation)
 
 	rules   *Rules
 	scratch *Scratch
 	kept    []byte // what the response needs; see keep
 	steps   int    // that the request left of the budget
+	replied bool   // the request was answered, not passed on
 }
 
 // NewStream makes a stream for these rules with a Scratch of its own.
@@ -43,7 +46,7 @@ func (r *Rules) NewStreamOn(s *Scratch) *Stream { return &Stream{rules: r, scrat
 func (t *Stream) Reset() {
 	t.scratch.release(t)
 	t.scratch.rest()
-	t.steps = 0
+	t.steps, t.replied = 0, false
 }
 
 // Request decides what happens to a request. Where a read fails, nothing does.
@@ -51,9 +54,9 @@ func (t *Stream) Request(src Source) *Outcome {
 	s := t.scratch
 	s.begin(t, src)
 	s.steps = Budget
-	s.list.blind = t.rules.blindRequest
+	s.list.blind = t.rules.blindRequest && t.TraceOperation == nil
 	s.request()
-	t.steps = max(s.steps, 0)
+	t.steps, t.replied = max(s.steps, 0), s.out.Answer != nil
 	return &s.out
 }
 
@@ -67,14 +70,14 @@ func (t *Stream) Kept() int { return len(t.kept) }
 // own, or the proxy's.
 func (t *Stream) Response(src Source) *Outcome {
 	// Most responses need no pass.
-	if fixed := t.rules.fixedResponse; fixed != nil && len(t.kept) == 0 {
+	if fixed := t.rules.fixedResponse; fixed != nil && len(t.kept) == 0 && t.TraceOperation == nil {
 		return fixed
 	}
 
 	s := t.scratch
 	s.begin(t, src)
 	s.steps = max(t.steps, Budget/8)
-	s.list.blind = t.rules.blindResponse
+	s.list.blind = t.rules.blindResponse && t.TraceOperation == nil
 	s.response()
 	return &s.out
 }
@@ -211,7 +214,7 @@ func (s *Scratch) try(i int, p *pattern) (stop bool) {
 		s.keep(i, 0, p.response.refs)
 	}
 	if unsafe == "" && !p.answers() {
-		unsafe = s.editRequest(p)
+		unsafe = s.editRequest(i, p)
 	}
 	if unsafe != "" {
 		s.keeping = s.keeping[:kept]
@@ -255,7 +258,7 @@ func (s *Scratch) refused(i int, unsafe string) (stop bool) {
 func (s *Scratch) inShadow(i int, p *pattern, now target, unsafe string) {
 	s.count(i, Shadowed)
 	if unsafe == "" && !p.answers() {
-		unsafe = s.editRequest(p)
+		unsafe = s.editRequest(i, p)
 	}
 	if unsafe != "" {
 		s.count(i, Unsafe)
@@ -267,7 +270,7 @@ func (s *Scratch) inShadow(i int, p *pattern, now target, unsafe string) {
 
 // editRequest runs a pattern's operations on the request's headers. Where one
 // may not be written none is, and unsafe says why. In shadow none is at all.
-func (s *Scratch) editRequest(p *pattern) (unsafe string) {
+func (s *Scratch) editRequest(pattern int, p *pattern) (unsafe string) {
 	if len(p.request.ops) == 0 {
 		return ""
 	}
@@ -282,6 +285,7 @@ func (s *Scratch) editRequest(p *pattern) (unsafe string) {
 	e := effectDone
 	for i := 0; i < len(p.request.ops) && !e.unsafe(); i++ {
 		e = s.apply(&s.list, &p.request.ops[i], vals)
+		s.wrote(pattern, HeadersRequest, &p.request.ops[i], e)
 	}
 	if e.unsafe() && s.rules.keepUnsafe || p.mode == shadow {
 		s.undo()
@@ -306,7 +310,7 @@ func (s *Scratch) finish() {
 		s.own(r.patternHeader, s.names())
 		return
 	}
-	constant := r.request.edits != nil && len(s.list.touched) == 0
+	constant := r.request.edits != nil && len(s.list.touched) == 0 && s.list.blind
 	if len(r.request.ops) > 0 && !constant && !s.editTopLevel() {
 		s.reject()
 		return
@@ -350,6 +354,7 @@ func (s *Scratch) editTopLevel() bool {
 	ops, vals := s.rules.request.ops, s.read(s.rules.request.refs)
 	for i := range ops {
 		e := s.apply(&s.list, &ops[i], vals)
+		s.wrote(TopLevel, HeadersRequest, &ops[i], e)
 		if !e.unsafe() {
 			continue
 		}

@@ -363,7 +363,7 @@ func (sc scope) lookup(name string) (ref, string) {
 		return ref{kind: refParam, name: param}, ""
 	}
 	if strings.HasPrefix(name, "response.") && !sc.response {
-		return ref{}, "${" + name + "} is known on the response only: it may stand in headers.response"
+		return ref{}, "${" + name + "} is known on the response only: it may stand in headers.response, and in redirect and respond beside match.response"
 	}
 	if name == "response.status" {
 		return ref{kind: refStatus}, ""

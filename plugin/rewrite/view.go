@@ -317,6 +317,9 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 		if op.kind == opAdd || op.kind == opDefault {
 			return effectEmpty
 		}
+		if at < 0 && !l.blind {
+			return effectEmpty
+		}
 		if l.blind {
 			s.clear(l, op.name)
 		} else {
