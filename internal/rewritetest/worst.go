@@ -36,7 +36,18 @@ func WorstConfigs() []Worst {
 	}
 	long := strings.Repeat("v", 250<<10)
 
+	// Written out they would be too long for a configuration, so a var brings them.
+	longest := func(text string) string {
+		longest := strings.Repeat(text, 1020/len(text))
+		all := patterns(4096, func(i int) string {
+			return fmt.Sprintf(`{"match": {"path": {"regex": "${var.a}%x"}}, "rewrite": {"path": "/"}}`, i)
+		})
+
+		return strings.TrimSuffix(all, "}") + `, "vars": {"a": "` + longest + `"}}`
+	}
+
 	return []Worst{
+		{"4,096 regexes of 1,024 bytes", longest("a"), "all regexes together"},
 		{"a long var 10,000 times", `{"vars": {"a": "` + long + `"}, "headers": {"request": {"set": {"x": "` + strings.Repeat("${var.a}", 10_000) + `"}}}}`, "bytes: use fewer references to long values"},
 		{"a long var in 3,000 matchers", strings.TrimSuffix(patterns(3000, func(int) string {
 			return `{"match": {"path": {"exact": "/${var.a}"}}, "rewrite": {"path": "/"}}`

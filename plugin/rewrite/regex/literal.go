@@ -19,19 +19,21 @@ type literals struct {
 // run is the text that is being read, the text at the beginning, and the
 // longest so far.
 type run struct {
-	now, begin, best string
-	broken           bool // now is not at the beginning any more
+	now         []byte
+	begin, best string
+	broken      bool // now is not at the beginning any more
 }
 
 func (r *run) end() {
 	if !r.broken {
-		r.begin = r.now
-	}
-	if len(r.now) > len(r.best) {
-		r.best = r.now
+		r.begin = string(r.now)
 	}
 
-	r.now, r.broken = "", true
+	if len(r.now) > len(r.best) {
+		r.best = string(r.now)
+	}
+
+	r.now, r.broken = r.now[:0], true
 }
 
 // findLiteral gives the text by which an index finds the regex best: the
@@ -96,11 +98,11 @@ func (l *literals) char(n *node) {
 	if n.fold {
 		l.exact.end()
 	} else {
-		l.exact.now += string(utf8.AppendRune(nil, rune(n.arg)))
+		l.exact.now = utf8.AppendRune(l.exact.now, rune(n.arg))
 	}
 	if n.arg >= high {
 		l.fold.end()
 	} else {
-		l.fold.now += string([]byte{lower(byte(n.arg))})
+		l.fold.now = append(l.fold.now, lower(byte(n.arg)))
 	}
 }

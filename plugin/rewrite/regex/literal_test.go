@@ -1,6 +1,8 @@
 package regex_test
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/regex"
@@ -28,6 +30,29 @@ func TestLiteral(t *testing.T) {
 		var got held
 		if got.text, got.fold, got.begins = r.Literal(); got != want {
 			t.Errorf("%s: %+v, want %+v", expr, got, want)
+		}
+	}
+}
+
+// A regex of four times the length costs some four times as much to compile, whatever it is made of.
+func TestCompilingIsLinear(t *testing.T) {
+	for _, piece := range []string{"a", "é", "[a-c]", "(a|b)?", "a*", "(?:x|)", "a{2}", "(?i:k)", ".", "^", `\bb`} {
+		cost := func(size int) uint64 {
+			text := strings.Repeat(piece, size/len(piece))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+
+			if _, reason := regex.Compile(text, false); reason != "" {
+				t.Fatalf("%q: %s", text, reason)
+			}
+
+			runtime.ReadMemStats(&after)
+
+			return after.TotalAlloc - before.TotalAlloc
+		}
+
+		if short, long := cost(regex.MaxText/4), cost(regex.MaxText); long > 8*short {
+			t.Errorf("%q: %d bytes of memory for a regex of %d bytes, %d for one of %d", piece, long, regex.MaxText, short, regex.MaxText/4)
 		}
 	}
 }

@@ -38,6 +38,8 @@ type Config struct {
 	Log io.Writer
 	// SameProtocol speaks to upstreams in the protocol of the client, HTTP/1.1 or HTTP/2, instead of HTTP/1.1.
 	SameProtocol bool
+	// Requests is how many requests and connections may be open at once to one upstream. Default: Envoy's, 1,024.
+	Requests int
 	// Bootstrap holds further fields of the bootstrap, as Envoy's JSON.
 	Bootstrap map[string]any
 }
