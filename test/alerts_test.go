@@ -58,10 +58,21 @@ func ruleFile(t *testing.T, rule unstructured.Unstructured, folder string) strin
 
 // promtool's unit tests of the alerts.
 func TestAlerts(t *testing.T) {
+	testAlerts(t, "testdata/alerts.yaml", oci, gatedRules)
+}
+
+func TestAlertsOfEnvoyGateway(t *testing.T) {
+	testAlerts(t, "testdata/alerts-policy.yaml", chart.ReadFile(t, filepath.Join(chart.Dir, "ci/envoyextensionpolicy-values.yaml")))
+}
+
+// testAlerts runs a file of promtool's unit tests on the rules that values render to.
+func testAlerts(t *testing.T, file string, values ...string) {
+	t.Helper()
+
 	folder := t.TempDir()
-	ruleFile(t, prometheusRule(t, oci, gatedRules), folder)
+	ruleFile(t, prometheusRule(t, values...), folder)
 	tests := filepath.Join(folder, "alerts.yaml")
-	if err := os.WriteFile(tests, []byte(chart.ReadFile(t, "testdata/alerts.yaml")), 0o600); err != nil {
+	if err := os.WriteFile(tests, []byte(chart.ReadFile(t, file)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/promtool"), "test", "rules", tests).CombinedOutput(); err != nil {
@@ -71,7 +82,7 @@ func TestAlerts(t *testing.T) {
 
 // Every alert of every delivery is one that Prometheus takes, and has a test of its own.
 func TestAlertsAreValidAndTested(t *testing.T) {
-	tested := chart.ReadFile(t, "testdata/alerts.yaml")
+	tested := chart.ReadFile(t, "testdata/alerts.yaml") + chart.ReadFile(t, "testdata/alerts-policy.yaml")
 	for _, file := range chart.CIValues(t) {
 		rule := prometheusRule(t, chart.ReadFile(t, file))
 		if out, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/promtool"), "check", "rules", ruleFile(t, rule, t.TempDir())).CombinedOutput(); err != nil {
@@ -94,6 +105,9 @@ func TestAlertsAreValidAndTested(t *testing.T) {
 		want := []string{"WasmRewriteFallback", "WasmRewriteFetchFailed", "WasmRewriteRevisionsDiffer", "WasmRewriteUnsafe", "WasmRewriteVMFailed"}
 		if strings.Contains(file, "envoyfilter") {
 			want = want[1:] // nothing is fetched
+		}
+		if strings.Contains(file, "envoyextensionpolicy") {
+			want = []string{"WasmRewriteRevisionMissing", "WasmRewriteRevisionsDiffer", "WasmRewriteUnsafe", "WasmRewriteUpdateRefused", "WasmRewriteVMFailed"}
 		}
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(names))); diff != "" {
 			t.Errorf("%s: alerts (-want +got):\n%s", file, diff)

@@ -95,6 +95,12 @@ func (s *space) wantRevision(r *release) {
 		if !regexp.MustCompile(`(?m)^wasm_rewrite_` + m[1] + `_pattern_0_rewritten\S* [1-9]`).MatchString(metrics) {
 			s.Errorf("%s counts no rewritten request of pattern-0", proxy)
 		}
+
+		// What the alert for a missing revision goes by.
+		clusters := s.run("get", "--raw", "/api/v1/namespaces/envoy-gateway-system/pods/"+proxy+":19001/proxy/stats/prometheus?filter=membership_total")
+		if series := `envoy_cluster_membership_total{envoy_cluster_name="httproute/` + s.name + `/shop/rule/0"} `; !strings.Contains(clusters, series) {
+			s.Errorf("%s shows no %s", proxy, series)
+		}
 	}
 }
 

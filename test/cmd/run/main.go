@@ -121,6 +121,9 @@ func serve(ctx context.Context, o options) (err error) {
 	if len(reasons) > 0 {
 		return fmt.Errorf("RULES=%s: the filter does not start with it:\n  %s", o.rules, strings.Join(reasons, "\n  "))
 	}
+	if err := showStatic(plugins); err != nil {
+		return err
+	}
 	show(ctx, o, proxy, plugins)
 	log.open.Store(true)
 
