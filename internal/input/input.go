@@ -62,6 +62,7 @@ type Workload struct {
 	Phase     string // AUTHN, AUTHZ, STATS, UNSPECIFIED_PHASE, or "" where it is not known
 	Plugin    string // the plugin's name in metrics, or ""
 	Routes    string // what chooses a route by the request after the filter: a gateway, a waypoint, a client's sidecar; "" for none, or where it is not known
+	Namespace string // where it runs in every proxy, as its object selects none in particular; "" where it selects, or is not known
 	Tests     []example.Test
 	Ignored   []Ignored      // what lint is to leave out
 	Places    *source.Map    // where the keys of the configuration and of the tests are written; nil where that is not known
@@ -128,8 +129,10 @@ func (docs Documents) Tell() Kind {
 	}
 
 	for _, doc := range docs {
-		if _, ok := doc.Object["workloads"]; ok {
-			return Values
+		for _, key := range []string{"workloads", "workload"} { // the second is no key, and the chart says what is meant
+			if _, ok := doc.Object[key]; ok {
+				return Values
+			}
 		}
 	}
 

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -132,7 +133,20 @@ func (in *Input) policy(name string, o object, places *source.Map) error {
 func (in *Input) runAt(first int, o object) {
 	for i := first; i < len(in.Workloads); i++ {
 		in.Workloads[i].Routes = o.routes()
+		if !o.selects() {
+			in.Workloads[i].Namespace = cmp.Or(o.text("metadata", "namespace"), "default")
+		}
 	}
+}
+
+// selects tells whether an object names the Pods or the targets it is for.
+func (o object) selects() bool {
+	for _, path := range [][]string{{"spec", "selector", "matchLabels"}, {"spec", "workloadSelector", "labels"}} {
+		if labels, _ := o.at(path...).(map[string]any); len(labels) > 0 {
+			return true
+		}
+	}
+	return len(o.list("spec", "targetRefs")) > 0 || o.at("spec", "targetRef") != nil || o.at("spec", "targetSelectors") != nil
 }
 
 // routes tells what chooses a route after the filter, for people, or nothing

@@ -42,6 +42,8 @@ const (
 	Dear         Check = "budget"
 	Kept         Check = "kept-for-response"
 	ConfigLong   Check = "config-long"
+	NoRules      Check = "no-rules"
+	Everywhere   Check = "everywhere"
 )
 
 // Faulty are the checks of what keeps rules from being used at all.
@@ -300,6 +302,17 @@ var Checks = []About{
 	{
 		ConfigLong, SeverityWarning, "${config} in a request header that hardly anything carries; an error where the filter itself does not",
 		"${config} is the whole configuration. Many servers take 8 KiB of headers and answer 431 or 400 beyond it, and the filter writes at most 64 KiB of it: with a longer one in a request header every request is answered 400.",
+		"", "",
+	},
+	{
+		NoRules, SeverityWarning, "rules that change nothing",
+		"There is no pattern and no header operation: requests and responses pass as they are. An empty file is valid, and so is a file whose rules were moved away.",
+		"vars: {domain: example.com}",
+		"vars: {domain: example.com}\nheaders: {request: {set: {x-domain: \"${var.domain}\"}}}",
+	},
+	{
+		Everywhere, SeverityInfo, "rules for every proxy of a namespace",
+		"A workload without selector and targetRefs is in every sidecar and gateway of its namespace; in Istio's root namespace it is in all of the mesh. That is right for some rules and a surprise for most.",
 		"", "",
 	},
 	{

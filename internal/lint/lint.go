@@ -267,6 +267,7 @@ func workload(w input.Workload, routes *route.Table) []Finding {
 		l.pattern(i)
 	}
 	l.top()
+	l.scope()
 	l.together()
 	l.kept()
 	l.phase()
@@ -353,6 +354,18 @@ func (l *linter) top() {
 	})
 	l.edits("headers.", l.config.Headers)
 	l.traps()
+}
+
+// scope looks at whether there is anything to do, and for whom.
+func (l *linter) scope() {
+	if len(l.patterns) == 0 && isZero(l.config.Headers.Request) && isZero(l.config.Headers.Response) && l.config.PatternHeader == "" && l.config.OriginalPathHeader == "" {
+		l.find(NoRules, SeverityWarning, "", "", "there are no rules: no pattern and no header operation, so nothing is changed", "write patterns or headers, or remove it")
+		return
+	}
+	if l.workload.Namespace != "" {
+		l.find(Everywhere, SeverityInfo, "", "", "it names no selector and no targetRefs, so it is in every proxy of namespace "+l.workload.Namespace,
+			"write selector: {app: NAME}, the labels of the Pods that are meant")
+	}
 }
 
 func (l *linter) shown(path, value string) {

@@ -16,6 +16,7 @@ func TestOwnRulesAreClean(t *testing.T) {
 		"seed-values.yaml":                 {lint.ConfigShown: "the seed's scenario shows its configuration to clients"},
 		"envoyextensionpolicy-values.yaml": {lint.RouteChosen: "this delivery is for gateways"},
 		"envoyfilter-values.yaml":          {lint.ConfigShown: "the seed's scenario, delivered in another way"},
+		"mesh-wide-values.yaml":            {lint.Everywhere: "the values show rules for all of the mesh"},
 		"gateway-values.yaml": {
 			lint.ClientHost:  "a host for each tenant is what the values show",
 			lint.LateHeader:  "the chart's tests want an entry in remove, and it is the one that the language's page has",

@@ -344,6 +344,10 @@ func refusals(err error) (list []input.Refusal) {
 			r := input.Refusal{Reason: line}
 			if m := fromSchema.FindStringSubmatch(line); m != nil {
 				r.Path, r.Reason = m[1], m[2]
+				// What the schema says in its own words.
+				if words, ok := strings.CutPrefix(r.Reason, "value must be '("); ok {
+					r.Reason = strings.TrimSuffix(words, ")'")
+				}
 				if workload, ok := strings.CutPrefix(r.Path, "/workloads/"); ok {
 					r.Workload, r.Path, _ = strings.Cut(workload, "/")
 				}

@@ -95,6 +95,9 @@ func check(o options) error {
 	if err != nil {
 		return fmt.Errorf("RULES: %w", err)
 	}
+	if in.Kind == input.Rules && in.Workloads[0].Config == nil {
+		return fmt.Errorf("RULES=%s: is empty, so there is nothing to run. Write values of the chart:\n  workloads:\n    shop:\n      selector: {app: shop}\n      patterns: …", o.rules)
+	}
 	if in.Kind == input.Rules {
 		return fmt.Errorf("RULES=%s: has plain rules, and the chart wants to know where they run. Write them under a workload:\n  workloads:\n    shop:\n      selector: {app: shop}\n      patterns: …", o.rules)
 	}

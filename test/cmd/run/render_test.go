@@ -15,6 +15,8 @@ func TestCheck(t *testing.T) {
 			"error: FILE:5:36: workload a: patterns[0] (shoes).match.path.regex: \"^/a(\": missing closing ) [invalid]\nerror: FILE:6:23: workload a: patterns[1].match.path.exact: \"a\": never matches: a path begins with / [invalid]",
 		},
 		"a tab":       {"workloads:\n\ta: {}\n", "error: FILE:2:1: a tab: YAML is indented with spaces alone [yaml]\n  2 | →a: {}\n    | ^"},
+		"nothing":     {"# to do\n", "is empty, so there is nothing to run"},
+		"workload":    {"workload:\n  a: {}\n", "error: FILE:1:1: workload: the key is workloads: a map of names to workloads"},
 		"plain rules": {"patterns: []\n", "has plain rules, and the chart wants to know where they run"},
 		"fine":        {"workloads: {a: {selector: {app: a}, patterns: [{match: {path: {exact: /a}}, rewrite: {path: /b}}]}}\n", ""},
 	} {
