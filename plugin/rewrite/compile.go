@@ -394,6 +394,11 @@ func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
 	}
 	if r.Host != nil {
 		p.redirect.host = c.host(at.key("host"), *r.Host, sc)
+		if text, fixed := p.redirect.host.constant(); fixed && r.Port != 0 {
+			if _, port := splitPort(text); port != "" {
+				c.add(at.key("port"), strconv.Itoa(r.Port), "redirect.host has the port "+port[1:]+" already: write it once")
+			}
+		}
 	}
 	if r.Path != nil {
 		p.newPath = c.pathEdit(at, in, *r.Path, r.Replace, sc)

@@ -109,7 +109,7 @@ func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
 // once reports two keys of an object that are one name.
 func (e *editor) once(at *place, seen map[string]string, written, name string) {
 	if first, twice := seen[name]; twice {
-		e.add(at, quoted(written), "is the same name as "+first)
+		e.add(at, quoted(written), "is the same name as "+first+": write it once; several values are a list")
 	}
 	seen[name] = written
 }

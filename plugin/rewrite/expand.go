@@ -40,26 +40,28 @@ func (s *Scratch) expandInto(t *template, vals []val, own found, enc encoding, e
 	for i := range t.pieces {
 		p := &t.pieces[i]
 
-		text, enc := p.text, enc
+		text, enc, written := p.text, enc, false // written: a fallback, which is the rule's own text
 		switch p.kind {
 		case pieceText:
 			enc = encodeNone
 		case pieceRef:
 			v := &vals[p.index]
-			text, x.lost = v.text, x.lost || v.lost
+			text, x.lost, written = v.text, x.lost || v.lost, v.fallback
 			if p.whole {
 				enc = encodeNone
 			}
 		case pieceGroup:
 			if group, _ := own.group(p.index); group != "" || !p.deflt {
 				text = group
+			} else {
+				written = true
 			}
 		}
 		if len(s.arena)+len(text) > end || !s.room(len(text)) {
 			x.long = true
 			return
 		}
-		if enc == encodePath && p.mod == modPath {
+		if enc == encodePath && (p.mod == modPath && !p.raw || written && p.raw) {
 			enc = encodeSlashes
 		}
 
@@ -115,7 +117,7 @@ func appendEncoded(dst []byte, v string, enc encoding, raw bool) []byte {
 		switch {
 		case raw && c == '%':
 			keep = escapeAt(v, i) >= 0
-		case raw && enc != encodeQuery:
+		case raw && enc == encodePath:
 			// What the path holds stays what it is; the whole path is checked.
 			keep = true
 		case enc == encodePath:

@@ -34,12 +34,14 @@ type val struct {
 	text string
 	ok   bool // there is one
 	lost bool // there was one, and it was too long to be kept for the response
+
+	fallback bool // it is the rule's own text
 }
 
 // orDefault gives the fallback where a reference has one and no text.
 func (r *ref) orDefault(v val) val {
 	if r.deflt && v.text == "" && !v.lost {
-		return val{text: r.fallback, ok: true}
+		return val{text: r.fallback, ok: true, fallback: true}
 	}
 	return v
 }
@@ -109,7 +111,7 @@ func (s *Scratch) keep(pattern int, flags byte, refs []ref) {
 			continue
 		}
 		s.spend(1)
-		v := refs[i].orDefault(s.value(&refs[i]))
+		v := s.value(&refs[i])
 		switch {
 		case !v.ok:
 			s.keeping = append(s.keeping, keptNone)
@@ -212,6 +214,7 @@ func (s *Scratch) readKept(refs []ref, k kept) []val {
 			v = refs[i].orDefault(s.value(&refs[i]))
 		} else {
 			v, at = s.keptValue(at)
+			v = refs[i].orDefault(v)
 		}
 		s.vals = append(s.vals, v)
 	}

@@ -42,6 +42,7 @@ type Scratch struct {
 	rules  *Rules
 	src    Source
 	failed bool // a read failed: the pass gives up
+	hides  bool // the request's headers that the filter itself writes
 	long   int  // bytes of values that are longer than maxValue
 
 	out     Outcome

@@ -53,6 +53,7 @@ func (t *Stream) Reset() {
 func (t *Stream) Request(src Source) *Outcome {
 	s := t.scratch
 	s.begin(t, src)
+	s.hides = t.rules.patternHeader != "" || t.rules.originalPathHeader != ""
 	s.steps = Budget
 	s.list.blind = t.rules.blindRequest && t.TraceOperation == nil
 	s.request()
@@ -76,6 +77,7 @@ func (t *Stream) Response(src Source) *Outcome {
 
 	s := t.scratch
 	s.begin(t, src)
+	s.hides = false
 	s.steps = max(t.steps, Budget/8)
 	s.list.blind = t.rules.blindResponse && t.TraceOperation == nil
 	s.response()

@@ -453,6 +453,12 @@ func (s *Scratch) own(name, value string) {
 	}
 }
 
+// forged tells whether a request's header has a name that the filter itself writes:
+// what a client sends there is removed, so nothing can ask for it.
+func (s *Scratch) forged(name string) bool {
+	return s.hides && (name == s.rules.patternHeader || name == s.rules.originalPathHeader)
+}
+
 // load reads all headers, once a pass.
 func (s *Scratch) load() {
 	if s.loaded {
@@ -469,13 +475,18 @@ func (s *Scratch) load() {
 	}
 
 	for i := range list {
-		s.list.items = append(s.list.items, field{list[i].Name, list[i].Value})
+		if !s.forged(list[i].Name) {
+			s.list.items = append(s.list.items, field{list[i].Name, list[i].Value})
+		}
 	}
 }
 
 // get gives the first current value of a header. Where the list is blind it is
 // one that nothing edits.
 func (s *Scratch) get(name string) (string, bool) {
+	if s.forged(name) && s.list.blind {
+		return "", false
+	}
 	if s.list.blind {
 		if !s.loaded {
 			value, found, ok := s.src.Header(name)

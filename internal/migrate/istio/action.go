@@ -3,6 +3,7 @@ package istio
 import (
 	"fmt"
 	"maps"
+	"net"
 	"regexp"
 	"strings"
 
@@ -238,7 +239,15 @@ func (m *model) redirect(at string, r *api.HTTPRedirect, route *plan.Route) {
 		route.Left = true
 	}
 
-	to := plan.Fields{{Key: "status", Value: status}}.With("scheme", r.Scheme).With("host", plan.Literal(r.Authority))
+	// A port of its own takes the place of one that the authority has.
+	authority := r.Authority
+	if _, is := r.RedirectPort.(*api.HTTPRedirect_Port); is {
+		if _, port, err := net.SplitHostPort(authority); err == nil {
+			authority = strings.TrimSuffix(authority, ":"+port)
+		}
+	}
+
+	to := plan.Fields{{Key: "status", Value: status}}.With("scheme", r.Scheme).With("host", plan.Literal(authority))
 	switch port := r.RedirectPort.(type) {
 	case *api.HTTPRedirect_Port:
 		to = append(to, plan.Field{Key: "port", Value: int(port.Port)})

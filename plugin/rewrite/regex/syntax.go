@@ -31,6 +31,24 @@ func (p *parser) parenthesis() {
 	}
 }
 
+// insteadOf writes a name with a dash, which RE2 has not, as it may be.
+func insteadOf(begins, name string) string {
+	underscored := []byte(name)
+	for i, c := range underscored {
+		switch {
+		case c == '-' || c == '.':
+			underscored[i] = '_'
+		case c != '_' && !isAlnum(rune(c)):
+			return ""
+		}
+	}
+
+	if name == "" {
+		return ""
+	}
+	return ": write " + begins + string(underscored) + ">"
+}
+
 // named reads a group with a name that begins n bytes on.
 //
 //go:noinline
@@ -52,7 +70,7 @@ func (p *parser) named(n int) {
 	}
 	if !ok {
 		p.fail("invalid named capture", s[:end+1])
-		p.hint("a name is made of letters, digits and _")
+		p.hint("a name is made of letters, digits and _" + insteadOf(s[:n], name))
 		return
 	}
 
