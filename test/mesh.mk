@@ -62,6 +62,12 @@ build/bin/coredns: test/tools/coredns/go.mod test/tools/coredns/main.go
 	@cd test/tools/coredns && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ .
 	@touch $@
 
+# What some requests of the tests go to: it says what reached it.
+build/bin/echo: test/cmd/echo/main.go
+	@plugin/toolchain/go.sh
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ ./test/cmd/echo
+	@touch $@
+
 # What holds a Pod's network namespace, from Kubernetes' own source.
 build/bin/pause: test/tools/kubernetes/go.mod
 	@cd test/tools/kubernetes && go mod download k8s.io/kubernetes

@@ -92,6 +92,9 @@ func runCase(t *testing.T, file string) {
 			for _, f := range o.Findings {
 				fmt.Fprintf(&report, "  %s: %s: %s\n", f.Kind, f.Path, f.Reason)
 			}
+			if len(o.TakeOut) > 0 {
+				fmt.Fprintf(&report, "  take out: %s\n", strings.Join(o.TakeOut, ", "))
+			}
 		}
 
 		got["report"], got["values"] = report.String(), string(r.Values)

@@ -28,20 +28,32 @@ type pattern struct {
 // it.
 var stays = plan.Fields{{Key: "then", Value: "stop"}}
 
-// patterns gives the patterns of a workload, compiled one by one: what the
-// engine refuses is left out, said, and keeps its requests all the same.
+// patterns gives the patterns of a workload: what the engine refuses is left
+// out, said, and keeps its requests all the same.
 func (p *placer) patterns(w *workload) []pattern {
 	var all []pattern
+	var hosts []plan.Fields
 	for _, e := range w.entries {
+		if e.acts && e.unclear() {
+			p.report.Leave(e.route.Object, e.route.Path, "takes hosts by a regex, and is of a wildcard host: match one of them")
+			e.acts = false
+		}
 		for _, host := range e.matches() {
-			made := e.pattern(host, p.options.Moving)
-			if err := compiles(made.fields); err != nil {
-				if made.acts {
+			all, hosts = append(all, e.pattern(host, p.options.Moving)), append(hosts, host)
+		}
+	}
+
+	// One by one takes three times as long as all together, which nearly always
+	// is right.
+	if whole(all) != nil {
+		for i, host := range hosts {
+			e := all[i].entry
+			if err := compiles(all[i].fields); err != nil {
+				if all[i].acts {
 					p.refused(e, err)
 				}
-				made = e.stay(host)
+				all[i] = e.stay(host)
 			}
-			all = append(all, made)
 		}
 	}
 	return prune(reached(all))
@@ -59,8 +71,13 @@ func (p *placer) refused(e *entry, err error) {
 	}
 }
 
-func compiles(fields plan.Fields) error {
-	text, err := json.Marshal(map[string]any{"patterns": []any{fields.Plain()}})
+// compiles tells what the engine has against some patterns.
+func compiles(patterns ...plan.Fields) error {
+	list := make([]any, len(patterns))
+	for i, fields := range patterns {
+		list[i] = fields.Plain()
+	}
+	text, err := json.Marshal(map[string]any{"patterns": list})
 	if err != nil {
 		return err
 	}
@@ -79,7 +96,8 @@ func (e *entry) matches() []plan.Fields {
 	if !ok {
 		return plan.Matches(e.hosts)
 	}
-	if e.hosts[0].Kind == plan.Exact {
+	switch h := e.hosts[0]; h.Kind {
+	case plan.Exact:
 		var some []plan.Host
 		for _, h := range e.hosts {
 			if takes(own, h.Text) {
@@ -90,8 +108,46 @@ func (e *entry) matches() []plan.Fields {
 			return nil
 		}
 		return plan.Matches(some)
+	case plan.Any:
+		return []plan.Fields{own}
+	default:
+		return both(own, plan.Matches(e.hosts)[0], h.Text)
 	}
-	return []plan.Fields{own}
+}
+
+// both gives the matcher of hosts that a route and its wildcard take: of a name,
+// that name if the wildcard takes it; of a prefix, what begins and ends so. A
+// regex cannot be joined with another one: the wildcard's is given, and unclear
+// says so.
+func both(own, wildcard plan.Fields, suffix string) []plan.Fields {
+	if name, ok := own.Get("exact").(string); ok {
+		if !takes(wildcard, name) {
+			return nil
+		}
+		return []plan.Fields{own}
+	}
+	prefix, ok := own.Get("prefix").(string)
+	if _, ends := wildcard.Get("suffix").(string); ok && ends {
+		all := regexp.QuoteMeta(prefix) + ".*" + regexp.QuoteMeta(suffix)
+		// a. and .example.com may share their dot.
+		for n := 1; n <= min(len(prefix), len(suffix)); n++ {
+			if strings.HasSuffix(prefix, suffix[:n]) {
+				all += "|" + regexp.QuoteMeta(prefix+suffix[n:])
+			}
+		}
+		return []plan.Fields{{{Key: "regex", Value: "^(?:" + all + ")$"}}}
+	}
+	return []plan.Fields{wildcard}
+}
+
+// unclear tells whether a route's own condition on the host cannot be joined
+// with its wildcard.
+func (e *entry) unclear() bool {
+	own, ok := e.route.Match.Get("host").(plan.Fields)
+	if !ok || e.hosts[0].Kind == plan.Exact || e.hosts[0].Kind == plan.Any || own.Get("exact") != nil {
+		return false
+	}
+	return own.Get("prefix") == nil || e.hosts[0].Kind != plan.Suffix
 }
 
 // takes tells whether a host's matcher takes a name.
@@ -103,6 +159,8 @@ func takes(matcher plan.Fields, name string) bool {
 			return name == text
 		case "prefix":
 			return strings.HasPrefix(name, text)
+		case "suffix":
+			return strings.HasSuffix(name, text)
 		case "regex":
 			re, err := regexp.Compile(text)
 			return err != nil || re.MatchString(name)

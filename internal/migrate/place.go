@@ -166,7 +166,7 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 			continue
 		}
 
-		e := &entry{route: r, hosts: v.Names, acts: r.Acts(b), do: r.Do, headers: r.Headers.Merge(b.Headers), marked: true}
+		e := &entry{route: r, hosts: v.Names, acts: r.Acts(b), do: r.Do, headers: plan.Headers(r.Headers, b.Headers), marked: true}
 		if b.Host != "" {
 			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
 			e.do = plan.Fields{{Key: "rewrite", Value: rewrite.Without("host").With("host", b.Host)}}
@@ -174,15 +174,33 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 		if twoSchemes(t, v, b) {
 			e.scheme = v.Scheme
 		}
+		if p.options.Moving && e.adds() {
+			p.report.Differ(r.Object, r.Path, "what is added to headers is there twice while the old rewrites and these rules are both in force")
+		}
 		w.add(e)
 	}
+}
+
+// adds tells whether an entry adds values to headers of requests whose path it
+// leaves alone, so that nothing shows that they were added before.
+func (e *entry) adds() bool {
+	rewrite, _ := e.do.Get("rewrite").(plan.Fields)
+	if !e.acts || rewrite.Get("path") != nil || rewrite.Get("host") != nil {
+		return false
+	}
+	for _, side := range e.headers {
+		if of, _ := side.Value.(plan.Fields); of.Get("add") != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // again says what becomes of a request whose path changes at a gateway.
 func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 	if len(r.Backends) == 1 {
 		b := r.Backends[0]
-		e.headers = e.headers.Merge(b.Headers)
+		e.headers = plan.Headers(e.headers, b.Headers)
 		if b.Host != "" {
 			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
 			e.do = plan.Fields{{Key: "rewrite", Value: rewrite.Without("host").With("host", b.Host)}}

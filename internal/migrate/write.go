@@ -2,7 +2,6 @@ package migrate
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
-	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
 // values writes the workloads that have rules, and reads them again: what was
@@ -31,7 +29,11 @@ func (p *placer) values() ([]byte, error) {
 			}
 			for _, one := range part {
 				if one.acts {
-					p.report.Taken(one.object, one.entry.route.TakeOut)
+					route := one.entry.route
+					p.report.Taken(one.object, route.TakeOut)
+					if len(route.RootTakeOut) > 0 {
+						p.report.Taken(route.Root, route.RootTakeOut)
+					}
 				}
 			}
 			fields := append(slices.Clone(w.target), plan.Field{Key: "patterns", Value: named(part)})
@@ -93,16 +95,11 @@ func (p *placer) split(w *workload, patterns []pattern) [][]pattern {
 
 // whole compiles patterns together.
 func whole(patterns []pattern) error {
-	var list []any
+	var list []plan.Fields
 	for _, one := range named(patterns) {
-		list = append(list, one.(plan.Fields).Plain())
+		list = append(list, one.(plan.Fields))
 	}
-	text, err := json.Marshal(map[string]any{"patterns": list})
-	if err != nil {
-		return err
-	}
-	_, err = rewrite.Load(text)
-	return err
+	return compiles(list...)
 }
 
 // Document is the report as comments, and the values.

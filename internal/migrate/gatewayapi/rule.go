@@ -16,6 +16,7 @@ const rewritten = "x-envoy-original-path"
 // rows gives the rows of an HTTPRoute: one for each match of each rule.
 func (m *model) rows(o *gateway.HTTPRoute) []*row {
 	var rows []*row
+	var routes []*plan.Route
 	for i, rule := range o.Spec.Rules {
 		at := fmt.Sprintf("spec.rules[%d]", i)
 		matches := rule.Matches
@@ -35,8 +36,9 @@ func (m *model) rows(o *gateway.HTTPRoute) []*row {
 				m.backends(at, o, rule, r.Route)
 			}
 
-			rows = append(rows, r)
+			rows, routes = append(rows, r), append(routes, r.Route)
 		}
+		plan.Together(m.report, routes[len(routes)-len(matches):])
 	}
 
 	return rows
@@ -190,7 +192,7 @@ func (f filters) headers(at, side string, h *gateway.HTTPHeaderFilter) {
 }
 
 func (f filters) rewrite(at string, u *gateway.HTTPURLRewriteFilter) {
-	to := f.path(at+".urlRewrite.path", u.Path)
+	to := f.path(at+".urlRewrite.path", u.Path, true)
 	if u.Hostname != nil {
 		to = append(to, plan.Field{Key: "host", Value: plan.Literal(string(*u.Hostname))})
 	}
@@ -215,7 +217,7 @@ func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
 		to = append(to, plan.Field{Key: "port", Value: int(*r.Port)})
 	}
 
-	to = append(to, f.path(at+".requestRedirect.path", r.Path)...)
+	to = append(to, f.path(at+".requestRedirect.path", r.Path, false)...)
 	// What is redirected to its own address but for the scheme came by the other
 	// one: the same again would be a loop.
 	if r.Scheme != nil && r.Hostname == nil && r.Path == nil && f.to.Match.Get("scheme") == nil {
@@ -229,9 +231,9 @@ func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
 
 var capture = regexp.MustCompile(`[$\\][0-9]|\$\{[0-9]\}`)
 
-// path gives what becomes of the path. It gives the rule the prefix / where
+// path gives what becomes of the path, of a rewrite or a redirect. It gives the rule the prefix / where
 // that was left out as no condition.
-func (f filters) path(at string, p *gateway.HTTPPathModifier) plan.Fields {
+func (f filters) path(at string, p *gateway.HTTPPathModifier, rewrites bool) plan.Fields {
 	switch {
 	case p == nil:
 		return nil
@@ -248,6 +250,16 @@ func (f filters) path(at string, p *gateway.HTTPPathModifier) plan.Fields {
 	text := *p.ReplacePrefixMatch
 	if text == "" {
 		text = "/"
+		if !rewrites {
+			f.m.report.Differ(f.object, at, "Istio takes an empty prefix for none, and the rules take the prefix off, as the Gateway API says")
+		}
+	}
+	// Of a path that is the prefix itself Istio rewrites to no slash at the end.
+	if rewrites && len(text) > 1 {
+		text = strings.TrimSuffix(text, "/")
+	}
+	if in := f.match.Path; (in == nil || in.Value == nil || *in.Value == "/") && text != "/" && (rewrites || !strings.HasSuffix(text, "/")) {
+		f.m.report.Differ(f.object, at, "Istio makes %q of %q, and the rules %q, as the Gateway API says", text+"x", "/x", text+"/x")
 	}
 	if f.to.Match.Get("path") == nil {
 		if text == "/" {

@@ -97,9 +97,6 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 
 	to, _ := one.Do.Get("rewrite").(plan.Fields)
 	put := func(path plan.Fields, text, how string) {
-		if match.GetIgnoreUriCase() && path != nil && path.Get("ignoreCase") == nil {
-			path = append(path, plan.Field{Key: "ignoreCase", Value: true})
-		}
 		if path != nil {
 			one.Match = one.Match.Put("path", path)
 		}
@@ -124,9 +121,9 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 	case *api.StringMatch_Exact, *api.StringMatch_Regex:
 		put(nil, plan.Literal(target), "whole")
 	case *api.StringMatch_Prefix:
-		m.prefix(at, v.Prefix, target, one, put)
+		m.prefix(at, v.Prefix, target, match, one, put)
 	default:
-		m.prefix(at, "/", target, one, put)
+		m.prefix(at, "/", target, match, one, put)
 	}
 
 	return nil
@@ -135,7 +132,7 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 // prefix replaces the beginning of the path as Istio does, byte by byte; but
 // where that gives two slashes at the joint, the rules give the one that was
 // meant.
-func (m *model) prefix(at, prefix, target string, one *row, put func(path plan.Fields, text, how string)) {
+func (m *model) prefix(at, prefix, target string, match *api.HTTPMatchRequest, one *row, put func(path plan.Fields, text, how string)) {
 	regex := "^" + regexp.QuoteMeta(prefix)
 	switch cut := strings.TrimRight(prefix, "/"); {
 	case prefix == target:
@@ -153,7 +150,11 @@ func (m *model) prefix(at, prefix, target string, one *row, put func(path plan.F
 	case cut != prefix:
 		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and so do the rules: write %s/ where a segment was meant", target+"x", prefix+"x", target)
 	}
-	put(plan.Fields{{Key: "regex", Value: regex}}, plan.Literal(target), "first")
+	path := plan.Fields{{Key: "regex", Value: regex}}
+	if match.GetIgnoreUriCase() {
+		path = append(path, plan.Field{Key: "ignoreCase", Value: true})
+	}
+	put(path, plan.Literal(target), "first")
 }
 
 // regexRewrite replaces what a regex takes of the paths that the route takes.
@@ -166,10 +167,7 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 	}
 
 	text := strings.ReplaceAll(re.Rewrite, "$", "$$")
-	regex, changed, fixed := re.Match, text, false
-	if strings.HasPrefix(regex, "^") || strings.HasPrefix(regex, "/.") || regex == ".*" {
-		regex, changed, fixed = plan.OneSlash(re.Match, text)
-	}
+	regex, changed, fixed := plan.OneSlash(re.Match, text)
 	if fixed && regex != re.Match && !plan.EndsInSlash(re.Match, text) {
 		m.report.Differ(one.Object, key, "where Istio sends a path that begins with //, the rules send one /")
 	}
@@ -182,6 +180,13 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 
 	switch prefix := begins(uri); {
 	case uri == nil || uri.GetPrefix() == "/" || prefix == "/" || prefix == "" && uri.GetExact() == "" && uri.GetRegex() == "" || uri.GetRegex() == ".*" || uri.GetRegex() == "/.*":
+	case uri.GetExact() != "" && match.GetIgnoreUriCase():
+		// Each spelling of the path would become another.
+		if regexp.MustCompile("(?i:" + re.Match + ")").MatchString(uri.GetExact()) {
+			m.report.Leave(one.Object, key, "rewrites one path in any case to different ones: match each of them, or a regex")
+			one.Left = true
+		}
+		return nil
 	case uri.GetExact() != "":
 		// One path becomes another.
 		result := regexp.MustCompile(re.Match).ReplaceAllString(uri.GetExact(), envoys.ReplaceAllString(text, "$${$1}"))
@@ -250,6 +255,11 @@ func (m *model) redirect(at string, r *api.HTTPRedirect, route *plan.Route) {
 	to := plan.Fields{{Key: "status", Value: status}}.With("scheme", r.Scheme).With("host", plan.Literal(authority))
 	switch port := r.RedirectPort.(type) {
 	case *api.HTTPRedirect_Port:
+		// Istio writes no port that is the scheme's own, so that of the authority counts.
+		usual := port.Port == 443 && r.Scheme == "https" || port.Port == 80 && r.Scheme != "https"
+		if usual && withoutPort(r.Authority) != r.Authority {
+			break
+		}
 		to = append(to, plan.Field{Key: "port", Value: int(port.Port)})
 	case *api.HTTPRedirect_DerivePort:
 		if port.DerivePort == api.HTTPRedirect_FROM_REQUEST_PORT {

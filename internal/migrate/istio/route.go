@@ -47,6 +47,11 @@ func (m *model) route(object, at string, o *istio.VirtualService, namespace stri
 		list = append(list, more...)
 	}
 
+	var routes []*plan.Route
+	for _, one := range list {
+		routes = append(routes, one.Route)
+	}
+	plan.Together(m.report, routes)
 	return list
 }
 
@@ -168,7 +173,8 @@ func uri(in *api.HTTPMatchRequest) plan.Fields {
 			path = plan.Fields{{Key: "regex", Value: "^(?:" + v.Regex + ")$"}}
 		}
 	}
-	if len(path) > 0 && in.IgnoreUriCase {
+	// The case of a regex is never ignored.
+	if len(path) > 0 && in.IgnoreUriCase && in.Uri.GetRegex() == "" {
 		path = append(path, plan.Field{Key: "ignoreCase", Value: true})
 	}
 

@@ -2,6 +2,7 @@
 package istio
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,14 +41,7 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 	m := model{Input: in, report: report, byName: map[string]*istio.VirtualService{}}
 	list := slices.Clone(in.Services)
 	slices.SortStableFunc(list, func(a, b *istio.VirtualService) int {
-		x, y := a.CreationTimestamp, b.CreationTimestamp
-		switch {
-		case x.Time.Before(y.Time):
-			return -1
-		case y.Time.Before(x.Time):
-			return 1
-		}
-		return strings.Compare(a.Name+"."+a.Namespace, b.Name+"."+b.Namespace)
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name+"."+a.Namespace, b.Name+"."+b.Namespace))
 	})
 	for _, o := range in.Services {
 		report.Object(object(o))
@@ -77,7 +71,6 @@ type model struct {
 	Input
 	report *plan.Report
 	byName map[string]*istio.VirtualService
-	used   map[string]bool // delegates
 }
 
 func object(o *istio.VirtualService) string {
@@ -154,8 +147,9 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 				m.report.Differ(object(o), "spec.hosts", "an older VirtualService has %s already, and in the mesh istiod takes one only: this one is not run there", host)
 				continue
 			}
-			v.rows = append(v.rows, rows[o]...)
-			m.unknown(gateway, o, rows[o])
+			used := m.used(gateway, rows[o])
+			v.rows = append(v.rows, used...)
+			m.unknown(gateway, o, used)
 		}
 	}
 	var hosts []plan.VHost
@@ -163,11 +157,9 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 		v := byHost[key]
 		var first, last []*plan.Route
 		for _, r := range v.rows {
-			switch {
-			case !slices.Contains(r.gateways, gateway):
-			case r.all:
+			if r.all {
 				last = append(last, r.Route)
-			default:
+			} else {
 				first = append(first, r.Route)
 			}
 		}
@@ -175,6 +167,42 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 	}
 	t.Hosts = plan.Group(hosts)
 	return t
+}
+
+// inherit says that what a route has, or would have, of the one that names it is
+// to be taken out there.
+func (r *row) inherit(name, at, in string, root, own *api.HTTPRoute) {
+	r.Root = name
+	for _, one := range []struct {
+		key         string
+		theirs, his bool
+	}{{"rewrite", root.Rewrite != nil, own.Rewrite != nil}, {"headers", root.Headers != nil, own.Headers != nil}} {
+		if one.theirs {
+			r.RootTakeOut = append(r.RootTakeOut, at+"."+one.key)
+		}
+		if !one.his {
+			r.TakeOut = slices.DeleteFunc(r.TakeOut, func(path string) bool { return path == in+"."+one.key })
+		}
+	}
+}
+
+// used are the rows that istiod makes routes of for a gateway: after one that
+// takes everything it makes no more of a VirtualService.
+func (m *model) used(gateway string, rows []*row) (list []*row) {
+	var all *row
+	for _, r := range rows {
+		switch {
+		case !slices.Contains(r.gateways, gateway):
+		case all != nil && (r.Object != all.Object || r.Path != all.Path):
+			m.report.Differ(r.Object, r.Path, "comes after a route that takes every request, so istiod does not run it")
+		default:
+			list = append(list, r)
+			if r.all && r.scheme == "" {
+				all = r
+			}
+		}
+	}
+	return list
 }
 
 // unknown says that the Pods of a gateway are not known, where rules run there.
@@ -240,10 +268,6 @@ func (m *model) delegate(o *istio.VirtualService, at string, r *api.HTTPRoute) [
 		}
 		return list
 	}
-	if m.used == nil {
-		m.used = map[string]bool{}
-	}
-	m.used[object(child)] = true
 	var list []*row
 	for i, c := range child.Spec.Http {
 		in := fmt.Sprintf("spec.http[%d]", i)
@@ -257,7 +281,10 @@ func (m *model) delegate(o *istio.VirtualService, at string, r *api.HTTPRoute) [
 			continue
 		}
 		// Its Services are of its own namespace.
-		list = append(list, m.route(object(child), in, o, child.Namespace, merged)...)
+		for _, one := range m.route(object(child), in, o, child.Namespace, merged) {
+			one.inherit(object(o), at, in, r, c)
+			list = append(list, one)
+		}
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -123,14 +124,7 @@ func ours(all []*networking.Ingress, controllers map[string]string, report *plan
 func sorted(list []*networking.Ingress) []*networking.Ingress {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b *networking.Ingress) int {
-		x, y := a.CreationTimestamp, b.CreationTimestamp
-		switch {
-		case x.Time.Before(y.Time):
-			return -1
-		case y.Time.Before(x.Time):
-			return 1
-		}
-		return strings.Compare(b.Namespace+"/"+b.Name, a.Namespace+"/"+a.Name)
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(b.Namespace+"/"+b.Name, a.Namespace+"/"+a.Name))
 	})
 	return list
 }

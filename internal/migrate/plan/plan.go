@@ -48,8 +48,11 @@ type Route struct {
 	// Answers: requests do not get to a backend.
 	Answers  bool
 	Backends []Backend
-	// TakeOut are the fields of the object that do the same.
-	TakeOut []string
+	// TakeOut are the fields of the object that do the same, and RootTakeOut those
+	// of the object Root, which names this one.
+	TakeOut     []string
+	Root        string
+	RootTakeOut []string
 	// Marks is a request header that says that the controller did this already.
 	Marks string
 	// Left: it could not be carried over, so it does nothing but keep its
@@ -60,6 +63,22 @@ type Route struct {
 // Acts tells whether a route changes anything for a backend.
 func (r *Route) Acts(b *Backend) bool {
 	return !r.Left && (len(r.Do) > 0 || len(r.Headers) > 0 || b != nil && (len(b.Headers) > 0 || b.Host != ""))
+}
+
+// Together leaves out all routes that share one entry of an object where one of
+// them is left out: what rewrites is in the entry, and is taken out of it for
+// all or for none.
+func Together(report *Report, routes []*Route) {
+	if !slices.ContainsFunc(routes, func(r *Route) bool { return r.Left }) {
+		return
+	}
+	for _, r := range routes {
+		if r.Left || r.Answers || len(r.TakeOut) == 0 {
+			continue
+		}
+		r.Left = true
+		report.Leave(r.Object, r.Path, "another match of this route is left out, and both share the rewrite: give each match a route of its own")
+	}
 }
 
 // Service is the name of one.

@@ -81,19 +81,7 @@ func (c *checker) value(path string, v any, t reflect.Type) {
 		if t.Elem().Kind() == reflect.Uint8 {
 			return
 		}
-		list, ok := v.([]any)
-		if !ok {
-			c.add(path, "wants a list, and has %s", short(v))
-			return
-		}
-		for i, one := range list {
-			at := fmt.Sprintf("%s[%d]", path, i)
-			if one == nil {
-				c.add(at, "is empty")
-				continue
-			}
-			c.value(at, one, t.Elem())
-		}
+		c.list(path, v, func(at string, one any) { c.value(at, one, t.Elem()) })
 	case reflect.String:
 		if _, ok := v.(string); !ok {
 			c.add(path, "wants text, and has %s: put it in quotes", short(v))
@@ -106,6 +94,23 @@ func (c *checker) value(path string, v any, t reflect.Type) {
 		if !whole(v) {
 			c.add(path, "wants a whole number, and has %s", short(v))
 		}
+	}
+}
+
+// list holds every entry of a list against its type.
+func (c *checker) list(path string, v any, entry func(at string, one any)) {
+	list, ok := v.([]any)
+	if !ok {
+		c.add(path, "wants a list, and has %s", short(v))
+		return
+	}
+	for i, one := range list {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if one == nil {
+			c.add(at, "is empty")
+			continue
+		}
+		entry(at, one)
 	}
 }
 
@@ -182,19 +187,7 @@ func (c *checker) field(path string, v any, f protoreflect.FieldDescriptor) {
 			}
 		}
 	case f.IsList():
-		list, ok := v.([]any)
-		if !ok {
-			c.add(path, "wants a list, and has %s", short(v))
-			return
-		}
-		for i, one := range list {
-			at := fmt.Sprintf("%s[%d]", path, i)
-			if one == nil {
-				c.add(at, "is empty")
-			} else {
-				c.scalar(at, one, f)
-			}
-		}
+		c.list(path, v, func(at string, one any) { c.scalar(at, one, f) })
 	default:
 		c.scalar(path, v, f)
 	}
