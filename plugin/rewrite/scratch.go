@@ -6,8 +6,9 @@ import "unsafe"
 const (
 	// Budget is how many steps the passes of one request and its response may
 	// take together: matching, replacing, decoding and editing take from it. A
-	// step is what one instruction of a regex takes, some 4 ns. The response pass gets what the request left,
-	// and at least an eighth.
+	// step is what one instruction of a regex takes, some 4 ns. The worst request that the tests know holds a worker of
+	// Envoy for 13 ms longer than without the filter (go test ./test -run TestHostileOpen -v, on a quiet processor). The
+	// response pass gets what the request left, and at least an eighth.
 	Budget = 1 << 20
 
 	maxArena = 1 << 20  // bytes of text that one pass makes
