@@ -187,7 +187,7 @@ func show(ctx context.Context, o options, proxy *envoy.Envoy, plugins []envoy.Pl
 
 	width := len(slices.MaxFunc(names, func(a, b string) int { return len(a) - len(b) }))
 	for _, name := range names {
-		url := fmt.Sprintf("http://localhost:%d%s", proxy.Port(name), o.path)
+		url := fmt.Sprintf("http://localhost:%d/%s", proxy.Port(name), strings.TrimPrefix(o.path, "/"))
 		fmt.Printf("  %-*s  curl -i '%s'   answers %s\n", width, name, url, status(ctx, url))
 	}
 	fmt.Printf("\nEnvoy's admin page: http://%s\nCtrl-C stops everything.\n", proxy.AdminAddress())
