@@ -244,23 +244,27 @@ func (m *model) redirect(at string, r *api.HTTPRedirect, route *plan.Route) {
 		route.Left = true
 	}
 
-	// A port of its own takes the place of one that the authority has.
-	authority := r.Authority
-	if _, is := r.RedirectPort.(*api.HTTPRedirect_Port); is {
+	// A port of its own takes the place of one that the authority has; but Istio
+	// writes none that is the scheme's own, and then the authority's counts.
+	authority, own := r.Authority, 0
+	if port, is := r.RedirectPort.(*api.HTTPRedirect_Port); is {
+		own = int(port.Port)
+		usual := own == 443 && r.Scheme == "https" || own == 80 && r.Scheme != "https"
 		if _, port, err := net.SplitHostPort(authority); err == nil {
-			authority = strings.TrimSuffix(authority, ":"+port)
+			if usual {
+				own = 0
+			} else {
+				authority = strings.TrimSuffix(authority, ":"+port)
+			}
 		}
 	}
 
 	to := plan.Fields{{Key: "status", Value: status}}.With("scheme", r.Scheme).With("host", plan.Literal(authority))
 	switch port := r.RedirectPort.(type) {
 	case *api.HTTPRedirect_Port:
-		// Istio writes no port that is the scheme's own, so that of the authority counts.
-		usual := port.Port == 443 && r.Scheme == "https" || port.Port == 80 && r.Scheme != "https"
-		if usual && withoutPort(r.Authority) != r.Authority {
-			break
+		if own != 0 {
+			to = append(to, plan.Field{Key: "port", Value: own})
 		}
-		to = append(to, plan.Field{Key: "port", Value: int(port.Port)})
 	case *api.HTTPRedirect_DerivePort:
 		if port.DerivePort == api.HTTPRedirect_FROM_REQUEST_PORT {
 			m.report.Differ(route.Object, at+".redirect.derivePort", "the gateway's port is not known to its rules: write redirect.port where it is not 80 or 443")

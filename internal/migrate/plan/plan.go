@@ -73,7 +73,8 @@ func Together(report *Report, routes []*Route) {
 		return
 	}
 	for _, r := range routes {
-		if r.Left || r.Answers || len(r.TakeOut) == 0 {
+		acts := r.Acts(nil) || slices.ContainsFunc(r.Backends, func(b Backend) bool { return r.Acts(&b) })
+		if r.Answers || !acts {
 			continue
 		}
 		r.Left = true
