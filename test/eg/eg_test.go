@@ -29,8 +29,8 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
-// settled is how long a change may take until both proxies act on it.
-const settled = 30 * time.Second
+// settled is how long a change may take until both proxies act on it. A controller that restarts waits for its lease first.
+const settled = 90 * time.Second
 
 var bed struct {
 	once sync.Once
