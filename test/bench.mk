@@ -17,7 +17,7 @@ bench-full: ## every combination (an hour)
 .PHONY: soak
 SOAK ?= 10000000
 export SOAK
-soak: build/bin/bench build/bench/modules/pauses.wasm $(ENVOY) ## ten million requests of mixed rules: memory, p99.9, pauses (a quarter of an hour)
+soak: build/bin/bench build/bench/modules/pauses.wasm $(ENVOY) ## ten million requests of mixed rules, hostile ones among them: memory, p99.9, pauses (a quarter of an hour)
 	@$(given) SOAK
 	@exec build/bin/bench -soak test/testdata/soak.json -requests "$$SOAK" -command "make soak SOAK=$$SOAK" -envoy "$$ENVOY" -modules build/bench/modules -out build/bench
 

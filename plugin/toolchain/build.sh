@@ -13,8 +13,16 @@
 # What a proxy pays for a module before its first request is set by its largest functions: V8 holds a graph of a whole
 # function in memory while it compiles it, and that grows with its locals times its blocks (`make size` shows the ten
 # worst). So nothing may grow them: -opt=z; debug information, which keeps LLVM from inlining what is called once, and is
-# stripped after; and wasm-opt is told the same. That makes 9 MiB of private memory and a third of the CPU to be ready,
-# for 0.2 µs of a request's 8. All three can go when V8 compiles with Liftoff in Envoy.
+# stripped after; and wasm-opt is told the same. All three can go when V8 compiles with Liftoff in Envoy.
+#
+# What else was tried, on the same sources, with `make size` (private memory, CPU to be ready) and the `builds` profile of
+# the benchmark (CPU of a request in the seed's scenario, no filter 55 µs):
+#   -opt=z                  288 KB  +16.1 MiB  0.34 s  16.0 µs
+#   -opt=2                  398 KB  +22.6 MiB  0.50 s  14.5 µs, 9.7 instead of 10.5 where nothing matches
+#   -opt=s, //go:inline on what requests take   311 KB  +17.9 MiB  0.40 s  no difference that is sure
+#   wasm-opt -O3, or with its inlining limits raised   no difference at all
+#   without bulk memory, whose small copies leave the VM   no difference that is sure
+# A mesh has many proxies whose requests are few: memory and load are worth more than 1.5 µs.
 #
 # The same sources make the same bytes in any folder, with the same LLVM, wasi-libc and binaryen: on one release of
 # Debian, that is. Debian 12 and 13 differ by some 300 bytes.

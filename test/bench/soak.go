@@ -49,7 +49,9 @@ type soak struct {
 	Machine     machine   `json:"machine"`
 	Requests    int       `json:"requests"`
 	Connections int       `json:"connections"`
-	Forced      []float64 `json:"forced_gc_ms"` // one collection in each of Envoy's VMs, before the first request
+	Hostile     int       `json:"hostile_requests"` // that came with them
+	Idle        float64   `json:"idle_memory_mib"`  // that Envoy holds before the first request
+	Forced      []float64 `json:"forced_gc_ms"`     // one collection in each of Envoy's VMs, before the first request
 	Windows     []window  `json:"windows"`
 }
 
@@ -100,113 +102,198 @@ func (s *soak) collections(log string) error {
 	return nil
 }
 
-// soak sends a number of requests through one worker of Envoy; each answer must
-// have the status that the rules give it.
+// soakMemory is how much more memory Envoy may hold than before the first request, in MiB.
+const soakMemory = 100
+
+// soak sends a number of requests through one worker of Envoy, with hostile ones
+// among them; each answer must have the status that the rules give it.
 func (b *bench) soak(ctx context.Context, file string, requests int, command string) (err error) {
-	data, err := os.ReadFile(file)
+	m, err := readMixture(file)
 	if err != nil {
 		return err
 	}
-	var m mixture
-	if err := json.Unmarshal(data, &m); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
+
 	address, stop, err := serveUpstream()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	filter := envoy.Wasm(envoy.Plugin{
-		Name: "soak", PluginName: "soak", Module: filepath.Join(b.modules, watched), Configuration: string(m.Configuration),
-	})
+
+	h, err := newHostile()
+	if err != nil {
+		return err
+	}
+	defer h.stop()
+
 	var log bytes.Buffer // of Envoy; to be read once Envoy has ended
-	proxy, err := envoy.Start(ctx, envoy.Config{Binary: b.envoy, Log: &log, Listeners: []envoy.Listener{{Name: "soak", Upstream: address, Filters: []envoy.Filter{filter}}}})
+
+	module := filepath.Join(b.modules, watched)
+	filter := envoy.Wasm(envoy.Plugin{Name: "soak", PluginName: "soak", Module: module, Configuration: string(m.Configuration)})
+
+	proxy, err := envoy.Start(ctx, envoy.Config{Binary: b.envoy, Log: &log, Listeners: []envoy.Listener{
+		{Name: "soak", Upstream: address, Filters: []envoy.Filter{filter}}, h.listener(module),
+	}})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
+
 	switch refused, err := proxy.Refused(ctx); {
 	case err != nil:
 		return err
 	case refused != nil:
 		return errors.New(strings.Join(refused, "; "))
 	}
+
+	h.address = fmt.Sprintf("127.0.0.1:%d", proxy.Port("hostile"))
+
 	s := soak{Command: command, Began: time.Now().UTC().Truncate(time.Second), Machine: b.machine(), Requests: requests, Connections: soakConnections}
+	if err := s.run(ctx, proxy, m, h); err != nil {
+		return err
+	}
+
+	if err := proxy.Stop(); err != nil {
+		return err
+	}
+
+	if err := s.collections(log.String()); err != nil {
+		return err
+	}
+
+	return errors.Join(s.write(b.out), s.within())
+}
+
+func readMixture(file string) (*mixture, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+
+	var m mixture
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+
+	return &m, nil
+}
+
+// run sends the requests, window by window.
+func (s *soak) run(ctx context.Context, proxy *envoy.Envoy, m *mixture, h *hostile) (err error) {
+	if s.Idle, err = resident(proxy.Pid()); err != nil {
+		return err
+	}
+
 	client := &fasthttp.HostClient{
 		Addr: fmt.Sprintf("127.0.0.1:%d", proxy.Port("soak")), MaxConns: soakConnections, MaxIdleConnDuration: time.Hour,
 		NoDefaultUserAgentHeader: true, DisablePathNormalizing: true, ReadTimeout: 10 * time.Second, MaxIdemponentCallAttempts: 1,
 	}
-	for sent := 0; sent < requests; {
-		n := min(max(1, requests/soakWindows), requests-sent)
+
+	for sent := 0; sent < s.Requests; {
+		n := min(max(1, s.Requests/soakWindows), s.Requests-sent)
 		began := time.Now()
-		took, err := m.send(ctx, client, n)
+
+		took, err := m.send(ctx, client, h, n)
 		if err != nil {
 			return fmt.Errorf("after %d requests: %w", sent, err)
 		}
+
 		during := time.Since(began)
+
 		memory, err := resident(proxy.Pid())
 		if err != nil {
 			return err
 		}
+
 		slices.Sort(took)
 		s.Windows = append(s.Windows, window{
 			Requests: n, PerSecond: float64(n) / during.Seconds(), Memory: memory,
 			P50: quantile(took, 0.5), P999: quantile(took, 0.999), Longest: took[len(took)-1], Pauses: []float64{}, ended: time.Now(),
 		})
 		sent += n
-		fmt.Fprintf(os.Stderr, "\r%d of %d requests", sent, requests)
+		fmt.Fprintf(os.Stderr, "\r%d of %d requests", sent, s.Requests)
 	}
+
 	fmt.Fprintln(os.Stderr)
-	if err := proxy.Stop(); err != nil {
-		return err
-	}
-	if err := s.collections(log.String()); err != nil {
-		return err
-	}
-	return s.write(b.out)
+	s.Hostile = h.sent
+
+	return nil
 }
 
-// send gives how long each of n requests took, in ms.
-func (m *mixture) send(ctx context.Context, client *fasthttp.HostClient, n int) ([]float64, error) {
+// within tells whether Envoy kept to its memory.
+func (s *soak) within() error {
+	most := slices.Max(s.column(func(w window) float64 { return w.Memory }))
+	if most-s.Idle > soakMemory {
+		return fmt.Errorf("Envoy held %.1f MiB, before the first request %.1f: want at most %d more", most, s.Idle, soakMemory)
+	}
+
+	return nil
+}
+
+// send gives how long each of n requests took, in ms. Now and then a hostile one comes with them.
+func (m *mixture) send(ctx context.Context, client *fasthttp.HostClient, h *hostile, n int) ([]float64, error) {
 	took := make([]float64, n)
 	var next atomic.Int64
 	var group sync.WaitGroup
 	failed := make(chan error, soakConnections)
+
 	for range soakConnections {
 		group.Go(func() {
 			request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 			defer fasthttp.ReleaseRequest(request)
 			defer fasthttp.ReleaseResponse(response)
+
 			for name, value := range m.Headers {
 				request.Header.Set(name, value)
 			}
+
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= n {
 					return
 				}
-				r := m.Requests[i%len(m.Requests)]
-				request.SetRequestURI("http://" + client.Addr + r.Path)
-				request.Header.SetHost(m.Host)
-				began := time.Now()
-				if err := client.Do(request, response); err != nil {
-					failed <- fmt.Errorf("%.40s: %w", r.Path, err)
-					return
-				}
-				took[i] = time.Since(began).Seconds() * 1000
-				if response.StatusCode() != r.Status {
-					failed <- fmt.Errorf("%.40s: status %d, want %d", r.Path, response.StatusCode(), r.Status)
+
+				if err := m.ask(i, client, request, response, h, &took[i]); err != nil {
+					failed <- err
 					return
 				}
 			}
 		})
 	}
+
 	group.Wait()
 	close(failed)
+
 	if err := <-failed; err != nil {
 		return nil, err
 	}
+
 	return took, ctx.Err()
+}
+
+// ask sends one request and tells how long its answer took.
+func (m *mixture) ask(i int, client *fasthttp.HostClient, request *fasthttp.Request, response *fasthttp.Response, h *hostile, took *float64) error {
+	if i%hostileEvery == 0 {
+		if err := h.send(); err != nil {
+			return fmt.Errorf("a hostile client: %w", err)
+		}
+	}
+
+	r := m.Requests[i%len(m.Requests)]
+	request.SetRequestURI("http://" + client.Addr + r.Path)
+	request.Header.SetHost(m.Host)
+
+	began := time.Now()
+	if err := client.Do(request, response); err != nil {
+		return fmt.Errorf("%.40s: %w", r.Path, err)
+	}
+
+	*took = time.Since(began).Seconds() * 1000
+
+	if response.StatusCode() != r.Status {
+		return fmt.Errorf("%.40s: status %d, want %d", r.Path, response.StatusCode(), r.Status)
+	}
+
+	return nil
 }
 
 // column is one figure of all windows.
@@ -226,7 +313,8 @@ func (s *soak) markdown() string {
 	return table{
 		{"", ""},
 		{"requests", fmt.Sprintf("%d over %d connections, %.0f a second", s.Requests, s.Connections, median(s.column(func(w window) float64 { return w.PerSecond })))},
-		{"Envoy's memory", fmt.Sprintf("%.1f MiB after the first %d, %.1f MiB after 5 %%, %.1f MiB at the end", first.Memory, first.Requests, settled.Memory, last.Memory)},
+		{"hostile clients", fmt.Sprintf("%d requests of up to 58 KB came with them, up to %d open at once", s.Hostile, hostileOpen)},
+		{"Envoy's memory", fmt.Sprintf("%.1f MiB before, %.1f MiB after the first %d, %.1f MiB after 5 %%, %.1f MiB at the end", s.Idle, first.Memory, first.Requests, settled.Memory, last.Memory)},
 		{"p50", fmt.Sprintf("%.2f ms", median(s.column(func(w window) float64 { return w.P50 })))},
 		{"p99.9", fmt.Sprintf("%.2f ms (%.2f to %.2f by window)", p999.Median, p999.Low, p999.High)},
 		{"longest request", fmt.Sprintf("%.1f ms", slices.Max(s.column(func(w window) float64 { return w.Longest })))},
@@ -273,7 +361,7 @@ func (s *soak) picture() string {
 		{"GC pauses in each window", "", s.column(func(w window) float64 { return float64(len(w.Pauses)) })},
 	}
 	p := &picture{width: 760, height: top + float64(len(panels))*(height+gap) + 40}
-	p.text(16, 24, "head", "%.3g million requests of mixed rules through one worker", float64(s.Requests)/1e6)
+	p.text(16, 24, "head", "%.3g million requests of mixed rules through one worker, %d hostile ones among them", float64(s.Requests)/1e6, s.Hostile)
 	p.text(16, 44, "small", "%s", s.under())
 	x := func(i int) float64 {
 		return left + float64(i)/math.Max(1, float64(len(s.Windows)-1))*(p.width-left-right)

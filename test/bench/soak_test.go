@@ -14,7 +14,7 @@ import (
 // others at some ms after the beginning, and of how many µs each took.
 func soaked(t *testing.T, found ...[2]int64) *soak {
 	t.Helper()
-	s := &soak{Command: "make soak", Began: time.Unix(1700000000, 0), Requests: 3000, Connections: 8}
+	s := &soak{Command: "make soak", Began: time.Unix(1700000000, 0), Requests: 3000, Connections: 8, Idle: 100}
 	for i := range 3 {
 		s.Windows = append(s.Windows, window{
 			Requests: 1000, PerSecond: 1000, Memory: 100, P50: 1, P999: 2, Longest: 3, Pauses: []float64{}, ended: s.Began.Add(time.Duration(i+1) * time.Second),
@@ -71,5 +71,17 @@ func TestSoaksAreWhole(t *testing.T) {
 				t.Errorf("%s: no panel of %s", name, panel)
 			}
 		}
+	}
+}
+
+func TestASoakKeepsToItsMemory(t *testing.T) {
+	s := soaked(t)
+	if err := s.within(); err != nil {
+		t.Error(err)
+	}
+
+	s.Windows[1].Memory += soakMemory + 1
+	if err := s.within(); err == nil {
+		t.Error("no error")
 	}
 }
