@@ -40,6 +40,8 @@ func Run(ctx context.Context, s exchange.Subject, tests []Test) ([]Verdict, erro
 			return nil, fmt.Errorf("test %s: %w", t.Name, err)
 		}
 
+		// What leaves the filters is not yet what the client gets.
+		seen.Client = message.Served(seen.Client)
 		verdicts = append(verdicts, Verdict{Test: t, Acted: seen.Acted, Failures: t.Expect.check(seen), Seen: seen})
 	}
 
@@ -107,7 +109,7 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 			if m == nil {
 				fail(key+"."+name, answered, values(want[name]))
 			} else if got := exchange.Values(*m, name); !slices.Equal(got, want[name]) {
-				fail(key+"."+name, values(got), values(want[name]))
+				fail(key+"."+name, values(got)+byEnvoy(m, seen, name), values(want[name]))
 			}
 		}
 
@@ -115,7 +117,7 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 			if m == nil {
 				fail(absentKey, answered, "a request without "+name)
 			} else if got := exchange.Values(*m, name); got != nil {
-				fail(absentKey, name+": "+values(got), "no "+name)
+				fail(absentKey, name+": "+values(got)+byEnvoy(m, seen, name), "no "+name)
 			}
 		}
 	}
@@ -123,6 +125,14 @@ func (e *Expect) check(seen exchange.Seen) (failures []Failure) {
 	headers("responseHeaders", &seen.Client, e.ResponseHeaders, "absentResponseHeaders", e.AbsentResponseHeaders)
 
 	return failures
+}
+
+// byEnvoy says that no filter has a say in a header of the response.
+func byEnvoy(m *message.Message, seen exchange.Seen, name string) string {
+	if m == seen.Upstream || !message.WrittenAfterFilters(name) {
+		return ""
+	}
+	return " (Envoy writes it after the filters)"
 }
 
 func patterns(names []string) string {

@@ -259,7 +259,7 @@ var Checks = []About{
 	},
 	{
 		LateHeader, SeverityWarning, "a response header that Envoy writes after the filters",
-		"Envoy writes server, date and x-envoy-upstream-service-time when the response has left all filters, over what was set and again where it was removed. A test of the rules passes, and the client sees Envoy's.",
+		"When the response has left all filters, Envoy writes server over what was set or removed, and date where there is none. It does the same in a test of the rules.",
 		"headers: {response: {remove: [server]}}",
 		"headers: {response: {remove: [x-powered-by]}}",
 	},

@@ -357,9 +357,8 @@ func (l *linter) headerOf(p *pattern, path string) string {
 
 // late is what Envoy writes after the filters.
 var late = map[string]string{
-	"server":                        "server_header_transformation: PASS_THROUGH (Istio: proxyHeaders: {server: {disabled: true}} in ProxyConfig)",
-	"date":                          "nothing in the filter; Envoy always writes it",
-	"x-envoy-upstream-service-time": "suppress_envoy_headers (Istio: proxyHeaders: {envoyDebugHeaders: {disabled: true}} in ProxyConfig)",
+	"server": "server_header_transformation: PASS_THROUGH (Istio: proxyHeaders: {server: {disabled: true}} in ProxyConfig)",
+	"date":   "nothing; Envoy writes one where there is none, and leaves one that is set",
 }
 
 var trusted = regexp.MustCompile(`(?i)user|auth|role|tenant|verified|admin|group|scope|token|identity|account|subject|principal|forwarded|real-ip|client-ip|client-cert`)
@@ -373,7 +372,7 @@ func (l *linter) edits(at string, h rewrite.Headers) {
 		}
 	}
 	for _, name := range sortedKeys(h.Response.Set) {
-		if instead, ok := late[strings.ToLower(name)]; ok {
+		if instead, ok := late[strings.ToLower(name)]; ok && !strings.EqualFold(name, "date") {
 			l.find(LateHeader, SeverityWarning, at+"response.set."+name, name, "Envoy writes "+strings.ToLower(name)+" after the filters, over this", "what can: "+instead)
 		}
 	}
