@@ -15,7 +15,7 @@ func (m *migration) steps(any bool) (steps []string) {
 		steps = append(steps, "Import with --moving and install that first: it leaves alone what the old rewrites have changed, so both may be in force. These values come last.")
 	}
 
-	steps = append(steps, "Wait until `wasm-rewrite status` says that every proxy has the rules.")
+	steps = append(steps, "Wait until `wasm-rewrite status --wait 60s` says that every proxy has the rules.")
 	if len(m.virtual)+len(m.routes) > 0 {
 		steps = append(steps, "Take out of each object what is named with it. A redirect or direct response may stay: the rules answer before it.")
 	}

@@ -162,7 +162,7 @@ func routeAnswerOf(m wire.Message) (routeAnswer, error) {
 	return a, nil
 }
 
-var slashes = regexp.MustCompile("//+")
+var slashes, twoPorts = regexp.MustCompile("//+"), regexp.MustCompile(":[0-9]+(:[0-9]+)")
 
 // differs says how an answer differs from the wanted one, but for the differences that docs/moving-in.md names.
 // While the old routes and the rules are both in force, a path that was not changed does not show what was done to headers.
@@ -179,6 +179,8 @@ func differs(when stage, q routeRequest, got, want routeAnswer) string {
 		if asks {
 			a.Target += "?" + query
 		}
+		// Istio writes both the port of an authority and that of the redirect.
+		a.Location = twoPorts.ReplaceAllString(a.Location, "$1")
 		if u, err := url.Parse(a.Location); err == nil && a.Location != "" {
 			u.Path = slashes.ReplaceAllString(u.Path, "/")
 			// A redirect that names a scheme, host or port keeps no port of the request.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -97,10 +96,7 @@ func (s *space) tool(args ...string) (code int, out string) {
 // inForce waits until status says that every proxy runs what it was told.
 func (s *space) inForce() {
 	s.Helper()
-	s.until(func() error {
-		if code, out := s.statusTool()(); code != 0 {
-			return fmt.Errorf("status: exit code %d\n%s", code, out)
-		}
-		return nil
-	})
+	if code, out := s.statusTool()("--wait", settled.String()); code != 0 {
+		s.Fatalf("status: exit code %d\n%s", code, out)
+	}
 }
