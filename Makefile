@@ -56,7 +56,7 @@ clean: ## remove what was made
 .PHONY: test
 test: build/plugin.wasm $(addprefix build/bin/,helm httpbin nginx helm-docs helm-schema) $(ENVOY) ## unit tests, then the filter in a real Envoy
 	go test -timeout 5m $$(go list ./... | grep -vE '/(test|playground)$$|/test/(mesh|gitops|eg)')
-	go test -timeout 8m ./test
+	go test -timeout 10m ./test
 	@$(MAKE) size
 
 .PHONY: lint

@@ -51,7 +51,7 @@ func testCases(t *testing.T, binary, onlyWrong string) {
 		}
 	}
 
-	table := startTable(t, binary, right)
+	table := startTable(t, binary, right, untouched)
 	for _, protocol := range []wire.Protocol{wire.HTTP1, wire.HTTP2} {
 		t.Run(strings.ReplaceAll(string(protocol), "/", ""), func(t *testing.T) {
 			rewritetest.RunCases(t, right, func(t *testing.T, c rewritetest.Case) (rewritetest.Subject, []string) {
@@ -81,7 +81,7 @@ type table struct {
 // runs with a right one.
 const live = "live"
 
-func startTable(t *testing.T, binary string, cases []rewritetest.Case) *table {
+func startTable(t *testing.T, binary string, cases []rewritetest.Case, manager func(scheme string) map[string]any) *table {
 	b := &table{module: made.Module(t)}
 	upstream, err := wire.Listen(func(request wire.Message, _ []byte) wire.Message {
 		b.mu.Lock()
@@ -111,7 +111,7 @@ func startTable(t *testing.T, binary string, cases []rewritetest.Case) *table {
 			if slices.ContainsFunc(c.Exchanges, func(x rewritetest.Exchange) bool { return schemeOf(x.Request) == scheme }) {
 				config.Listeners = append(config.Listeners, envoy.Listener{
 					Name: scheme + "-" + c.Name, Filters: []envoy.Filter{filter}, Upstream: upstream.Address,
-					Manager: untouched(scheme), Routes: everything(upstream.Address),
+					Manager: manager(scheme), Routes: everything(upstream.Address),
 				})
 			}
 		}
