@@ -60,8 +60,10 @@ test: build/plugin.wasm $(addprefix build/bin/,helm httpbin nginx helm-docs helm
 	@$(MAKE) size
 
 .PHONY: lint
-lint: build/bin/golangci-lint build/bin/actionlint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION) ## golangci-lint, shellcheck, yamllint, actionlint, zizmor
+lint: build/bin/golangci-lint build/bin/helm build/bin/actionlint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION) ## golangci-lint, helm lint, shellcheck, yamllint, actionlint, zizmor
 	build/bin/golangci-lint run
+	go run ./charts/lint charts/wasm-rewrite/templates
+	@for values in charts/wasm-rewrite/ci/*.yaml; do build/bin/helm lint --strict --quiet charts/wasm-rewrite --values "$$values"; done
 	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck
 	build/venv/bin/yamllint --strict .
 	build/bin/actionlint -shellcheck build/venv/bin/shellcheck

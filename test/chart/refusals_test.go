@@ -288,6 +288,8 @@ func TestChartRefusalsCoverEveryReason(t *testing.T) {
 			continue // it refuses nothing
 		}
 
+		// An action that goes on in the next line is one.
+		template = regexp.MustCompile(`\n +(["(])`).ReplaceAllString(template, " $1")
 		for _, line := range strings.Split(template, "\n") {
 			line = strings.TrimSpace(line)
 

@@ -78,7 +78,8 @@ Checks the references in one text. In: at, path, text.
       {{- if not $at.response -}}
         {{- $reason = printf "${%s} is known only in headers.response" $name -}}
       {{- end -}}
-    {{- else if not (or (contains (printf "<%s>" $name) $at.regexes) (has $name (list "method" "scheme" "host" "path" "query" "config")) (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}
+    {{- else if not (or (contains (printf "<%s>" $name) $at.regexes) (has $name (list "method" "scheme" "host" "path" "query" "config"))
+        (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}
       {{- $reason = printf "${%s} is no reference and no named group of this pattern" $name -}}
     {{- end -}}
     {{- if $reason -}}

@@ -13,7 +13,8 @@ Where one workload's object is, its names and labels. In: problems, values, name
     {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "namespace" "value" $workload.namespace "reason" "is no Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends") -}}
   {{- end -}}
   {{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "selector" "labels" $workload.selector "common" dict) -}}
-  {{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "labels" "labels" $workload.labels "common" ($values.commonLabels | default dict)) -}}
+  {{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "labels" "labels" $workload.labels
+      "common" ($values.commonLabels | default dict)) -}}
   {{- range $key, $_ := $workload.annotations -}}
     {{- if not (hasKey ($values.commonAnnotations | default dict) $key) -}}
       {{- include "wasm-rewrite.checkKey" (dict "in" (dict "problems" $problems "where" $where "path" "annotations") "key" $key) -}}

@@ -32,7 +32,8 @@ Checks the rules of one merged workload. In: root, problems, name, workload.
   {{- range $i, $pattern := .workload.patterns -}}
     {{- $path := printf "patterns[%d]" $i -}}
     {{- $name := $pattern.name | default (printf "pattern-%d" $i) -}}
-    {{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "probes" $probes "regexes" "" "response" false "regexPath" "" "probe" "" -}}
+    {{- $at := dict "problems" $problems "where" (printf "workload %s, pattern %s: " $.name $name) "vars" $vars "probes" $probes
+        "regexes" "" "response" false "regexPath" "" "probe" "" -}}
     {{- if hasKey $seen $name -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $at.where "path" (print $path ".name") "value" $name "reason" (printf "is the name of patterns[%d] too" (get $seen $name))) -}}
     {{- else -}}
@@ -49,7 +50,8 @@ Checks the rules of one merged workload. In: root, problems, name, workload.
 
   {{- range $side, $edits := .workload.headers -}}
     {{- if $edits -}}
-      {{- $at := dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "probes" $probes "regexes" "" "response" (eq $side "response") "regexPath" "" "probe" "" -}}
+      {{- $at := dict "problems" $problems "where" (printf "workload %s: " $.name) "vars" $vars "probes" $probes "regexes" ""
+          "response" (eq $side "response") "regexPath" "" "probe" "" -}}
       {{- include "wasm-rewrite.checkEdits" (dict "at" $at "path" (print "headers." $side) "edits" $edits) -}}
     {{- end -}}
   {{- end -}}

@@ -24,7 +24,8 @@ JSON.
         "config" $config
         "tests" ($workload.tests | default list)) -}}
   {{- end -}}
-  {{- dict "release" .Release.Name "namespace" .Release.Namespace "delivery" $values.delivery "module" (include "wasm-rewrite.moduleSource" $ | fromJson) "workloads" $list | toRawJson -}}
+  {{- dict "release" .Release.Name "namespace" .Release.Namespace "delivery" $values.delivery
+      "module" (include "wasm-rewrite.moduleSource" $ | fromJson) "workloads" $list | toRawJson -}}
 {{- end -}}
 
 {{/*
