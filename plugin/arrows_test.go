@@ -64,7 +64,8 @@ func TestImportArrows(t *testing.T) {
 // WebAssembly runtime, no Helm and no client of a cluster: rules are read,
 // looked through, explained, tried and migrated without them.
 func TestLightPackages(t *testing.T) {
-	light := []string{"./plugin/rewrite/...", "./internal/input", "./internal/lint", "./internal/exchange", "./internal/explain", "./internal/example", "./internal/migrate", "./internal/suite", "./internal/change", "./internal/replay"}
+	light := []string{"./plugin/rewrite/...", "./internal/input", "./internal/lint", "./internal/exchange", "./internal/explain", "./internal/example",
+		"./internal/migrate", "./internal/suite", "./internal/change", "./internal/replay"}
 
 	heavy := []string{"github.com/tetratelabs/", "helm.sh/", "k8s.io/client-go/"}
 	for _, start := range light {

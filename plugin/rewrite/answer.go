@@ -8,6 +8,7 @@ func (s *Scratch) refuse() {
 	s.out.Edits = s.out.Edits[:0]
 	s.steps = 0
 	s.count(TopLevel, OverBudget)
+
 	s.keeping = append(appendNumber(s.keeping[:0], TopLevel+1), 0)
 	for i := range s.rules.response.refs {
 		if !s.rules.response.refs[i].late() {
@@ -68,9 +69,11 @@ func (s *Scratch) produce(p *pattern, vals []val) (now target, host, unsafe stri
 		if unsafe != "" {
 			return now, "", unsafe
 		}
+
 		s.answers = append(s.answers[:0], Header{"location", location})
 		s.answer = Answer{Status: p.redirect.status, Headers: s.answers}
 	}
+
 	return now, host, ""
 }
 
@@ -95,6 +98,7 @@ func (s *Scratch) location(p *pattern, vals []val, to target) (location, unsafe 
 	if !validHost(host) {
 		return "", "the host is not valid"
 	}
+
 	name, port := splitPort(host)
 	if r.scheme != "" && r.host == nil {
 		port = "" // that of the received host
@@ -105,6 +109,7 @@ func (s *Scratch) location(p *pattern, vals []val, to target) (location, unsafe 
 	if port == ":80" && scheme == "http" || port == ":443" && scheme == "https" {
 		port = ""
 	}
+
 	start := len(s.arena)
 	for _, part := range [...]string{scheme, "://", name, port, to.path} {
 		s.write(part)
@@ -118,6 +123,7 @@ func (s *Scratch) location(p *pattern, vals []val, to target) (location, unsafe 
 	if len(location) > maxValue || hasControl(location) || (scheme != "http" && scheme != "https") {
 		return "", "the Location is not valid"
 	}
+
 	return location, ""
 }
 
@@ -126,6 +132,7 @@ func (s *Scratch) location(p *pattern, vals []val, to target) (location, unsafe 
 //go:noinline
 func (s *Scratch) respond(i int, p *pattern, vals []val) {
 	l := &s.answered
+
 	l.items, l.touched = l.items[:0], l.touched[:0]
 	for h := range p.respond.headers {
 		e := s.apply(l, &p.respond.headers[h], vals)
@@ -134,10 +141,12 @@ func (s *Scratch) respond(i int, p *pattern, vals []val) {
 			s.count(i, Unsafe)
 		}
 	}
+
 	s.answers = s.answers[:0]
 	for _, f := range l.items {
 		s.answers = append(s.answers, Header{f.name, f.value})
 	}
+
 	s.answer = Answer{Status: p.respond.status, Headers: s.answers, Body: p.respond.body}
 	s.out.Answer = &s.answer
 }

@@ -20,7 +20,8 @@ func load(tb testing.TB, config string) *rewrite.Rules {
 }
 
 func get(path string) *source {
-	return &source{list: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: ":path", Value: path}, {Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "http"}, {Name: "x-a", Value: "1"}}}
+	return &source{list: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: ":path", Value: path}, {Name: ":method", Value: "GET"},
+		{Name: ":scheme", Value: "http"}, {Name: "x-a", Value: "1"}}}
 }
 
 // With path rules alone a request that matches none costs one host call, and
@@ -54,7 +55,8 @@ func TestMissCostsOneCall(t *testing.T) {
 
 // Without anything to do nothing is read.
 func TestNothingToDoCostsNoCall(t *testing.T) {
-	for _, config := range []string{``, `{}`, `{"headers": {"response": {"set": {"x-a": "${response.status}"}}}}`, `{"patterns": [{"mode": "disabled", "rewrite": {"path": "/a"}}]}`} {
+	for _, config := range []string{``, `{}`, `{"headers": {"response": {"set": {"x-a": "${response.status}"}}}}`,
+		`{"patterns": [{"mode": "disabled", "rewrite": {"path": "/a"}}]}`} {
 		request := get("/a")
 		load(t, config).NewStream().Request(request)
 		if request.single+request.all > 0 {
@@ -132,6 +134,7 @@ func fastest(do func()) time.Duration {
 	for range 10 {
 		start := time.Now()
 		do()
+
 		least = min(least, time.Since(start))
 	}
 

@@ -156,7 +156,9 @@ func compile(config *Config, f *faults) *Rules {
 		c.add(patterns, "", "has "+strconv.Itoa(n)+" patterns, the limit is "+strconv.Itoa(MaxPatterns)+": split them over several workloads")
 		return r
 	}
+
 	seen := map[string]int{}
+
 	r.patterns = make([]pattern, len(config.Patterns))
 	for i := range config.Patterns {
 		if c.passed {
@@ -171,6 +173,7 @@ func compile(config *Config, f *faults) *Rules {
 		}
 	}
 	c.startPattern()
+
 	headers := at.key("headers")
 	r.request = c.block(headers.key("request"), &config.Headers.Request, false, nil)
 	r.response = c.block(headers.key("response"), &config.Headers.Response, true, nil)
@@ -179,16 +182,19 @@ func compile(config *Config, f *faults) *Rules {
 	if r.patternHeader != "" && r.patternHeader == r.originalPathHeader {
 		c.add(at.key("patternHeader"), quoted(config.PatternHeader), "is originalPathHeader too: use two names")
 	}
+
 	for i, s := 0, config.Revision; i < len(s); i++ {
 		if len(s) != 8 || !isDigit(s[i]) && (s[i] < 'a' || s[i] > 'f') {
 			c.add(at.key("revision"), quoted(s), "want 8 hexadecimal digits in lower case; the chart writes them")
 			break
 		}
 	}
+
 	r.locSize = c.locSize
 	if len(f.list) == 0 {
 		r.plan()
 	}
+
 	return r
 }
 
@@ -202,15 +208,18 @@ func (r *Rules) plan() {
 	r.wantsAll = !r.blindRequest
 	r.seeRefs(r.request.refs)
 	r.seeRefs(r.response.refs)
+
 	for _, ref := range r.response.refs {
 		r.idleRequest = r.idleRequest && ref.late()
 	}
+
 	r.bareRequest = r.idleRequest
 	for i := range r.patterns {
 		p := &r.patterns[i]
 		if p.mode == disabled {
 			continue
 		}
+
 		r.idleRequest = false
 		r.blindRequest = r.blindRequest && p.match.headers == nil && canBeBlind(p.request.ops) &&
 			(p.sample == nil || p.sample.header == "" && p.sample.cookie == "")
@@ -218,15 +227,18 @@ func (r *Rules) plan() {
 		r.seeRefs(p.refs)
 		r.seeRefs(p.request.refs)
 		r.seeRefs(p.response.refs)
+
 		m := &p.match
 		for i := range p.unless {
 			r.blindRequest = r.blindRequest && p.unless[i].headers == nil
 		}
+
 		needsAll := m.host != nil || m.scheme != "" || m.methods != nil || m.headers != nil ||
 			p.newHost != nil || p.redirect != nil || !canBeBlind(p.request.ops)
 		r.wantsAll = r.wantsAll || m.path == nil && needsAll
 		r.onResponse = r.onResponse || p.onResponse
 	}
+
 	r.index = newIndex(r.patterns)
 	if r.blindRequest && r.originalPathHeader == "" && r.patternHeader == "" {
 		r.request.edits = r.constant(&r.request)
@@ -245,8 +257,10 @@ func (r *Rules) constant(b *block) []Edit {
 	if len(b.refs) > 0 {
 		return nil
 	}
+
 	s := NewScratch(nil)
 	s.begin(r.NewStream(), nil)
+
 	s.list.blind, s.steps = true, math.MaxInt32
 	for i := range b.ops {
 		if e := s.apply(&s.list, &b.ops[i], nil); e.unsafe() {
@@ -257,6 +271,7 @@ func (r *Rules) constant(b *block) []Edit {
 	if s.over() {
 		return nil
 	}
+
 	return s.out.Edits
 }
 
@@ -283,11 +298,13 @@ func (c *compiler) startPattern() {
 	if c.takenNames == nil || len(c.takenNames) > 0 {
 		c.groupNames, c.takenNames = map[string]ref{}, map[string]bool{}
 	}
+
 	c.pathRegex, c.captures, c.broken = nil, 0, false
 }
 
 func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 	c.startPattern()
+
 	p.name = in.Name
 	if p.name == "" {
 		p.name = "pattern-" + strconv.Itoa(index)
@@ -302,10 +319,12 @@ func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 		if !in.Headers.Request.empty() {
 			c.add(headers.key("request"), "", "cannot stand beside match.response: the request has gone when the response is there")
 		}
+
 		p.response.refs, p.refs = c.remember(p), nil
 	} else {
 		p.request = c.block(headers.key("request"), &in.Headers.Request, false, nil)
 	}
+
 	p.response = c.block(headers.key("response"), &in.Headers.Response, true, p.response.refs)
 	p.captures = c.captures
 
@@ -313,6 +332,7 @@ func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 	if p.next && (p.redirect != nil || p.respond != nil) {
 		c.add(at.key("then"), `"next"`, "cannot stand beside redirect or respond: nothing comes after an answer")
 	}
+
 	switch in.Mode {
 	case "shadow":
 		p.mode = shadow
@@ -338,12 +358,14 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 	if in.Rewrite != nil && p.onResponse {
 		c.add(at.key("rewrite"), "", "cannot stand beside match.response: the request has gone when the response is there; redirect and respond may")
 	}
+
 	switch {
 	case len(given) > 1:
 		c.add(at, "", "has "+strings.Join(given, " and ")+": want one of rewrite, redirect and respond")
 	case len(given) == 0 && in.Headers.Request.empty() && in.Headers.Response.empty() && in.Then != "stop":
 		c.missing(at, "does nothing: want rewrite, redirect, respond or headers; or then: stop, which leaves its requests as they are and ends the search")
 	}
+
 	sc := scope{groups: c.groups(), names: c.groupNames, refs: &p.refs, response: p.onResponse}
 	if in.Rewrite != nil {
 		c.rewrite(at.key("rewrite"), in, p, sc)
@@ -359,8 +381,10 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 		if in.Respond.Body != "" && bodiless(in.Respond.Status) {
 			c.add(at.key("respond").key("body"), quoted(in.Respond.Body), "a "+strconv.Itoa(in.Respond.Status)+" has no body: leave it out, or use another status")
 		}
+
 		p.respond = &respond{status: in.Respond.Status, body: in.Respond.Body, headers: e.ops}
 	}
+
 	p.needRoot = p.match.path != nil || p.newPath != nil || p.newQuery.drop || p.newQuery.ops != nil || p.redirect != nil
 }
 
@@ -380,6 +404,7 @@ func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 	if r.Host != nil {
 		p.newHost = c.host(at.key("host"), *r.Host, sc)
 	}
+
 	p.newQuery.drop = r.Query.Drop
 	if r.Query.Edits != nil {
 		p.newQuery.ops = c.queryOps(at.key("query"), r.Query.Edits, sc)
@@ -406,6 +431,7 @@ func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
 	} else if r.Replace != "" {
 		c.add(at.key("replace"), quoted(r.Replace), "needs path beside it")
 	}
+
 	p.newQuery.drop = r.Query == "drop"
 }
 
@@ -448,11 +474,13 @@ func (c *compiler) sample(at *place, in *Sample) *sample {
 		if by.Header != "" {
 			s.header = c.matchedName(at.key("header"), by.Header)
 		}
+
 		s.cookie = by.Cookie
 		if s.cookie != "" && !isToken(s.cookie) {
 			c.add(at.key("cookie"), quoted(s.cookie), "is no cookie name")
 		}
 	}
+
 	return s
 }
 
@@ -466,6 +494,7 @@ func (r *Rules) Possible(i int, result Result) bool {
 	if p.mode == disabled {
 		return false
 	}
+
 	switch result {
 	case Matched:
 		return p.mode == enforce
@@ -482,5 +511,6 @@ func (r *Rules) Possible(i int, result Result) bool {
 	case OverBudget:
 		return false
 	}
+
 	return true
 }

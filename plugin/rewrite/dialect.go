@@ -16,9 +16,11 @@ var foreign = []struct{ text, instead string }{
 // nginxVariables are nginx's, the longer ones first where one begins another.
 var nginxVariables = []struct{ name, instead string }{
 	{"http_host", "write ${host}"}, {"http_", "write ${header.NAME}"}, {"sent_http_", "write ${response.header.NAME}"},
-	{"upstream_http_", "write ${response.header.NAME}"}, {"arg_", "write ${query.NAME}"}, {"cookie_", "match the header cookie with a regex and write ${its group's name}"},
+	{"upstream_http_", "write ${response.header.NAME}"}, {"arg_", "write ${query.NAME}"}, {"cookie_",
+		"match the header cookie with a regex and write ${its group's name}"},
 	{"request_uri", "write ${path}?${query}"}, {"request_method", "write ${method}"}, {"request_filename", "the rules know no files"},
-	{"document_uri", "write ${path}"}, {"uri", "write ${path}"}, {"query_string", "write ${query}"}, {"is_args", "a kept query brings its ? along"}, {"args", "write ${query}"},
+	{"document_uri", "write ${path}"}, {"uri", "write ${path}"}, {"query_string", "write ${query}"}, {"is_args",
+		"a kept query brings its ? along"}, {"args", "write ${query}"},
 	{"host", "write ${host}"}, {"scheme", "write ${scheme}"}, {"server_name", "write ${host}"}, {"status", "write ${response.status}"},
 	{"remote_addr", addressOf}, {"proxy_add_x_forwarded_for", addressOf}, {"realip_remote_addr", addressOf},
 	{"remote_user", "write ${header.authorization}, or the header that the authorization filter sets"},
@@ -37,7 +39,8 @@ var operators = []struct{ name, instead string }{
 	{"DOWNSTREAM_REMOTE", addressOf}, {"DOWNSTREAM_DIRECT_REMOTE", addressOf}, {"REQUESTED_SERVER_NAME", "write ${host}"},
 	{"DOWNSTREAM_PEER", "the proxy writes the peer's certificate into x-forwarded-client-cert: ${header.x-forwarded-client-cert}"},
 	{"STREAM_ID", "write ${header.x-request-id}"}, {"TRACE_ID", "write ${header.traceparent}"},
-	{"START_TIME", clockOf}, {"EMIT_TIME", clockOf}, {"DURATION", clockOf}, {"COMMON_DURATION", clockOf}, {"REQUEST_DURATION", clockOf}, {"RESPONSE_DURATION", clockOf},
+	{"START_TIME", clockOf}, {"EMIT_TIME", clockOf}, {"DURATION", clockOf}, {"COMMON_DURATION", clockOf}, {"REQUEST_DURATION",
+		clockOf}, {"RESPONSE_DURATION", clockOf},
 }
 
 const operatorElsewhere = "Envoy fills it in only in its access log and in a route's request_headers_to_add and response_headers_to_add"

@@ -53,6 +53,7 @@ func (c *compiler) block(at *place, h *HeaderEdits, response bool, refs []ref) (
 	if h.empty() || !c.counts(at, h.size()) {
 		return b
 	}
+
 	e := &editor{compiler: c, at: at, name: c.headerName, text: c.headerValue}
 	e.sc = scope{groups: c.groups(), names: c.groupNames, refs: &b.refs, response: response}
 	e.glob = func(at *place, name string) string {
@@ -70,6 +71,7 @@ func (c *compiler) block(at *place, h *HeaderEdits, response bool, refs []ref) (
 	e.texts(opDefault, "default", h.Default)
 	e.lists(opAdd, "add", h.Add)
 	b.ops = e.ops
+
 	return b
 }
 
@@ -78,6 +80,7 @@ func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
 	if !c.counts(at, q.size()) {
 		return nil
 	}
+
 	e := &editor{compiler: c, at: at, sc: sc, text: c.template}
 	e.name = func(at *place, name string) string {
 		if name == "" {
@@ -93,6 +96,7 @@ func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
 		for i, name := range q.Keep {
 			op.names = append(op.names, e.glob(at.key("keep").item(i), name))
 		}
+
 		e.ops = append(e.ops, op)
 	}
 	e.replace(q.Replace)
@@ -103,6 +107,7 @@ func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
 	if len(e.ops) == 0 {
 		c.missing(at, "changes nothing: want keep, drop or at least one edit")
 	}
+
 	return e.ops
 }
 
@@ -111,6 +116,7 @@ func (e *editor) once(at *place, seen map[string]string, written, name string) {
 	if first, twice := seen[name]; twice {
 		e.add(at, quoted(written), "is the same name as "+first+": write it once; several values are a list")
 	}
+
 	seen[name] = written
 }
 
@@ -118,14 +124,17 @@ func (e *editor) pairs(kind opKind, key string, in map[string]string) {
 	if len(in) == 0 {
 		return
 	}
+
 	at := e.at.key(key)
 	from := map[string]string{}
+
 	ops := make([]operation, 0, len(in))
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		op := operation{kind: kind, name: e.name(at.key(name), name), to: e.name(at.key(name), in[name])}
 		e.once(at.key(name), from, name, op.name)
 		ops = append(ops, op)
 	}
+
 	for _, op := range ops {
 		if op.name == op.to {
 			e.add(at.key(from[op.name]), quoted(in[from[op.name]]), "is the same name: leave it out, "+key+" would change nothing")
@@ -135,6 +144,7 @@ func (e *editor) pairs(kind opKind, key string, in map[string]string) {
 			e.add(at.key(from[op.name]), quoted(in[from[op.name]]), "is read by "+key+" too: the outcome would depend on the order, use two patterns")
 		}
 	}
+
 	e.ops = append(e.ops, ops...)
 }
 
@@ -161,18 +171,23 @@ func (e *editor) lists(kind opKind, key string, in map[string]Strings) {
 	if len(in) == 0 {
 		return
 	}
+
 	at := e.at.key(key)
+
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		op := operation{kind: kind, name: e.name(at.key(name), name)}
 		e.once(at.key(name), seen, name, op.name)
+
 		for i, text := range in[name] {
 			at := at.key(name)
 			if len(in[name]) > 1 {
 				at = at.item(i)
 			}
+
 			op.values = append(op.values, e.text(at, text, e.sc))
 		}
+
 		e.ops = append(e.ops, op)
 	}
 }
@@ -198,5 +213,6 @@ func canBeBlind(ops []operation) bool {
 			return false
 		}
 	}
+
 	return true
 }

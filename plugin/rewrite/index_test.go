@@ -67,7 +67,8 @@ func TestIndexChangesNothing(t *testing.T) {
 func TestIndexIsNarrow(t *testing.T) {
 	var patterns []string
 	for i := range 1000 {
-		matcher := []string{`{"exact": "/shop/item%d"}`, `{"prefix": "/shop/item%d"}`, `{"suffix": "/item%d.html"}`, `{"regex": "^/shop/item%d/([a-z]+)$"}`, `{"regex": "item%d/([0-9]+)"}`}[i%5]
+		matcher := []string{`{"exact": "/shop/item%d"}`, `{"prefix": "/shop/item%d"}`, `{"suffix": "/item%d.html"}`, `{"regex": "^/shop/item%d/([a-z]+)$"}`,
+			`{"regex": "item%d/([0-9]+)"}`}[i%5]
 		patterns = append(patterns, fmt.Sprintf(`{"match": {"path": `+matcher+`}, "rewrite": {"path": "/x"}}`, 1000+i))
 	}
 
@@ -95,7 +96,8 @@ func TestIndexFiles(t *testing.T) {
 		`"path": {"suffix": ".js"}`, `"path": {"suffix": "/"}`, `"path": {"suffix": ".CSS", "ignoreCase": true}`, // 18 to 20
 	}
 	index := func(patterns []string) *index {
-		rules, err := Load([]byte(`{"patterns": [{"rewrite": {"path": "/x", "replace": "whole"}, "match": {` + strings.Join(patterns, `}}, {"rewrite": {"path": "/x", "replace": "whole"}, "match": {`) + `}}]}`))
+		rules, err := Load([]byte(`{"patterns": [{"rewrite": {"path": "/x", "replace": "whole"}, "match": {` +
+			strings.Join(patterns, `}}, {"rewrite": {"path": "/x", "replace": "whole"}, "match": {`) + `}}]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +124,8 @@ func TestIndexFiles(t *testing.T) {
 
 // A path of which the patterns want nothing but the slash has them all.
 func TestIndexOfRoots(t *testing.T) {
-	rules, err := Load([]byte(`{"patterns": [` + strings.Repeat(`{"match": {"path": {"prefix": "/"}}, "rewrite": {"host": "a"}},`, minIndexed-1) + `{"match": {"path": {"prefix": "/"}}, "rewrite": {"host": "a"}}]}`))
+	rules, err := Load([]byte(`{"patterns": [` + strings.Repeat(`{"match": {"path": {"prefix": "/"}}, "rewrite": {"host": "a"}},`, minIndexed-1) +
+		`{"match": {"path": {"prefix": "/"}}, "rewrite": {"host": "a"}}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,10 +20,12 @@ func (c *compiler) remember(p *pattern) []ref {
 	if r == nil {
 		return p.refs
 	}
+
 	add := func(wanted bool, kind refKind) int {
 		if !wanted {
 			return -1
 		}
+
 		p.refs = append(p.refs, ref{kind: kind})
 		return len(p.refs) - 1
 	}
@@ -34,6 +36,7 @@ func (c *compiler) remember(p *pattern) []ref {
 	r.recall.host = add(r.host == nil, refHost)
 	r.recall.scheme = add(r.scheme == "", refScheme)
 	r.recall.refs = len(p.refs)
+
 	return p.refs
 }
 
@@ -60,6 +63,7 @@ func (s *Scratch) answerInstead(i int, p *pattern, vals []val) bool {
 	if s.out.Answer != nil {
 		s.startOver(i)
 	}
+
 	return false
 }
 
@@ -71,6 +75,7 @@ func (s *Scratch) redirectInstead(p *pattern, vals []val) (unsafe string) {
 			return effectLost.reason()
 		}
 	}
+
 	text := func(i int) string {
 		if i < 0 {
 			return ""
@@ -88,7 +93,9 @@ func (s *Scratch) redirectInstead(p *pattern, vals []val) (unsafe string) {
 	if s.over() {
 		return effectOver.reason()
 	}
+
 	_, _, unsafe = s.produce(p, vals)
+
 	return unsafe
 }
 
@@ -98,6 +105,7 @@ func (s *Scratch) startOver(before int) {
 	a, l := s.out.Answer, &s.list
 	l.items, l.touched, l.blind = append(l.items[:0], field{":status", strconv.Itoa(a.Status)}), l.touched[:0], false
 	s.loaded, s.arrived = true, nil
+
 	typed := a.Body == ""
 	for _, h := range a.Headers {
 		l.items = append(l.items, field{h.Name, h.Value})
@@ -116,6 +124,7 @@ func (s *Scratch) startOver(before int) {
 			s.editResponse(k.pattern, p.response.ops, s.readKept(p.response.refs, k))
 		}
 	}
+
 	s.out.Counts = s.out.Counts[:counted]
 }
 
@@ -127,5 +136,6 @@ func (s *Scratch) finishAnswer() {
 			s.answers = append(s.answers, Header{f.name, f.value})
 		}
 	}
+
 	s.answer.Headers = s.answers
 }

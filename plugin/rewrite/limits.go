@@ -30,7 +30,8 @@ func (c *compiler) insert(n int) (reason string, ok bool) {
 	if c.inserted += n; c.inserted <= maxInserted {
 		return "", true
 	}
-	return c.pass("with vars and ${config} put in, the texts so far have more than " + strconv.Itoa(maxInserted) + " bytes: use fewer references to long values"), false
+	return c.pass("with vars and ${config} put in, the texts so far have more than " + strconv.Itoa(maxInserted) +
+		" bytes: use fewer references to long values"), false
 }
 
 // pass notes that a limit is passed.

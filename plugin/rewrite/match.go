@@ -182,7 +182,8 @@ func (c *compiler) conditions(at *place, m *Match, to *conditions, exception boo
 	if m.Host != nil {
 		in := m.Host
 		to.host = &matcher{fold: in.IgnoreCase}
-		ch, ok := c.choose(at.key("host"), []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix}, {"regex", opRegex, in.Regex}}, false)
+		ch, ok := c.choose(at.key("host"), []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix},
+			{"regex", opRegex, in.Regex}}, false)
 		if ok {
 			c.matcher(at.key("host").key(ch.key), ch, to.host, refCapture, exception)
 			// Hosts are compared in lower case whatever their case was.
@@ -204,7 +205,8 @@ func (c *compiler) conditions(at *place, m *Match, to *conditions, exception boo
 
 func (c *compiler) path(at *place, in *PathMatch, exception bool) *pathMatcher {
 	m := &pathMatcher{fold: in.IgnoreCase}
-	ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix}, {"regex", opRegex, in.Regex}}, false)
+	ch, ok := c.choose(at, []choice{{"exact", opExact, in.Exact}, {"prefix", opPrefix, in.Prefix}, {"suffix", opSuffix, in.Suffix},
+		{"regex", opRegex, in.Regex}}, false)
 	if !ok {
 		return m
 	}

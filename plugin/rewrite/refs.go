@@ -55,6 +55,7 @@ func (s *Scratch) read(refs []ref) []val {
 		if s.spend(1); !refs[i].late() {
 			v = refs[i].orDefault(s.value(&refs[i]))
 		}
+
 		s.vals = append(s.vals, v)
 	}
 	return s.vals[first:]
@@ -84,6 +85,7 @@ func (s *Scratch) value(r *ref) (v val) {
 	case refStatus:
 		v.text, v.ok = s.get(":status")
 	}
+
 	return v
 }
 
@@ -111,6 +113,7 @@ func (s *Scratch) keep(pattern int, flags byte, refs []ref) {
 			continue
 		}
 		s.spend(1)
+
 		v := s.value(&refs[i])
 		switch {
 		case !v.ok:
@@ -142,8 +145,10 @@ func (s *Scratch) store() bool {
 	if cap(stream.kept) < n {
 		stream.kept = make([]byte, 0, n)
 	}
+
 	stream.kept = append(stream.kept, s.keeping...)
 	s.held += beyondOwn(stream.kept)
+
 	return true
 }
 
@@ -170,15 +175,18 @@ func (s *Scratch) nextKept(at int) (k kept, next int, ok bool) {
 	if at >= len(s.stream.kept) {
 		return kept{}, at, false
 	}
+
 	n, width := readNumber(s.stream.kept[at:])
 	k = kept{pattern: n - 1, flags: s.stream.kept[at+width], values: at + width + 1}
 	next = k.values
+
 	refs := s.rules.responseRefs(k.pattern)
 	for i := range refs {
 		if !refs[i].late() {
 			_, next = s.keptValue(next)
 		}
 	}
+
 	return k, next, true
 }
 
@@ -192,6 +200,7 @@ func (r *Rules) responseRefs(pattern int) []ref {
 
 func (s *Scratch) keptValue(at int) (v val, next int) {
 	n, width := readNumber(s.stream.kept[at:])
+
 	at += width
 	switch n {
 	case keptNone:
@@ -199,7 +208,9 @@ func (s *Scratch) keptValue(at int) (v val, next int) {
 	case keptLost:
 		return val{lost: true}, at
 	}
+
 	next = at + n - keptText
+
 	return val{text: unsafeString(s.stream.kept[at:next]), ok: true}, next
 }
 
@@ -216,8 +227,10 @@ func (s *Scratch) readKept(refs []ref, k kept) []val {
 			v, at = s.keptValue(at)
 			v = refs[i].orDefault(v)
 		}
+
 		s.vals = append(s.vals, v)
 	}
+
 	return s.vals[first:]
 }
 
@@ -229,6 +242,7 @@ func (s *Scratch) readAbsent(refs []ref) []val {
 		if refs[i].late() {
 			v = s.value(&refs[i])
 		}
+
 		s.vals = append(s.vals, refs[i].orDefault(v))
 	}
 	return s.vals[first:]

@@ -48,16 +48,19 @@ func (s *Scratch) walk() (top kept) {
 		if stopped || !s.onResponse(k, p) {
 			continue
 		}
+
 		vals := s.readKept(p.response.refs, k)
 		if p.answers() && !s.answerInstead(k.pattern, p, vals) {
 			stopped = s.out.Answer != nil
 			continue
 		}
+
 		stopped = !p.next
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: Acted})
 		s.out.Acted = append(s.out.Acted, k.pattern)
 		s.editResponse(k.pattern, p.response.ops, vals)
 	}
+
 	return top
 }
 
@@ -76,10 +79,12 @@ func (s *Scratch) waiting() (w waiting) {
 		if !ok || k.flags&keptAwaits == 0 {
 			break
 		}
+
 		w.after = next
 	}
 	w.stepAwait(s)
 	w.stepActed(s)
+
 	return w
 }
 
@@ -99,6 +104,7 @@ func (w *waiting) next(s *Scratch) (k kept, ok bool) {
 		w.stepAwait(s)
 		return k, true
 	}
+
 	k, ok = w.acted, w.isActed
 	w.stepActed(s)
 	return k, ok
@@ -115,6 +121,7 @@ func (s *Scratch) onResponse(k kept, p *pattern) bool {
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotMatched, Condition: s.because})
 		return false
 	}
+
 	switch {
 	case p.answers() && s.stream.replied:
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotMatched, Condition: Condition{Kind: OnOwnAnswer}})
@@ -129,6 +136,7 @@ func (s *Scratch) onResponse(k kept, p *pattern) bool {
 		return false
 	}
 	s.count(k.pattern, Matched)
+
 	return true
 }
 
@@ -140,11 +148,13 @@ func (s *Scratch) responseMatches(p *pattern) bool {
 			return s.miss(OnStatus, 0)
 		}
 	}
+
 	for i := range p.responseHeaders {
 		if !s.headerHolds(&p.responseHeaders[i]) {
 			return s.miss(OnResponseHeaders, i)
 		}
 	}
+
 	return true
 }
 
@@ -154,6 +164,7 @@ func (s *Scratch) editResponse(pattern int, ops []operation, vals []val) {
 	if !s.list.blind {
 		s.load()
 	}
+
 	for i := range ops {
 		e := s.apply(&s.list, &ops[i], vals)
 		s.wrote(pattern, HeadersResponse, &ops[i], e)

@@ -107,11 +107,13 @@ func (s *Scratch) rest() {
 	if s.rested {
 		return
 	}
+
 	s.rested = true
 
 	if s.hoards() {
 		s.giveBack()
 	}
+
 	s.stream, s.src, s.arrived = nil, nil, nil
 	s.failed, s.loaded, s.long = false, false, 0
 

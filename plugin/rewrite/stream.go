@@ -81,6 +81,7 @@ func (t *Stream) Response(src Source) *Outcome {
 	s.steps = max(t.steps, Budget/8)
 	s.list.blind = t.rules.blindResponse && t.TraceOperation == nil
 	s.response()
+
 	return &s.out
 }
 
@@ -96,6 +97,7 @@ func (s *Scratch) request() {
 		s.tryAll()
 		s.finish()
 	}
+
 	switch {
 	case s.over() || !s.failed && !s.store():
 		s.refuse()
@@ -109,6 +111,7 @@ func (s *Scratch) awaitAll() {
 	if !s.rules.onResponse {
 		return
 	}
+
 	for i := s.next(0); i < len(s.rules.patterns) && !s.failed && !s.over(); i = s.next(i + 1) {
 		s.await(i, &s.rules.patterns[i])
 	}
@@ -171,6 +174,7 @@ func (s *Scratch) await(i int, p *pattern) {
 		s.trace(Step{Pattern: i, Verdict: NotMatched, Condition: s.because})
 		return
 	}
+
 	flags := keptAwaits
 	if p.sample == nil || s.inSample(p) {
 		flags |= keptSampled
@@ -200,6 +204,7 @@ func (s *Scratch) try(i int, p *pattern) (stop bool) {
 		s.trace(Step{Pattern: i, Verdict: NotSampled})
 		return false
 	}
+
 	vals := s.read(p.refs)
 	now, host, unsafe := s.produce(p, vals)
 	if s.failed || s.over() {
@@ -236,6 +241,7 @@ func (s *Scratch) try(i int, p *pattern) (stop bool) {
 			s.host, s.hasBareHost = host, false
 		}
 	}
+
 	return !p.next
 }
 
@@ -251,8 +257,10 @@ func (s *Scratch) refused(i int, unsafe string) (stop bool) {
 	if s.rules.keepUnsafe {
 		return false
 	}
+
 	s.answer = Answer{Status: 400}
 	s.out.Answer = &s.answer
+
 	return true
 }
 
@@ -284,6 +292,7 @@ func (s *Scratch) editRequest(pattern int, p *pattern) (unsafe string) {
 	if s.rules.keepUnsafe || p.mode == shadow {
 		s.mark()
 	}
+
 	e := effectDone
 	for i := 0; i < len(p.request.ops) && !e.unsafe(); i++ {
 		e = s.apply(&s.list, &p.request.ops[i], vals)
@@ -292,6 +301,7 @@ func (s *Scratch) editRequest(pattern int, p *pattern) (unsafe string) {
 	if e.unsafe() && s.rules.keepUnsafe || p.mode == shadow {
 		s.undo()
 	}
+
 	return e.reason()
 }
 
@@ -301,6 +311,7 @@ func (s *Scratch) finish() {
 	if s.failed || s.over() {
 		return
 	}
+
 	r := s.rules
 	if r.bareRequest && len(s.out.Acted) == 0 && s.out.Answer == nil {
 		return
@@ -312,11 +323,13 @@ func (s *Scratch) finish() {
 		s.own(r.patternHeader, s.names())
 		return
 	}
+
 	constant := r.request.edits != nil && len(s.list.touched) == 0 && s.list.blind
 	if len(r.request.ops) > 0 && !constant && !s.editTopLevel() {
 		s.reject()
 		return
 	}
+
 	moved := s.target != s.received
 	if moved {
 		s.out.Edits = append(s.out.Edits, Edit{EditSet, ":path", unsafeString(s.text(s.target))})
@@ -329,6 +342,7 @@ func (s *Scratch) finish() {
 	} else {
 		s.diff()
 	}
+
 	original := ""
 	if moved && r.originalPathHeader != "" {
 		original = s.cut(unsafeString(s.text(s.received)))
@@ -353,6 +367,7 @@ func (s *Scratch) editTopLevel() bool {
 	if !s.list.blind {
 		s.load()
 	}
+
 	ops, vals := s.rules.request.ops, s.read(s.rules.request.refs)
 	for i := range ops {
 		e := s.apply(&s.list, &ops[i], vals)
@@ -369,6 +384,7 @@ func (s *Scratch) editTopLevel() bool {
 		}
 		s.forbid(&s.list, &ops[i])
 	}
+
 	return true
 }
 
@@ -397,8 +413,10 @@ func (s *Scratch) readTarget() bool {
 	} else if found {
 		path = value
 	}
+
 	s.target.path, s.target.query, s.target.hasQuery = strings.Cut(path, "?")
 	s.received = s.target
+
 	return !s.failed
 }
 
@@ -410,6 +428,7 @@ func (s *Scratch) note(name string) {
 	if len(s.acted) > 0 {
 		s.acted = append(s.acted, ',')
 	}
+
 	s.acted = append(s.acted, name...)
 }
 
@@ -427,10 +446,12 @@ func (s *Scratch) noteShadow(p *pattern, now target) {
 	if s.rules.patternHeader == "" || len(s.acted) > maxValue {
 		return
 	}
+
 	s.acted = append(s.acted, ";shadow"...)
 	if now == s.target {
 		return
 	}
+
 	s.acted = append(s.acted, ";path="...)
 	for _, c := range s.text(now) {
 		switch c {

@@ -311,7 +311,8 @@ func TestNoScheme(t *testing.T) {
 		stream := load(t, `{"patterns": [{"match": {`+match+`}, "headers": {"request": {"set": {"x-s": "${scheme}", "x-m": "${method}"}}}}]}`).NewStream()
 		request := get("/a")
 		request.list = slices.DeleteFunc(request.list, func(h rewrite.Header) bool { return h.Name == ":scheme" })
-		if out := stream.Request(request); out.Edits[0].Name != "x-m" || out.Edits[0].Value != "GET" || len(out.Edits) > 1 && out.Edits[1] != (rewrite.Edit{Kind: rewrite.EditRemove, Name: "x-s"}) {
+		if out := stream.Request(request); out.Edits[0].Name != "x-m" || out.Edits[0].Value != "GET" || len(out.Edits) > 1 &&
+			out.Edits[1] != (rewrite.Edit{Kind: rewrite.EditRemove, Name: "x-s"}) {
 			t.Errorf("%s: %+v, want the method, and no scheme", match, out.Edits)
 		}
 	}
@@ -369,7 +370,8 @@ func TestHints(t *testing.T) {
 	}
 
 	_, err := rewrite.Load([]byte(`{"vars": {` + strings.Join(vars, ",") + `}, "headers": {"request": {"set": {` + strings.Join(references, ",") + `}}}}`))
-	if err == nil || strings.Count(err.Error(), "there is no vars.abx") != 100 || strings.Count(err.Error(), "did you mean ab0?") != 100 || !strings.HasSuffix(err.Error(), "\nand 10 more") {
+	if err == nil || strings.Count(err.Error(), "there is no vars.abx") != 100 || strings.Count(err.Error(), "did you mean ab0?") != 100 ||
+		!strings.HasSuffix(err.Error(), "\nand 10 more") {
 		t.Errorf("%v, want 100 hints at ab0, and 10 more", err)
 	}
 }
@@ -386,7 +388,8 @@ func TestRandomShare(t *testing.T) {
 		t.Error("out without Random")
 	}
 
-	for number, want := range map[uint32]bool{0: true, 124_999: true, 125_000: false, 999_999: false, 1_000_000: true, 1_125_000: false, 4_294_000_000: true, 4_294_967_295: false} {
+	for number, want := range map[uint32]bool{0: true, 124_999: true, 125_000: false, 999_999: false, 1_000_000: true, 1_125_000: false,
+		4_294_000_000: true, 4_294_967_295: false} {
 		stream.Random = func() uint32 { return number }
 		if in() != want {
 			t.Errorf("%d is in: %t, want %t", number, !want, want)
@@ -427,7 +430,8 @@ func TestPossible(t *testing.T) {
 // Rules tell their name, revision and patterns.
 func TestRules(t *testing.T) {
 	rules := load(t, `{"revision": "1a2b3c4d", "patterns": [{"respond": {"status": 200}}, {"name": "a", "respond": {"status": 200}}]}`)
-	if got := fmt.Sprint(rules.Revision(), rules.Patterns(), rules.PatternName(0), rules.PatternName(1)); got != "1a2b3c4d 2 pattern-0 a" && got != "1a2b3c4d2pattern-0a" {
+	if got := fmt.Sprint(rules.Revision(), rules.Patterns(), rules.PatternName(0), rules.PatternName(1)); got != "1a2b3c4d 2 pattern-0 a" &&
+		got != "1a2b3c4d2pattern-0a" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -61,6 +61,7 @@ func modified(name string, enc encoding) (bare string, mod modifier, reason stri
 	if !found {
 		return name, modNone, ""
 	}
+
 	mod, known := modifiers[word]
 	switch {
 	case !known:
@@ -70,6 +71,7 @@ func modified(name string, enc encoding) (bare string, mod modifier, reason stri
 	case bare == "config":
 		return bare, mod, "${config} takes no modifier"
 	}
+
 	return bare, mod, ""
 }
 
@@ -98,78 +100,114 @@ func (c *compiler) tokenize(s string) (tokens []token, reasons []string) {
 	if reason := dialectReason(s); reason != "" {
 		return nil, []string{reason}
 	}
-	text := make([]byte, 0, len(s))
-	flush := func() {
-		if len(text) > 0 {
-			tokens = append(tokens, token{text: string(text)})
-			text = text[:0]
-		}
-	}
+
+	t := tokenizer{c: c, text: make([]byte, 0, len(s))}
 	for i := 0; i < len(s); {
 		switch {
-		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '\\':
-			text = append(text, '\\')
-			i += 2
-		case s[i] == '\\' && i+1 < len(s) && isDigit(s[i+1]):
-			flush()
-			tokens = append(tokens, token{text: s[i+1 : i+2], isRef: true})
-			i += 2
 		case s[i] == '\\':
-			reasons = append(reasons, `a stray \: write \\ for a backslash, \1 for a group`)
-			i++
+			i += t.backslash(s[i:])
 		case strings.HasPrefix(s[i:], "$$"):
-			text = append(text, '$')
+			t.text = append(t.text, '$')
 			i += 2
 		case strings.HasPrefix(s[i:], "${"):
 			end := strings.IndexByte(s[i:], '}')
 			if end < 0 {
-				return nil, append(reasons, "${ without its }")
+				return nil, append(t.reasons, "${ without its }")
 			}
-			inner := s[i+2 : i+end]
+
+			t.reference(s[i+2 : i+end])
 			i += end + 1
-			if strings.Contains(inner, "${") {
-				reasons = append(reasons, "a reference inside a reference: a fallback is literal text")
-				continue
-			}
-			name, fallback, deflt := strings.Cut(inner, ":-")
-			if v, isVar := strings.CutPrefix(name, "var."); isVar {
-				v, mod, wrong := modified(v, encodePath)
-				value, reason := c.variable(v, fallback, deflt)
-				for _, r := range []string{wrong, reason} {
-					if r != "" {
-						reasons = append(reasons, r)
-					}
-				}
-				start := len(text)
-				text = append(text, value...)
-				mod.apply(text[start:])
-				continue
-			}
-			flush()
-			// A copy: the collector walks back from a pointer into a long text.
-			tokens = append(tokens, token{strings.Clone(name), true, strings.Clone(fallback), deflt})
 		case s[i] == '$':
-			end := i + 1
-			for end < len(s) && isDigit(s[end]) {
-				end++
-			}
-			switch {
-			case end == i+1:
-				reasons = append(reasons, "a stray $: write $$ for a dollar, ${name} for a reference")
-			case end < len(s) && (isAlnum(s[end]) || s[end] == '_'):
-				reasons = append(reasons, s[i:end+1]+" is a group named "+s[i+1:end+1]+" elsewhere: write ${"+s[i+1:end]+"}"+s[end:end+1])
-			default:
-				flush()
-				tokens = append(tokens, token{text: s[i+1 : end], isRef: true})
-			}
-			i = end
+			i += t.group(s[i:])
 		default:
-			text = append(text, s[i])
+			t.text = append(t.text, s[i])
 			i++
 		}
 	}
-	flush()
-	return tokens, reasons
+	t.flush()
+
+	return t.tokens, t.reasons
+}
+
+// tokenizer is a template's text being split.
+type tokenizer struct {
+	c       *compiler
+	text    []byte // what was read since the last token
+	tokens  []token
+	reasons []string
+}
+
+func (t *tokenizer) flush() {
+	if len(t.text) > 0 {
+		t.tokens = append(t.tokens, token{text: string(t.text)})
+		t.text = t.text[:0]
+	}
+}
+
+func (t *tokenizer) refuse(reason string) {
+	if reason != "" {
+		t.reasons = append(t.reasons, reason)
+	}
+}
+
+// backslash reads \\ and \1, and says how long they are.
+func (t *tokenizer) backslash(s string) int {
+	switch {
+	case len(s) > 1 && s[1] == '\\':
+		t.text = append(t.text, '\\')
+		return 2
+	case len(s) > 1 && isDigit(s[1]):
+		t.flush()
+		t.tokens = append(t.tokens, token{text: s[1:2], isRef: true})
+		return 2
+	}
+	t.refuse(`a stray \: write \\ for a backslash, \1 for a group`)
+
+	return 1
+}
+
+// group reads $1, and says how long it is.
+func (t *tokenizer) group(s string) int {
+	end := 1
+	for end < len(s) && isDigit(s[end]) {
+		end++
+	}
+
+	switch {
+	case end == 1:
+		t.refuse("a stray $: write $$ for a dollar, ${name} for a reference")
+	case end < len(s) && (isAlnum(s[end]) || s[end] == '_'):
+		t.refuse(s[:end+1] + " is a group named " + s[1:end+1] + " elsewhere: write ${" + s[1:end] + "}" + s[end:end+1])
+	default:
+		t.flush()
+		t.tokens = append(t.tokens, token{text: s[1:end], isRef: true})
+	}
+
+	return end
+}
+
+// reference reads what is inside ${ and }.
+func (t *tokenizer) reference(inner string) {
+	if strings.Contains(inner, "${") {
+		t.refuse("a reference inside a reference: a fallback is literal text")
+		return
+	}
+
+	name, fallback, deflt := strings.Cut(inner, ":-")
+	if v, isVar := strings.CutPrefix(name, "var."); isVar {
+		v, mod, wrong := modified(v, encodePath)
+		value, reason := t.c.variable(v, fallback, deflt)
+		t.refuse(wrong)
+		t.refuse(reason)
+
+		start := len(t.text)
+		t.text = append(t.text, value...)
+		mod.apply(t.text[start:])
+		return
+	}
+	t.flush()
+	// A copy: the collector walks back from a pointer into a long text.
+	t.tokens = append(t.tokens, token{strings.Clone(name), true, strings.Clone(fallback), deflt})
 }
 
 const maxHints = 100
@@ -188,11 +226,13 @@ func (c *compiler) variable(name, fallback string, deflt bool) (text, reason str
 		}
 		return v.Text, ""
 	}
+
 	reason = "there is no vars." + name
 	// Each comparison takes as long as there are vars, and nobody reads so many.
 	if c.hints++; c.hints > maxHints {
 		return "", reason
 	}
+
 	known := make([]string, 0, len(c.config.Vars))
 	for k := range c.config.Vars {
 		known = append(known, k)
@@ -201,6 +241,7 @@ func (c *compiler) variable(name, fallback string, deflt bool) (text, reason str
 	if near := nearest(name, known); near != "" {
 		reason += ": did you mean " + near + "?"
 	}
+
 	return "", reason
 }
 
@@ -214,16 +255,19 @@ func (c *compiler) literal(s string, quote func(string) string) (text string, re
 		if !found {
 			return b.String(), reasons
 		}
+
 		inner, rest, closed := strings.Cut(after, "}")
 		if !closed {
 			return "", append(reasons, "${ without its }")
 		}
+
 		name, fallback, deflt := strings.Cut(inner, ":-")
 		value, reason := c.variable(name, fallback, deflt)
 		if reason != "" {
 			reasons = append(reasons, reason)
 		}
 		b.WriteString(quote(value))
+
 		s = rest
 	}
 }
@@ -246,11 +290,13 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 			t.pieces = appendText(t.pieces, tok.text)
 			continue
 		}
+
 		name, mod, wrong := modified(tok.text, sc.encoding)
 		if wrong != "" {
 			reasons = append(reasons, wrong)
 			continue
 		}
+
 		tok.text = name
 		if tok.text == "config" {
 			t.config = true
@@ -261,9 +307,11 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 				}
 				continue
 			}
+
 			t.pieces = appendText(t.pieces, string(appendEncoded(nil, c.config.source, sc.encoding, false)))
 			continue
 		}
+
 		t.refs = true
 		p := piece{kind: pieceGroup, text: tok.fallback, deflt: tok.deflt, raw: sc.ownPath, mod: mod}
 		if group, ok := sc.ownGroup(tok.text); ok {
@@ -271,6 +319,7 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 			t.pieces = append(t.pieces, p)
 			continue
 		}
+
 		r, reason := sc.lookup(tok.text)
 		if reason != "" {
 			if !c.broken {
@@ -278,18 +327,21 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 			}
 			continue
 		}
+
 		r.fallback, r.deflt = tok.fallback, tok.deflt
 		index := slices.Index(*sc.refs, r)
 		if index < 0 {
 			index = len(*sc.refs)
 			*sc.refs = append(*sc.refs, r)
 		}
+
 		t.pieces = append(t.pieces, piece{
 			kind: pieceRef, index: index, mod: mod,
 			raw:   r.kind == refGroup || r.kind == refPath,
 			whole: r.kind == refQuery && sc.encoding == encodeQuery && wholePiece(tokens, i),
 		})
 	}
+
 	return t, reasons
 }
 
@@ -319,6 +371,7 @@ func (sc scope) ownGroup(name string) (int, bool) {
 	if n, ok := groupNumber(name); ok {
 		return n, n <= sc.own.groups
 	}
+
 	n := slices.Index(sc.own.names, name)
 	return n, n > 0
 }
@@ -329,6 +382,7 @@ func groupNumber(name string) (int, bool) {
 			return 0, false
 		}
 	}
+
 	n, err := strconv.Atoi(name)
 	return n, err == nil
 }
@@ -340,6 +394,7 @@ func (sc scope) lookup(name string) (ref, string) {
 		if sc.own != nil {
 			groups = sc.own.groups
 		}
+
 		switch {
 		case !ok:
 			return ref{}, "${" + name + "} is neither a number nor a name"
@@ -348,6 +403,7 @@ func (sc scope) lookup(name string) (ref, string) {
 		case n > groups:
 			return ref{}, "there is no group " + name + ": the regex has " + strconv.Itoa(groups)
 		}
+
 		return ref{kind: refGroup, index: n}, ""
 	}
 	if kind, ok := builtins[name]; ok {
@@ -371,6 +427,7 @@ func (sc scope) lookup(name string) (ref, string) {
 	if header, ok := strings.CutPrefix(name, "response.header."); ok {
 		return headerRef(refResponseHeader, header)
 	}
+
 	return ref{}, sc.unknown(name)
 }
 
@@ -393,6 +450,7 @@ func (sc scope) unknown(name string) string {
 			return "there is no ${" + name + "}: did you mean ${" + near + "." + rest + "}?"
 		}
 	}
+
 	known := []string{"config", "host", "method", "path", "query", "scheme"}
 	for n := range sc.names {
 		known = append(known, n)
@@ -401,10 +459,12 @@ func (sc scope) unknown(name string) string {
 		known = append(known, "response.status")
 	}
 	slices.Sort(known)
+
 	reason := "there is no ${" + name + "}"
 	if near := nearest(name, known); near != "" {
 		return reason + ": did you mean ${" + near + "}?"
 	}
+
 	return reason + ": want a group's name or number, " + strings.Join(known, ", ") + ", var.NAME, header.NAME or query.NAME"
 }
 

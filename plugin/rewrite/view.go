@@ -280,6 +280,8 @@ func (s *Scratch) judge(value string, x expansion, more bool) effect {
 }
 
 // put runs set, overwrite, default and add.
+//
+//nolint:funlen // one operation on the list of headers
 func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 	at := -1
 	if !l.blind {
@@ -314,10 +316,7 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 
 	texts := s.texts
 	if len(texts) == 0 {
-		if op.kind == opAdd || op.kind == opDefault {
-			return effectEmpty
-		}
-		if at < 0 && !l.blind {
+		if op.kind == opAdd || op.kind == opDefault || at < 0 && !l.blind {
 			return effectEmpty
 		}
 		if l.blind {
@@ -326,6 +325,7 @@ func (s *Scratch) put(l *fieldList, op *operation, vals []val) effect {
 			s.dropName(l, op.name, 0)
 			s.touch(l, op.name)
 		}
+
 		return effectCleared
 	}
 	s.touch(l, op.name)

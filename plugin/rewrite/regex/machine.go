@@ -293,9 +293,8 @@ func (s *state) walk(at int) int {
 		case opSplit, opLoop:
 			pc, ok = s.split(i, at)
 		case opSave:
-			s.save(int(i.arg), at)
-
 			ok = true
+			s.save(int(i.arg), at)
 		case opAssert:
 			ok = holds(i.arg, text, at)
 		}

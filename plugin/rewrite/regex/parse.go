@@ -335,16 +335,15 @@ func (p *parser) count() (from, to, end int) {
 	}
 
 	to = from
-	if s[0] == ',' {
-		s = s[1:]
-		to = -1
-		if s == "" || s[0] != '}' {
-			if to, s, ok = number(s); !ok {
-				return 0, 0, 0
-			}
-			if to < 0 {
-				from = -1
-			}
+	switch {
+	case strings.HasPrefix(s, ",}"):
+		to, s = -1, s[1:]
+	case s[0] == ',':
+		if to, s, ok = number(s[1:]); !ok {
+			return 0, 0, 0
+		}
+		if to < 0 {
+			from = -1
 		}
 	}
 	if s == "" || s[0] != '}' {

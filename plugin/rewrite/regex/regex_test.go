@@ -65,7 +65,8 @@ func asciiLower(s string) string {
 
 // leftOut tells whether a reason is one of those that Go's regexp does not have.
 func leftOut(reason string) bool {
-	for _, own := range []string{"Unicode classes", "the case of letters outside ASCII", "nested deeper than", "instructions, the limit is", "bytes, the limit is"} {
+	for _, own := range []string{"Unicode classes", "the case of letters outside ASCII", "nested deeper than", "instructions, the limit is",
+		"bytes, the limit is"} {
 		if strings.Contains(reason, own) {
 			return true
 		}
@@ -160,7 +161,8 @@ func randomRegex(random *rand.Rand, depth int) (expr string) {
 }
 
 func randomText(random *rand.Rand) (text string) {
-	pieces := []string{"a", "a", "b", "b", "A", "B", "/", "k", "s", "K", "S", "\u212a", "\u017f", "é", "\u0080", "\u0081", "\u0082", "\x7f", "\x80", "\xff", "\ufffd", "\x00", "\n", "1", "\xe2\x84", "\U0010ffff"}
+	pieces := []string{"a", "a", "b", "b", "A", "B", "/", "k", "s", "K", "S", "\u212a", "\u017f", "é", "\u0080", "\u0081", "\u0082", "\x7f", "\x80",
+		"\xff", "\ufffd", "\x00", "\n", "1", "\xe2\x84", "\U0010ffff"}
 
 	n := 2 + random.IntN(4)*(len(pieces)-2)/3
 	for range random.IntN(14) {

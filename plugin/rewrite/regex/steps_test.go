@@ -128,7 +128,8 @@ func TestSearchAllocatesNothing(t *testing.T) {
 func TestCompileIsBounded(t *testing.T) {
 	for _, expr := range []string{
 		strings.Repeat("((a?){2}){140}x", 1), strings.Repeat("a?", 500), strings.Repeat("[a-z]*", 170), strings.Repeat("(", 100) + strings.Repeat("a*)*", 100),
-		strings.Repeat("(a|b)*", 170), strings.Repeat("x|", 511), strings.Repeat("(?:a|é)+?", 100), "[" + strings.Repeat("üéà", 170) + "]", strings.Repeat("a", 1024), "(?:" + strings.Repeat("a|", 300) + "b){3}",
+		strings.Repeat("(a|b)*", 170), strings.Repeat("x|", 511), strings.Repeat("(?:a|é)+?", 100), "[" + strings.Repeat("üéà", 170) +
+			"]", strings.Repeat("a", 1024), "(?:" + strings.Repeat("a|", 300) + "b){3}",
 	} {
 		r, reason := regex.Compile(expr, true)
 		if reason != "" {

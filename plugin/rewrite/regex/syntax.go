@@ -46,6 +46,7 @@ func insteadOf(begins, name string) string {
 	if name == "" {
 		return ""
 	}
+
 	return ": write " + begins + string(underscored) + ">"
 }
 
