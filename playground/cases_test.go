@@ -104,7 +104,8 @@ func (p *tab) shows(t *testing.T, name string, i int, x rewritetest.Exchange) {
 
 	got := eval[struct{ Upstream, Client, Agreement, Verdict string }](p, `(() => {
 		const box = (name) => document.querySelector('#outcome pre[aria-label="' + name + '"]')?.textContent ?? "";
-		return {upstream: box("The upstream gets"), client: box("The client gets"), agreement: document.querySelector("#agreement")?.innerText ?? "", verdict: document.querySelector("#verdict").innerText};
+		return {upstream: box("The upstream gets"), client: box("The client gets"),
+			agreement: document.querySelector("#agreement")?.innerText ?? "", verdict: document.querySelector("#verdict").innerText};
 	})()`)
 	seen := rewritetest.Observed{Client: message(got.Client)}
 	if got.Upstream != "" {

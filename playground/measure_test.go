@@ -44,7 +44,8 @@ func TestTheFirstLoadIsSmall(t *testing.T) {
 	for _, name := range []string{"index.html", "style.css", "icon.svg", "page.js", "worker.js", "engine.wasm.gz", "plugin.wasm", "schema.json", "recipes.json"} {
 		total += compressed(t, filepath.Join("../build/playground", name))
 	}
-	t.Logf("%d bytes, %v of CPU, %d ms in the page", total, took, eval[int](page, `Math.round(performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd) + Number(document.body.dataset.took)`))
+	t.Logf("%d bytes, %v of CPU, %d ms in the page", total, took,
+		eval[int](page, `Math.round(performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd) + Number(document.body.dataset.took)`))
 	if total > 4_000_000 {
 		t.Errorf("the first load has %d bytes", total)
 	}
@@ -182,7 +183,8 @@ func TestEverybodyCanUseIt(t *testing.T) {
 
 			for _, tab := range []string{"tests", "change", "import", "try"} {
 				p.click("#tab-" + tab)
-				p.until(map[string]string{"tests": `document.querySelector("#tests li")`, "change": `document.querySelector("#change li")`, "import": "true", "try": "true"}[tab])
+				p.until(map[string]string{"tests": `document.querySelector("#tests li")`, "change": `document.querySelector("#change li")`, "import": "true",
+					"try": "true"}[tab])
 				p.shot(t, tab+"-"+scheme+"-"+device)
 				p.axe(t, tab+", "+scheme+", "+device)
 			}

@@ -98,7 +98,8 @@ func TestChange(t *testing.T) {
 	page.visit(map[string]string{"v": strings.Replace(shop, "path: /new", "path: /newer", 1), "o": shop, "t": "change",
 		"l": "GET https://shop.example.com/old/a\nGET https://shop.example.com/old/b\nGET https://shop.example.com/cart\n"})
 	page.until(`document.querySelector("#change-verdict").textContent === "2 of 3 requests come out differently."`)
-	if got := page.text("#change .diff"); !strings.Contains(got, "- location: https://shop.example.com/new/a") || !strings.Contains(got, "+ location: https://shop.example.com/newer/a") {
+	if got := page.text("#change .diff"); !strings.Contains(got, "- location: https://shop.example.com/new/a") ||
+		!strings.Contains(got, "+ location: https://shop.example.com/newer/a") {
 		t.Errorf("differences: %q", got)
 	}
 	if got := page.text("#change"); !strings.Contains(got, "moved") {
@@ -158,13 +159,15 @@ spec:
 
 func TestALinkHoldsEverything(t *testing.T) {
 	page := open(t, "")
-	page.visit(map[string]string{"v": shop, "m": "POST", "u": "/old/b?ü=1", "h": "x-a: 1\nx-b: 2", "s": "503", "r": "server: x", "l": "GET /a", "i": "kind: Ingress", "t": "tests"})
+	page.visit(map[string]string{"v": shop, "m": "POST", "u": "/old/b?ü=1", "h": "x-a: 1\nx-b: 2", "s": "503", "r": "server: x", "l": "GET /a",
+		"i": "kind: Ingress", "t": "tests"})
 	page.click("#share")
 	page.until(`document.querySelector("#toast").textContent !== ""`)
 	fragment := eval[string](page, `location.hash`)
 
 	again := open(t, fragment)
-	for selector, want := range map[string]string{"#method": "POST", "#url": "/old/b?ü=1", "#headers": "x-a: 1\nx-b: 2", "#status": "503", "#response-headers": "server: x", "#log": "GET /a", "#objects": "kind: Ingress"} {
+	for selector, want := range map[string]string{"#method": "POST", "#url": "/old/b?ü=1", "#headers": "x-a: 1\nx-b: 2", "#status": "503",
+		"#response-headers": "server: x", "#log": "GET /a", "#objects": "kind: Ingress"} {
 		if got := eval[string](again, `document.querySelector(`+quote(selector)+`).value`); got != want {
 			t.Errorf("%s: %q, want %q", selector, got, want)
 		}
@@ -185,7 +188,8 @@ func TestNothingPastedIsMarkup(t *testing.T) {
 	page := open(t, "")
 	values := strings.ReplaceAll(shop, "name: right", "name: '"+evil+"'")
 	values = strings.Replace(values, "    tests:", "    - name: 'x"+evil+"'\n      match: {path: {regex: '"+evil+"('}}\n      zz"+"<b>: 1\n    tests:", 1)
-	page.visit(map[string]string{"v": values, "m": "GET", "u": "/" + evil, "h": "x-a: " + evil, "s": "200", "r": "x-b: " + evil, "o": values, "i": values + evil, "w": evil})
+	page.visit(map[string]string{"v": values, "m": "GET", "u": "/" + evil, "h": "x-a: " + evil, "s": "200", "r": "x-b: " + evil, "o": values,
+		"i": values + evil, "w": evil})
 
 	for _, tab := range []string{"tests", "change", "import", "try"} {
 		page.click("#tab-" + tab)
@@ -194,7 +198,8 @@ func TestNothingPastedIsMarkup(t *testing.T) {
 			page.until(`document.querySelector("#import-verdict").classList.contains("bad")`)
 		}
 	}
-	page.visit(map[string]string{"v": strings.ReplaceAll(shop, "name: right", "name: '"+evil+"'"), "m": "GET", "u": "/" + strings.ReplaceAll(evil, " ", ""), "h": "x-a: " + evil, "s": "200", "r": "x-b: " + evil, "t": "tests"})
+	page.visit(map[string]string{"v": strings.ReplaceAll(shop, "name: right", "name: '"+evil+"'"), "m": "GET", "u": "/" +
+		strings.ReplaceAll(evil, " ", ""), "h": "x-a: " + evil, "s": "200", "r": "x-b: " + evil, "t": "tests"})
 	page.until(`document.querySelector("#tests").textContent.includes("onerror")`)
 	const count = `[document, ...[...document.querySelectorAll("*")].map((e) => e.shadowRoot).filter(Boolean)].map((r) => r.querySelectorAll("img, b, script:not([src])").length).reduce((a, b) => a + b, 0)`
 	if n := eval[int](page, count); n != 0 {

@@ -85,7 +85,8 @@ func TestAlertsAreValidAndTested(t *testing.T) {
 	tested := chart.ReadFile(t, "testdata/alerts.yaml") + chart.ReadFile(t, "testdata/alerts-policy.yaml")
 	for _, file := range chart.CIValues(t) {
 		rule := prometheusRule(t, chart.ReadFile(t, file))
-		if out, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/promtool"), "check", "rules", ruleFile(t, rule, t.TempDir())).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/promtool"), "check", "rules",
+			ruleFile(t, rule, t.TempDir())).CombinedOutput(); err != nil {
 			t.Errorf("%s: promtool: %v\n%s", file, err, out)
 		}
 

@@ -130,6 +130,7 @@ func (k answerKind) try(t *testing.T, proxy *envoy.Envoy, protocol wire.Protocol
 	if k.listener == "" {
 		k.listener = "upstream"
 	}
+
 	request := wire.Message{Start: "GET", Target: "/a?b=c", Headers: []rewrite.Header{
 		{Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}, {Name: "x-kind", Value: name},
 	}}
@@ -142,11 +143,13 @@ func (k answerKind) try(t *testing.T, proxy *envoy.Envoy, protocol wire.Protocol
 	case k.method != "":
 		request.Start = k.method
 	}
+
 	connection, err := wire.Dial(t.Context(), protocol, address(proxy, k.listener))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer connection.Close()
+
 	for range 2 {
 		response, err := connection.Exchange(request)
 		if err != nil {
@@ -155,6 +158,7 @@ func (k answerKind) try(t *testing.T, proxy *envoy.Envoy, protocol wire.Protocol
 		if response.Start != k.status || response.Body != k.body {
 			t.Errorf("the client gets %s with a body of %d bytes, want %s with %q", response.Start, len(response.Body), k.status, k.body)
 		}
+
 		for header, want := range k.headers {
 			if got := strings.Join(response.Values(header), ", "); got != want {
 				t.Errorf("%s is %q, want %q", header, got, want)

@@ -99,8 +99,10 @@ func (s settings) cases(all []rewritetest.Case) (list []rewritetest.Case) {
 				x.Client = s.served(x.Client)
 			}
 		}
+
 		list = append(list, c)
 	}
+
 	return list
 }
 

@@ -183,7 +183,8 @@ func unsafePath(from, to string) bool {
 	}
 	badEscape := func(path string) bool {
 		for i := range len(path) {
-			if path[i] == '%' && (i+2 >= len(path) || !strings.ContainsRune("0123456789abcdefABCDEF", rune(path[i+1])) || !strings.ContainsRune("0123456789abcdefABCDEF", rune(path[i+2])) || path[i+1:i+3] == "00") {
+			if path[i] == '%' && (i+2 >= len(path) || !strings.ContainsRune("0123456789abcdefABCDEF", rune(path[i+1])) ||
+				!strings.ContainsRune("0123456789abcdefABCDEF", rune(path[i+2])) || path[i+1:i+3] == "00") {
 				return true
 			}
 		}

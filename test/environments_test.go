@@ -108,7 +108,8 @@ func TestEveryEnvironmentRenders(t *testing.T) {
 func TestTheTestsOfEveryEnvironmentPassInTheFilter(t *testing.T) {
 	tool, module := made.File(t, "build/bin/wasm-rewrite"), made.Module(t)
 	for name := range places(t) {
-		out, err := exec.CommandContext(t.Context(), tool, "test", filepath.Join("../environments", name), "--chart", chart.Dir, "--wasm", module, "--min-coverage", "100").CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), tool, "test", filepath.Join("../environments", name), "--chart", chart.Dir, "--wasm", module,
+			"--min-coverage", "100").CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}

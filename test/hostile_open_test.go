@@ -93,11 +93,13 @@ type crowd struct {
 // whoever else asks it is answered.
 func TestHostileOpenRequests(t *testing.T) {
 	needsFiles(t, 2*hostileCrowd+1_000)
+
 	h := &hostileTest{}
 	upstream := h.swallow(t)
 	kinds := hostileKinds()
 
-	listeners := []envoy.Listener{{Name: "other", Upstream: echo(t).Address, Filters: []envoy.Filter{plugin(t, "other", `{"headers": {"request": {"set": {"x-a": "1"}}}}`)}}}
+	listeners := []envoy.Listener{{Name: "other", Upstream: echo(t).Address,
+		Filters: []envoy.Filter{plugin(t, "other", `{"headers": {"request": {"set": {"x-a": "1"}}}}`)}}}
 	for i, k := range kinds {
 		name := "kind" + strconv.Itoa(i)
 		listeners = append(listeners, envoy.Listener{Name: name, Upstream: upstream, Filters: []envoy.Filter{plugin(t, name, k.rules)}})

@@ -103,7 +103,8 @@ func TestHostileInput(t *testing.T) {
 		what = fmt.Sprintf("%s, %s, %.80s", listener, protocol, what)
 		if err != nil {
 			// Envoy closes a connection whose bytes are no HTTP.
-			if !strings.Contains(err.Error(), "reset") && !strings.Contains(err.Error(), "EOF") && !strings.Contains(err.Error(), "broken pipe") && !strings.Contains(err.Error(), "refused") {
+			if !strings.Contains(err.Error(), "reset") && !strings.Contains(err.Error(), "EOF") && !strings.Contains(err.Error(), "broken pipe") &&
+				!strings.Contains(err.Error(), "refused") {
 				t.Errorf("%s: %v", what, err)
 			}
 			answered["closed"]++

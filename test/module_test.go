@@ -45,7 +45,8 @@ func TestFunctionsAreSmall(t *testing.T) {
 
 	for _, f := range functions {
 		if f.Weight() > maxWeight {
-			t.Errorf("%s has %d locals × %d blocks = %d, want at most %d: have its parts compiled on their own (go:noinline)", f.Name, f.Locals, f.Blocks, f.Weight(), maxWeight)
+			t.Errorf("%s has %d locals × %d blocks = %d, want at most %d: have its parts compiled on their own (go:noinline)", f.Name, f.Locals, f.Blocks,
+				f.Weight(), maxWeight)
 		}
 	}
 }

@@ -41,7 +41,8 @@ func observed(t *testing.T, bootstrap map[string]any) *envoy.Envoy {
 	}}})
 	for path, times := range map[string]int{"/banana/1": 3, "/gone": 2, "/nothing": 1} {
 		for range times {
-			request := wire.Message{Start: "GET", Target: path, Headers: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: "x-wasm-rewrite", Value: "forged"}}}
+			request := wire.Message{Start: "GET", Target: path, Headers: []rewrite.Header{{Name: ":authority", Value: "example.com"},
+				{Name: "x-wasm-rewrite", Value: "forged"}}}
 			if path == "/banana/1" {
 				request.Headers = append(request.Headers, rewrite.Header{Name: "x-env", Value: "blue"})
 			}
@@ -134,35 +135,11 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 		},
 	})
 
-	query := func(query string) (series []string) {
+	query := func(query string) []string {
 		t.Helper()
 		_, body := get(t, base+"/api/v1/query?query="+url.QueryEscape(query))
-		var answer struct {
-			Status string
-			Data   struct {
-				Result []struct {
-					Metric map[string]string
-					Value  [2]any
-				}
-			}
-		}
-		if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
-			t.Fatalf("Prometheus answers %s: %v", body, err)
-		}
 
-		for _, r := range answer.Data.Result {
-			var labels []string
-			for name, value := range r.Metric {
-				if name != "__name__" && name != "job" && name != "instance" {
-					labels = append(labels, fmt.Sprintf("%s=%q", name, value))
-				}
-			}
-			slices.Sort(labels)
-			series = append(series, fmt.Sprintf("%s{%s} %v", r.Metric["__name__"], strings.Join(labels, ", "), r.Value[1]))
-		}
-		slices.Sort(series)
-
-		return series
+		return seriesOf(t, body)
 	}
 	for deadline := time.Now().Add(30 * time.Second); len(query("up == 1")) < len(jobs); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -171,6 +148,39 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 	}
 
 	return query
+}
+
+// seriesOf are the series of Prometheus's answer as text, without what names the
+// job.
+func seriesOf(t *testing.T, body []byte) (series []string) {
+	t.Helper()
+
+	var answer struct {
+		Status string
+		Data   struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]any
+			}
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
+		t.Fatalf("Prometheus answers %s: %v", body, err)
+	}
+
+	for _, r := range answer.Data.Result {
+		var labels []string
+		for name, value := range r.Metric {
+			if name != "__name__" && name != "job" && name != "instance" {
+				labels = append(labels, fmt.Sprintf("%s=%q", name, value))
+			}
+		}
+		slices.Sort(labels)
+		series = append(series, fmt.Sprintf("%s{%s} %v", r.Metric["__name__"], strings.Join(labels, ", "), r.Value[1]))
+	}
+	slices.Sort(series)
+
+	return series
 }
 
 // What a client wrote under the pattern header's name never reaches the log.

@@ -37,7 +37,8 @@ func TestWebSocketUpgrade(t *testing.T) {
 	proxy := protocolListener(t, upstream.Address)
 	response, err := wire.Exchange(t.Context(), wire.HTTP1, address(proxy, "shop"), wire.Message{
 		Start: "GET", Target: "/chat/room?a=b",
-		Headers: append(upgrade[:2:2], rewrite.Header{Name: ":authority", Value: "example.com"}, rewrite.Header{Name: "sec-websocket-version", Value: "13"}, rewrite.Header{Name: "x-a", Value: "1"}),
+		Headers: append(upgrade[:2:2], rewrite.Header{Name: ":authority", Value: "example.com"}, rewrite.Header{Name: "sec-websocket-version", Value: "13"},
+			rewrite.Header{Name: "x-a", Value: "1"}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +70,8 @@ func TestRespondToGRPC(t *testing.T) {
 	proxy := protocolListener(t, upstream.Address)
 	response, err := wire.Exchange(t.Context(), wire.HTTP2, address(proxy, "shop"), wire.Message{
 		Start: "POST", Target: "/shop.Cart/Get", Body: "\x00\x00\x00\x00\x00",
-		Headers: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}, {Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"}},
+		Headers: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"},
+			{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -175,7 +175,8 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 
 	for target := range commands {
 		// Nothing but a question to make: does a rule make it?
-		cmd := exec.CommandContext(t.Context(), "make", "--dry-run", "--question", target, "REPO=x", "REGISTRY=x", "FROM=dev", "TO=staging", "ENV=dev", "VERSION=0.0.1", "FILTER=x", "CLI=x")
+		cmd := exec.CommandContext(t.Context(), "make", "--dry-run", "--question", target, "REPO=x", "REGISTRY=x", "FROM=dev", "TO=staging", "ENV=dev",
+			"VERSION=0.0.1", "FILTER=x", "CLI=x")
 		cmd.Dir = made.Root
 		if out, err := cmd.CombinedOutput(); strings.Contains(string(out), "No rule to make target") {
 			t.Errorf("make %s: %v\n%s", target, err, out)

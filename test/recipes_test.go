@@ -91,7 +91,8 @@ func TestEveryRecipeDoesWhatItSays(t *testing.T) {
 			for _, object := range chart.Objects(t, chart.MustRender(t, chart.Module, text)) {
 				workload := strings.TrimPrefix(object.GetName(), chart.Release+"-")
 				name := strings.TrimSuffix(filepath.Base(file), ".yaml") + "/" + workload
-				listeners = append(listeners, envoy.Listener{Name: name, Filters: []envoy.Filter{plugin(t, name, string(chart.FilterConfig(t, object)))}, Upstream: upstream.Address})
+				listeners = append(listeners, envoy.Listener{Name: name, Filters: []envoy.Filter{plugin(t, name, string(chart.FilterConfig(t, object)))},
+					Upstream: upstream.Address})
 				tests[name] = r.Workloads[workload].Tests
 			}
 		}

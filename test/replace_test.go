@@ -81,7 +81,8 @@ func address(e *envoy.Envoy, listener string) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(e.Port(listener)))
 }
 
-var someRequest = wire.Message{Start: "GET", Target: "/a?b", Headers: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}}}
+var someRequest = wire.Message{Start: "GET", Target: "/a?b",
+	Headers: []rewrite.Header{{Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}}}
 
 // asked is ruled of one request.
 func asked(t *testing.T, e *envoy.Envoy, listener string) (string, error) {

@@ -83,7 +83,8 @@ func TestGatesHaveFewRights(t *testing.T) {
 		case "RoleBinding", "ClusterRoleBinding":
 			var binding rbacv1.RoleBinding
 			into(t, object, &binding)
-			if len(binding.Subjects) != 1 || binding.Subjects[0].Kind != "ServiceAccount" || binding.Subjects[0].Name != "demo-verify-after" || binding.Subjects[0].Namespace != chart.Namespace {
+			if len(binding.Subjects) != 1 || binding.Subjects[0].Kind != "ServiceAccount" || binding.Subjects[0].Name != "demo-verify-after" ||
+				binding.Subjects[0].Namespace != chart.Namespace {
 				t.Errorf("%s is of %+v", name, binding.Subjects)
 			}
 			if got, want := binding.RoleRef.Name, object.GetName(); got != want {
@@ -132,7 +133,8 @@ func TestGatesAreHooksOfHelmAlone(t *testing.T) {
 		}
 
 		got := object.GetAnnotations()
-		for key, want := range map[string]string{"helm.sh/hook": gate, "helm.sh/hook-weight": weight, "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"} {
+		for key, want := range map[string]string{"helm.sh/hook": gate, "helm.sh/hook-weight": weight,
+			"helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"} {
 			if got[key] != want {
 				t.Errorf("%s: %s is %q, want %q", name, key, got[key], want)
 			}
@@ -245,7 +247,8 @@ func TestGateBefore(t *testing.T) {
 	})
 	t.Run("rules that the chart cannot see through", func(t *testing.T) {
 		before(t, good+strings.Replace(gatedRules, `{regex: "^/banana/([0-9]*)"}`, `{regex: '^/banana/\pL'}`, 1)).
-			want(t, 1, `workload httpbin: patterns[0] (teapot).match.path.regex: "^/banana/\\pL": Unicode classes such as \p are left out`, "refused, nothing was tested")
+			want(t, 1, `workload httpbin: patterns[0] (teapot).match.path.regex: "^/banana/\\pL": Unicode classes such as \p are left out`,
+				"refused, nothing was tested")
 	})
 	t.Run("a digest that is not there", func(t *testing.T) {
 		before(t, fmt.Sprintf("image: {registry: %q, repository: me/wasm-rewrite, digest: %q}\n", r.Address, someDigest)+gatedRules).
@@ -290,10 +293,12 @@ func TestGateBefore(t *testing.T) {
 		before(t, fmt.Sprintf("url: %s/plugin.wasm\nsha256: %s\n", server.URL, sum)+gatedRules).want(t, 0, "1 passed, 0 failed")
 		before(t, fmt.Sprintf("url: %s/plugin.wasm\nsha256: %s\n", server.URL, someDigest[7:])+gatedRules).
 			want(t, 2, "sha256: "+someDigest[7:]+": what is behind url has "+sum+"; correct sha256 or url")
-		before(t, fmt.Sprintf("url: %s/nothing\nsha256: %s\n", server.URL, sum)+gatedRules).want(t, 2, "/nothing: answers 404 Not Found; correct it, or put the module there")
+		before(t, fmt.Sprintf("url: %s/nothing\nsha256: %s\n", server.URL, sum)+gatedRules).want(t, 2,
+			"/nothing: answers 404 Not Found; correct it, or put the module there")
 	})
 	t.Run("a module in the proxies only", func(t *testing.T) {
-		before(t, chart.Module+gatedRules).want(t, 0, "/var/local/wasm/plugin.wasm: lies in the proxies only, so this tool's own engine stands in for it", "1 passed, 0 failed")
+		before(t, chart.Module+gatedRules).want(t, 0, "/var/local/wasm/plugin.wasm: lies in the proxies only, so this tool's own engine stands in for it",
+			"1 passed, 0 failed")
 	})
 }
 

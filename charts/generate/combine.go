@@ -32,7 +32,8 @@ var combinations = map[string][]refusal{
 			schema{"not": schema{"anyOf": []any{has("rewrite"), has("redirect"), has("respond"), with("then", schema{"const": "stop"})}}},
 			schema{"properties": schema{"headers": objectOf(objectOf(empty))}},
 		}}, "a pattern that does something: rewrite, redirect, respond or headers"},
-		{schema{"allOf": []any{onResponse, has("rewrite")}}, "a pattern without rewrite, as match.response makes it one on the response: the request has gone by then; redirect and respond may stand there"},
+		{schema{"allOf": []any{onResponse, has("rewrite")}}, "a pattern without rewrite, as match.response makes it one on the response: the request " +
+			"has gone by then; redirect and respond may stand there"},
 		{schema{"allOf": []any{onResponse, with("headers", schema{"not": schema{"properties": schema{"request": objectOf(empty)}}})}},
 			"a pattern without headers.request, as match.response makes it one on the response: the request has gone by then"},
 		{schema{"allOf": []any{with("then", schema{"const": "next"}), hasAny("redirect", "respond")}},
@@ -47,7 +48,8 @@ var combinations = map[string][]refusal{
 		}}, "a pattern with match.path.regex, as replace: first needs one"},
 	},
 	"Rewrite": {
-		{schema{"required": []any{"query"}, "properties": schema{"query": schema{"enum": []any{"keep", nil}}, "path": isNull, "host": isNull}}, "an object with path, host or a query that changes"},
+		{schema{"required": []any{"query"}, "properties": schema{"query": schema{"enum": []any{"keep", nil}}, "path": isNull, "host": isNull}},
+			"an object with path, host or a query that changes"},
 		replaceAlone,
 	},
 	"QueryEdits": {{schema{"type": "object", "additionalProperties": empty, "not": with("keep", schema{"type": "array"})}, "keep, drop or at least one edit"}},

@@ -67,6 +67,7 @@ func forHovering(root schema) (schema, error) {
 
 	properties := root["properties"].(schema)
 	workload := properties["workloads"].(schema)["additionalProperties"].(schema)
+
 	pattern := workload["properties"].(schema)["patterns"].(schema)["items"].(schema)
 	for path, text := range groups {
 		for _, of := range []schema{root, workload, properties["defaults"].(schema), pattern} {
@@ -76,6 +77,7 @@ func forHovering(root schema) (schema, error) {
 			}
 		}
 	}
+
 	for path := range unknown {
 		return nil, fmt.Errorf("charts/generate/editor.go says what %s is for, and there is no such key", path)
 	}
@@ -97,6 +99,7 @@ func below(s schema, path []string) schema {
 		if !ok {
 			return nil
 		}
+
 		s = next
 	}
 
@@ -108,6 +111,7 @@ func describe(v any) {
 	switch v := v.(type) {
 	case schema:
 		conditions(v, v)
+
 		for _, of := range []string{"properties", "patternProperties"} {
 			properties, _ := v[of].(schema)
 			for _, property := range properties {
@@ -141,6 +145,7 @@ func conditions(s, of schema) {
 
 func copyTexts(part, of schema) {
 	named, _ := part["properties"].(schema)
+
 	properties, _ := of["properties"].(schema)
 	for key, value := range named {
 		value, ok := value.(schema)

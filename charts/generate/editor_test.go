@@ -43,6 +43,7 @@ func TestEditorsShowTexts(t *testing.T) {
 		}
 	}
 	look("", root)
+
 	definitions, _ := root["definitions"].(schema)
 	for name, definition := range definitions {
 		look("definitions."+name, definition.(schema))

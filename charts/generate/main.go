@@ -170,7 +170,18 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 	if err := json.Unmarshal(text, &root); err != nil {
 		return nil, err
 	}
+	if err := complete(root, rules); err != nil {
+		return nil, err
+	}
 
+	// Under this name editors and schema stores find it.
+	root["$id"] = schemaID
+
+	return root, nil
+}
+
+// complete adds to the schema of the values what the language says of rules.
+func complete(root, rules schema) error {
 	properties := root["properties"].(schema)
 	workloads := properties["workloads"].(schema)
 	workload := workloads["additionalProperties"].(schema)
@@ -178,7 +189,7 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 	keys := workload["properties"].(schema)
 	for key, rule := range rules {
 		if keys[key] == nil {
-			return nil, fmt.Errorf("the example of workloads in values.yaml does not document %s", key)
+			return fmt.Errorf("the example of workloads in values.yaml does not document %s", key)
 		}
 
 		keys[key] = rule
@@ -192,7 +203,7 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 	// A pattern may say what lint is to leave out, as its workload may.
 	noted, err := clone(keys["lint"].(schema))
 	if err != nil {
-		return nil, err
+		return err
 	}
 
 	keys["patterns"].(schema)["items"].(schema)["properties"].(schema)["lint"] = noted
@@ -218,17 +229,14 @@ func (g generator) schema(work string, rules schema) (schema, error) {
 
 	// Twice the same value would be made nullable twice.
 	if defaults, err = clone(defaults); err != nil {
-		return nil, err
+		return err
 	}
 
 	properties["defaults"] = defaults
 	nullable(defaults)
 	nullable(workloads)
 
-	// Under this name editors and schema stores find it.
-	root["$id"] = schemaID
-
-	return root, nil
+	return nil
 }
 
 // forEditors makes the schema of one file of values: what the chart's own values

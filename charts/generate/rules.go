@@ -88,7 +88,8 @@ func (r rules) bare(t *rewrite.Type, name string) schema {
 	case rewrite.Status:
 		s["type"] = []any{"integer", "string"}
 		refuse(s, []refusal{{
-			bad:  schema{"not": schema{"anyOf": []any{isNull, schema{"type": "integer", "minimum": 100, "maximum": 599}, schema{"type": "string", "pattern": "^[1-5]xx$"}}}},
+			bad: schema{"not": schema{"anyOf": []any{isNull, schema{"type": "integer", "minimum": 100, "maximum": 599},
+				schema{"type": "string", "pattern": "^[1-5]xx$"}}}},
 			want: "a status from 100 to 599, or a class from 1xx to 5xx",
 		}})
 	case rewrite.List:

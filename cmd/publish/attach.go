@@ -70,7 +70,8 @@ func attach(image name.Digest, pushed artifact, sbom string, p provenance, login
 }
 
 // refer pushes an OCI artifact of one layer whose subject is an image.
-func refer(repository name.Repository, subject v1.Descriptor, mediaType types.MediaType, content []byte, annotations map[string]string, login []remote.Option) error {
+func refer(repository name.Repository, subject v1.Descriptor, mediaType types.MediaType, content []byte, annotations map[string]string,
+	login []remote.Option) error {
 	var blobs [2]v1.Descriptor
 	for i, blob := range []v1.Layer{static.NewLayer([]byte("{}"), emptyType), static.NewLayer(content, mediaType)} {
 		if err := remote.WriteLayer(repository, blob, login...); err != nil {
@@ -152,8 +153,9 @@ func (p provenance) statement(image name.Digest) ([]byte, error) {
 	}
 
 	statement := &intoto.Statement{
-		Type:          intoto.StatementTypeUri,
-		Subject:       []*intoto.ResourceDescriptor{{Name: image.Context().Name(), Digest: map[string]string{"sha256": strings.TrimPrefix(image.DigestStr(), "sha256:")}}},
+		Type: intoto.StatementTypeUri,
+		Subject: []*intoto.ResourceDescriptor{{Name: image.Context().Name(),
+			Digest: map[string]string{"sha256": strings.TrimPrefix(image.DigestStr(), "sha256:")}}},
 		PredicateType: slsaType,
 		Predicate:     predicate,
 	}

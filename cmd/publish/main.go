@@ -43,48 +43,23 @@ type artifact interface {
 	partial.Describable
 }
 
+// order is what the command line asks for.
+type order struct {
+	repository              name.Repository
+	tag                     name.Reference // nil without one
+	module                  string
+	programs                []string
+	version, revision, sbom string
+	provenance              provenance
+}
+
 func run(ctx context.Context, args []string, stdout io.Writer) error {
-	flags := flag.NewFlagSet("publish", flag.ContinueOnError)
-	module := flags.String("module", "build/plugin.wasm", "the filter, a `file`")
-	var programs []string
-	flags.Func("program", "instead of the filter, the command line, a static `file` for Linux; repeated for more architectures", func(file string) error {
-		programs = append(programs, file)
-		return nil
-	})
-	tag := flags.String("tag", "", "a `tag` beside the digest")
-	version := flags.String("version", "", "the label org.opencontainers.image.`version`")
-	revision := flags.String("revision", "", "the label org.opencontainers.image.revision: the `commit`")
-	sbom := flags.String("sbom", "", "the bill of materials, an SPDX `file` in JSON; attached with provenance")
-	var p provenance
-	flags.StringVar(&p.builder, "builder", source+"/blob/main/Makefile", "for the provenance, the `URI` of who builds")
-	flags.StringVar(&p.invocation, "invocation", "", "for the provenance, the `URI` of the run")
-	insecure := flags.Bool("insecure", false, "plain HTTP; the default for loopback and private addresses")
-	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: publish [flags] REGISTRY/REPOSITORY")
-		flags.PrintDefaults()
-	}
-	if err := flags.Parse(args); err != nil {
+	o, err := parse(args)
+	if err != nil {
 		return err
 	}
-	if flags.NArg() != 1 {
-		flags.Usage()
-		return fmt.Errorf("publish: %d arguments, want one: the repository, as ghcr.io/wasm-rewrite/wasm-rewrite", flags.NArg())
-	}
-	var options []name.Option
-	if *insecure {
-		options = append(options, name.Insecure)
-	}
 
-	repository, err := name.NewRepository(flags.Arg(0), append(options, name.StrictValidation)...)
-	if err != nil {
-		return fmt.Errorf("publish: %q: %w; want a registry and a repository, as ghcr.io/wasm-rewrite/wasm-rewrite", flags.Arg(0), err)
-	}
-	var pushed artifact
-	if len(programs) == 0 {
-		pushed, err = readFilter(*module, labels("wasm-rewrite", "Rewrites paths and headers in Istio's proxies", *version, *revision))
-	} else {
-		pushed, err = readPrograms(programs, labels("wasm-rewrite-cli", "Checks, tries and explains the rules of wasm-rewrite", *version, *revision))
-	}
+	pushed, err := o.read()
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
@@ -94,31 +69,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 
-	reference := repository.Digest(digest.String())
-	references := []name.Reference{reference}
-	if *tag != "" {
-		reference, err := name.NewTag(repository.Name()+":"+*tag, options...)
-		if err != nil {
-			return fmt.Errorf("publish: tag %q: %w", *tag, err)
-		}
-
-		references = append(references, reference)
-	}
+	reference := o.repository.Digest(digest.String())
 
 	login := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)}
-	for _, reference := range references {
-		if index, ok := pushed.(v1.ImageIndex); ok {
-			err = remote.WriteIndex(reference, index, login...)
-		} else {
-			err = remote.Write(reference, pushed.(v1.Image), login...)
-		}
-		if err != nil {
-			return fmt.Errorf("publish: %s: %w; is the registry up, and does `docker login %s` let you push?", reference, err, repository.RegistryStr())
-		}
+	if err := o.push(pushed, reference, login); err != nil {
+		return err
 	}
-	if *sbom != "" {
-		p.revision, p.version = *revision, *version
-		if err := attach(reference, pushed, *sbom, p, login); err != nil {
+	if o.sbom != "" {
+		if err := attach(reference, pushed, o.sbom, o.provenance, login); err != nil {
 			return fmt.Errorf("publish: %s: %w", reference, err)
 		}
 	}
@@ -126,6 +84,83 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	_, err = fmt.Fprintln(stdout, digest)
 
 	return err
+}
+
+func parse(args []string) (*order, error) {
+	var o order
+	flags := flag.NewFlagSet("publish", flag.ContinueOnError)
+	flags.StringVar(&o.module, "module", "build/plugin.wasm", "the filter, a `file`")
+	flags.Func("program", "instead of the filter, the command line, a static `file` for Linux; repeated for more architectures", func(file string) error {
+		o.programs = append(o.programs, file)
+		return nil
+	})
+	tag := flags.String("tag", "", "a `tag` beside the digest")
+	flags.StringVar(&o.version, "version", "", "the label org.opencontainers.image.`version`")
+	flags.StringVar(&o.revision, "revision", "", "the label org.opencontainers.image.revision: the `commit`")
+	flags.StringVar(&o.sbom, "sbom", "", "the bill of materials, an SPDX `file` in JSON; attached with provenance")
+	flags.StringVar(&o.provenance.builder, "builder", source+"/blob/main/Makefile", "for the provenance, the `URI` of who builds")
+	flags.StringVar(&o.provenance.invocation, "invocation", "", "for the provenance, the `URI` of the run")
+	insecure := flags.Bool("insecure", false, "plain HTTP; the default for loopback and private addresses")
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: publish [flags] REGISTRY/REPOSITORY")
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() != 1 {
+		flags.Usage()
+		return nil, fmt.Errorf("publish: %d arguments, want one: the repository, as ghcr.io/wasm-rewrite/wasm-rewrite", flags.NArg())
+	}
+
+	var options []name.Option
+	if *insecure {
+		options = append(options, name.Insecure)
+	}
+
+	var err error
+	if o.repository, err = name.NewRepository(flags.Arg(0), append(options, name.StrictValidation)...); err != nil {
+		return nil, fmt.Errorf("publish: %q: %w; want a registry and a repository, as ghcr.io/wasm-rewrite/wasm-rewrite", flags.Arg(0), err)
+	}
+	if *tag != "" {
+		if o.tag, err = name.NewTag(o.repository.Name()+":"+*tag, options...); err != nil {
+			return nil, fmt.Errorf("publish: tag %q: %w", *tag, err)
+		}
+	}
+
+	o.provenance.revision, o.provenance.version = o.revision, o.version
+
+	return &o, nil
+}
+
+// read makes the image, or the index, of the files.
+func (o *order) read() (artifact, error) {
+	if len(o.programs) == 0 {
+		return readFilter(o.module, labels("wasm-rewrite", "Rewrites paths and headers in Istio's proxies", o.version, o.revision))
+	}
+	return readPrograms(o.programs, labels("wasm-rewrite-cli", "Checks, tries and explains the rules of wasm-rewrite", o.version, o.revision))
+}
+
+// push pushes it under its digest, and under the tag if there is one.
+func (o *order) push(pushed artifact, digest name.Reference, login []remote.Option) error {
+	references := []name.Reference{digest}
+	if o.tag != nil {
+		references = append(references, o.tag)
+	}
+
+	for _, reference := range references {
+		var err error
+		if index, ok := pushed.(v1.ImageIndex); ok {
+			err = remote.WriteIndex(reference, index, login...)
+		} else {
+			err = remote.Write(reference, pushed.(v1.Image), login...)
+		}
+		if err != nil {
+			return fmt.Errorf("publish: %s: %w; is the registry up, and does `docker login %s` let you push?", reference, err, o.repository.RegistryStr())
+		}
+	}
+
+	return nil
 }
 
 func labels(title, description, version, revision string) map[string]string {

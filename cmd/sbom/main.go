@@ -36,7 +36,8 @@ const source = "https://github.com/wasm-rewrite/wasm-rewrite"
 
 // Licences that ask for no more than their own text beside an Apache-2.0 program. MPL-2.0 asks for the changes to its
 // own files, and there are none.
-var allowed = []string{"0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC", "MIT", "MPL-2.0", "Unlicense", "Zlib"}
+var allowed = []string{"0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC", "MIT",
+	"MPL-2.0", "Unlicense", "Zlib"}
 
 func main() {
 	if err := run(os.Args[1:], os.Stdout); err != nil {

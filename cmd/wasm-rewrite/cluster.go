@@ -99,6 +99,7 @@ func (f *clusterFlags) readRoutes(ctx context.Context, name string) ([]map[strin
 	if err != nil {
 		return nil, err
 	}
+
 	switch named := strings.TrimPrefix(name, clusterPrefix); named {
 	case "":
 	case everywhere:
@@ -106,18 +107,22 @@ func (f *clusterFlags) readRoutes(ctx context.Context, name string) ([]map[strin
 	default:
 		namespace = named
 	}
+
 	cluster, err := status.Connect(config, status.Options{Namespace: namespace, Timeout: f.timeout})
 	if err != nil {
 		return nil, err
 	}
+
 	list, err := cluster.Routes(ctx)
 	if err != nil {
 		return nil, err
 	}
+
 	objects := make([]map[string]any, 0, len(list))
 	for i := range list {
 		objects = append(objects, list[i].Object)
 	}
+
 	return objects, nil
 }
 

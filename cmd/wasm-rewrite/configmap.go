@@ -36,7 +36,8 @@ that mount it.`,
 				return fmt.Errorf("%s: is no WebAssembly module", args[0])
 			}
 			if len(data) > maxConfigMap {
-				return fmt.Errorf("%s: has %d bytes, a ConfigMap holds %d: use delivery WasmPlugin, whose image has no such limit, or the released module, which fits", args[0], len(data), maxConfigMap)
+				return fmt.Errorf("%s: has %d bytes, a ConfigMap holds %d: use delivery WasmPlugin, whose image has no such limit, or the "+
+					"released module, which fits", args[0], len(data), maxConfigMap)
 			}
 
 			sum := sha256.Sum256(data)

@@ -17,14 +17,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
-func newImport() *cobra.Command {
-	var output outputFlag
-	var options migrate.Options
-	var partial bool
-	c := &cobra.Command{
-		Use:   "import FILE…",
-		Short: "Turn rewrites of ingress-nginx, VirtualService and HTTPRoute into values of the chart",
-		Long: `Turn the rewrites, redirects, direct responses and header rules of ingress-nginx,
+const importLong = `Turn the rewrites, redirects, direct responses and header rules of ingress-nginx,
 VirtualService and HTTPRoute into values of the chart, each as its controller runs it.
 Routes stay with the objects.
 
@@ -39,7 +32,16 @@ which object, and in which order. What is left out leaves a pattern that keeps l
 ones from taking its requests.
 
 Exit codes: 0 everything was carried over, 1 something was left out or has to be
-answered (0 with --partial), 2 input that cannot be read or is malformed.`,
+answered (0 with --partial), 2 input that cannot be read or is malformed.`
+
+func newImport() *cobra.Command {
+	var output outputFlag
+	var options migrate.Options
+	var partial bool
+	c := &cobra.Command{
+		Use:   "import FILE…",
+		Short: "Turn rewrites of ingress-nginx, VirtualService and HTTPRoute into values of the chart",
+		Long:  importLong,
 		Example: `  kubectl get ingress,ingressclass,virtualservice,httproute,gateway,gateways.networking.istio.io,service \
     -A -o yaml | wasm-rewrite import - > values.yaml
   wasm-rewrite lint values.yaml`,
@@ -53,10 +55,12 @@ answered (0 with --partial), 2 input that cannot be read or is malformed.`,
 			}
 			// It reads and writes much, once: collecting garbage was a third of its time.
 			debug.SetGCPercent(400)
+
 			docs, err := importDocuments(c, args)
 			if err != nil {
 				return err
 			}
+
 			r, err := migrate.Convert(docs, options)
 			if err != nil {
 				return err
@@ -70,6 +74,7 @@ answered (0 with --partial), 2 input that cannot be read or is malformed.`,
 			if !partial && !r.Report.Complete() {
 				return errFindings
 			}
+
 			return nil
 		},
 	}
@@ -80,7 +85,9 @@ answered (0 with --partial), 2 input that cannot be read or is malformed.`,
 	flags.BoolVar(&options.Waypoint, "waypoint", false, "the backends have waypoints: their rules run there, not in sidecars")
 	flags.BoolVar(&options.Moving, "moving", false, "leave alone what the old rewrites have changed, for the time in which both are in force")
 	flags.BoolVar(&partial, "partial", false, "exit with 0 where something was left out or has to be answered, too")
-	flags.StringToStringVar(&options.Selector, "selector", map[string]string{"istio": "ingressgateway"}, "labels of a gateway's Pods where no Gateway in the input has them")
+	flags.StringToStringVar(&options.Selector, "selector", map[string]string{"istio": "ingressgateway"},
+		"labels of a gateway's Pods where no Gateway in the input has them")
+
 	return c
 }
 
@@ -93,7 +100,9 @@ func importDocuments(c *cobra.Command, names []string) (docs []map[string]any, e
 			faults = append(faults, fmt.Errorf("%s: cannot be read", name))
 			continue
 		}
+
 		some, err := input.Parse(name, data)
+
 		var unreadable source.Errors
 		switch {
 		case errors.As(err, &unreadable):
@@ -101,8 +110,10 @@ func importDocuments(c *cobra.Command, names []string) (docs []map[string]any, e
 		case err != nil:
 			faults = append(faults, fmt.Errorf("%s: %w", name, err))
 		}
+
 		docs = append(docs, some.Objects()...)
 	}
+
 	return docs, errors.Join(faults...)
 }
 
@@ -118,17 +129,21 @@ func printImport(c *cobra.Command, format string, r *migrate.Result) error {
 	if _, err := c.OutOrStdout().Write(r.Document()); err != nil {
 		return err
 	}
+
 	states := map[plan.State]int{}
 	for _, o := range r.Report.Objects {
 		states[o.State]++
 	}
+
 	var sum []string
 	for _, s := range []plan.State{plan.Carried, plan.Differs, plan.Part, plan.Left, plan.NotOurs, plan.Nothing} {
 		if states[s] > 0 {
 			sum = append(sum, fmt.Sprintf("%d %s", states[s], s))
 		}
 	}
+
 	_, err := fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", terminal.Count(len(r.Report.Objects), "object"), strings.Join(sum, ", "))
+
 	return err
 }
 

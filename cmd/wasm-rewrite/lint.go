@@ -15,11 +15,17 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
+// lintOptions are the flags of lint.
+type lintOptions struct {
+	inputs         inputFlags
+	output         outputFlag
+	ignore, routes []string
+	failOn         string
+}
+
 func newLint() *cobra.Command {
-	var inputs inputFlags
-	var output outputFlag
-	var ignore, routes []string
-	var failOn, explain string
+	var o lintOptions
+	var explain string
 	var about strings.Builder
 
 	checks := make([]lint.Check, 0, len(lint.Checks))
@@ -48,54 +54,59 @@ func newLint() *cobra.Command {
 			if explain != "" {
 				return explainCheck(c.OutOrStdout(), explain)
 			}
-			if err := output.check(); err != nil {
-				return err
-			}
-
-			rank, ok := ranks[failOn]
-			if !ok {
-				return fmt.Errorf("--fail-on %s: want %s", failOn, terminal.List(failOns))
-			}
-
-			for _, check := range ignore {
-				if !slices.Contains(checks, lint.Check(check)) {
-					return fmt.Errorf("--ignore %s: there is no such check; want %s", check, terminal.List(checks))
-				}
-			}
-
-			read, err := inputs.read(c, args)
-			unreadable, rest := lint.Unreadable(err)
-			if rest != nil {
-				return err // all of it, what is no YAML too
-			}
-
-			table, err := readRoutes(c, &inputs.cluster, routes)
-			if err != nil {
-				return err
-			}
-
-			r := newLintReport(read, unreadable, ignore, table)
-			if err := r.write(c.OutOrStdout(), output.format); err != nil {
-				return err
-			}
-			if slices.ContainsFunc(r.Findings, func(f lint.Finding) bool { return ranks[string(f.Severity)] <= rank }) {
-				return errFindings
-			}
-
-			return nil
+			return o.run(c, args, checks)
 		},
 	}
-	inputs.add(c)
-	output.add(c, "text", "json", "sarif")
-	c.Flags().StringSliceVar(&ignore, "ignore", nil, "checks to leave out")
-	c.Flags().StringVar(&failOn, "fail-on", "warning", "the least severity with exit code 1: "+terminal.List(failOns))
-	c.Flags().StringArrayVar(&routes, "routes", nil, "`FILE` with VirtualServices and HTTPRoutes, - for stdin, or cluster:NAMESPACE, cluster:* for all namespaces: which route samples take before and after a rewrite at a gateway; may be repeated")
+	o.inputs.add(c)
+	o.output.add(c, "text", "json", "sarif")
+	c.Flags().StringSliceVar(&o.ignore, "ignore", nil, "checks to leave out")
+	c.Flags().StringVar(&o.failOn, "fail-on", "warning", "the least severity with exit code 1: "+terminal.List(failOns))
+	c.Flags().StringArrayVar(&o.routes, "routes", nil, "`FILE` with VirtualServices and HTTPRoutes, - for stdin, or cluster:NAMESPACE, "+
+		"cluster:* for all namespaces: which route samples take before and after a rewrite at a gateway; may be repeated")
 	c.Flags().StringVar(&explain, "explain", "", "say what a `CHECK` is about, with an example, or all of them")
 	complete(c, "ignore", checks)
 	complete(c, "explain", checks)
 	complete(c, "fail-on", failOns)
 
 	return c
+}
+
+func (o *lintOptions) run(c *cobra.Command, args []string, checks []lint.Check) error {
+	if err := o.output.check(); err != nil {
+		return err
+	}
+
+	rank, ok := ranks[o.failOn]
+	if !ok {
+		return fmt.Errorf("--fail-on %s: want %s", o.failOn, terminal.List(failOns))
+	}
+
+	for _, check := range o.ignore {
+		if !slices.Contains(checks, lint.Check(check)) {
+			return fmt.Errorf("--ignore %s: there is no such check; want %s", check, terminal.List(checks))
+		}
+	}
+
+	read, err := o.inputs.read(c, args)
+	unreadable, rest := lint.Unreadable(err)
+	if rest != nil {
+		return err // all of it, what is no YAML too
+	}
+
+	table, err := readRoutes(c, &o.inputs.cluster, o.routes)
+	if err != nil {
+		return err
+	}
+
+	r := newLintReport(read, unreadable, o.ignore, table)
+	if err := r.write(c.OutOrStdout(), o.output.format); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(r.Findings, func(f lint.Finding) bool { return ranks[string(f.Severity)] <= rank }) {
+		return errFindings
+	}
+
+	return nil
 }
 
 // readRoutes reads the routes of files and clusters; nil for none.
@@ -107,6 +118,7 @@ func readRoutes(c *cobra.Command, cluster *clusterFlags, names []string) (*route
 			if err != nil {
 				return nil, fmt.Errorf("--routes %s: %w", name, err)
 			}
+
 			objects = append(objects, list...)
 			continue
 		}
@@ -115,6 +127,7 @@ func readRoutes(c *cobra.Command, cluster *clusterFlags, names []string) (*route
 		if err != nil {
 			return nil, fmt.Errorf("--routes %s: cannot be read", name)
 		}
+
 		docs, err := input.Parse(name, data)
 		if err != nil {
 			return nil, err
@@ -192,7 +205,8 @@ func (r lintReport) text(w io.Writer) {
 
 	found := "nothing found"
 	if len(r.Findings) > 0 {
-		found = fmt.Sprintf("%s, %s, %d info", terminal.Count(counts[lint.SeverityError], "error"), terminal.Count(counts[lint.SeverityWarning], "warning"), counts[lint.SeverityInfo])
+		found = fmt.Sprintf("%s, %s, %d info", terminal.Count(counts[lint.SeverityError], "error"), terminal.Count(counts[lint.SeverityWarning], "warning"),
+			counts[lint.SeverityInfo])
 	}
 	fmt.Fprintf(w, "%s: %s\n", terminal.Count(r.Workloads, "workload"), found)
 }

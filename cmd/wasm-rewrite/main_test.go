@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			server := httptest.NewServer(registryAnd(filepath.Join(env.WorkDir, "server")))
 			env.Defer(server.Close)
 			env.Setenv("SERVER", server.Listener.Addr().String())
+
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -93,6 +94,7 @@ func TestScripts(t *testing.T) {
 			"chart": func(ts *testscript.TestScript, _ bool, args []string) {
 				c, err := loader.Load(ts.Getenv("CHART"))
 				ts.Check(err)
+
 				_, c.Metadata.Version, _ = strings.Cut(args[0], ":")
 				c.Metadata.AppVersion = c.Metadata.Version
 				file, err := chartutil.Save(c, ts.MkAbs("."))
@@ -104,6 +106,7 @@ func TestScripts(t *testing.T) {
 			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
 				want, err := strconv.Atoi(args[0])
 				ts.Check(err)
+
 				code := 0
 				var exit *exec.ExitError
 				if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
@@ -125,6 +128,7 @@ func registryAnd(folder string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v2/", registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	mux.HandleFunc("/v2/private/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+
 	files := http.FileServer(http.Dir(folder))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -138,20 +142,24 @@ func push(image string, layer types.MediaType, content []byte) (digest string, e
 	if err != nil {
 		return "", err
 	}
+
 	made, err := mutate.AppendLayers(empty.Image, static.NewLayer(content, layer))
 	if err != nil {
 		return "", err
 	}
+
 	sum, err := made.Digest()
 	if err != nil {
 		return "", err
 	}
+
 	return sum.String(), remote.Write(reference, made)
 }
 
 // root is the folder of the repository.
 func root(t *testing.T) string {
 	t.Helper()
+
 	dir, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -171,6 +179,7 @@ func module(t *testing.T) string {
 // many writes 1,000 patterns of all kinds and a test for each.
 func many(t *testing.T) string {
 	t.Helper()
+
 	var patterns, tests strings.Builder
 	for i := range 1000 {
 		match, path, from, to := "", "", "", ""
@@ -191,10 +200,12 @@ func many(t *testing.T) string {
 		fmt.Fprintf(&patterns, "- name: p%d\n  match: {path: {%s}}\n  rewrite: {path: \"%s\"}\n", i, match, path)
 		fmt.Fprintf(&tests, "- name: t%d\n  request: {path: %s}\n  expect: {pattern: p%d, path: %s}\n", i, from, i, to)
 	}
+
 	file := filepath.Join(t.TempDir(), "rules.yaml")
 	if err := os.WriteFile(file, []byte("patterns:\n"+patterns.String()+"tests:\n"+tests.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
+
 	return file
 }
 
@@ -213,6 +224,7 @@ func built(t *testing.T) string {
 // TestMemory lints what is made to take memory, and asks the kernel how much it was.
 func TestMemory(t *testing.T) {
 	const limit = 300 << 10 // KiB
+
 	tool := built(t)
 	for _, worst := range rewritetest.WorstConfigs() {
 		t.Run(worst.Name, func(t *testing.T) {
@@ -220,10 +232,12 @@ func TestMemory(t *testing.T) {
 			if err := os.WriteFile(rules, []byte(worst.Config), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			command := exec.Command(tool, "lint", "--fail-on", "never", rules)
 			if out, err := command.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
+
 			usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage)
 			if !ok {
 				t.Fatal("the system does not say what a process took")
@@ -239,6 +253,7 @@ func TestMemory(t *testing.T) {
 // TestTimes measures the tool's time on a CPU: what it waits for one on a busy machine is not its own.
 func TestTimes(t *testing.T) {
 	tool := built(t)
+
 	rules := many(t)
 	for _, c := range []struct {
 		name  string

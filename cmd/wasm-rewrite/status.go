@@ -10,15 +10,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
-func newStatus() *cobra.Command {
-	var output outputFlag
-	var flags clusterFlags
-	var options status.Options
-	var wait time.Duration
-	c := &cobra.Command{
-		Use:   "status [RELEASE|WORKLOAD…]",
-		Short: "Show which proxies of a cluster run the rules that were asked for",
-		Long: `Show which proxies of a cluster run the rules that were asked for: for each object
+const statusLong = `Show which proxies of a cluster run the rules that were asked for: for each object
 that the chart made in a namespace, and each of its Pods, the module and the revision
 asked for and in force, and
 
@@ -43,7 +35,17 @@ the filter itself: a proxy's config_dump shows what it received, refused or not.
 With --wait 60s it asks again until all is in force, for at most that long, and then
 says what is not and why.
 
-Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot be asked.`,
+Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot be asked.`
+
+func newStatus() *cobra.Command {
+	var output outputFlag
+	var flags clusterFlags
+	var options status.Options
+	var wait time.Duration
+	c := &cobra.Command{
+		Use:   "status [RELEASE|WORKLOAD…]",
+		Short: "Show which proxies of a cluster run the rules that were asked for",
+		Long:  statusLong,
 		Example: `  wasm-rewrite status -n shop
   wasm-rewrite status -n shop --wait 60s
   wasm-rewrite status -n shop checkout -o json`,
@@ -58,6 +60,7 @@ Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot 
 			if wait < 0 {
 				return fmt.Errorf("--wait %s: want a time to wait, as 60s", wait)
 			}
+
 			options.Only = args
 			cluster, err := flags.ask(&options)
 			if err != nil {

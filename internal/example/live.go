@@ -38,7 +38,8 @@ func (t *Test) Send(ctx context.Context, over http.RoundTripper) ([]Failure, err
 		headers[strings.ToLower(name)] = slices.Clone(values)
 	}
 
-	seen := Expect{Status: t.Expect.Status, Location: t.Expect.Location, ResponseHeaders: t.Expect.ResponseHeaders, AbsentResponseHeaders: t.Expect.AbsentResponseHeaders}
+	seen := Expect{Status: t.Expect.Status, Location: t.Expect.Location, ResponseHeaders: t.Expect.ResponseHeaders,
+		AbsentResponseHeaders: t.Expect.AbsentResponseHeaders}
 
 	return seen.check(exchange.Seen{Client: Response{Status: response.StatusCode, Headers: headers}.message(), Upstream: &message.Message{}}), nil
 }

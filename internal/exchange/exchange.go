@@ -57,6 +57,7 @@ func (n *native) Exchange(_ context.Context, request, response message.Message) 
 // Run puts one exchange through a stream, which is reset afterwards.
 func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response message.Message) Seen {
 	defer stream.Reset()
+
 	seen := Seen{Counts: map[Count]int{}}
 	headers := message.NewRequestHeaders(request.Headers...)
 	out := stream.Request(Source(headers))
@@ -67,6 +68,7 @@ func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response message
 	} else {
 		seen.Upstream = &message.Message{Headers: headers.All(), Body: request.Body}
 	}
+
 	headers = message.NewResponseHeaders(response.Headers...)
 	out = stream.Response(Source(headers))
 	seen.take(rules, out)
@@ -76,6 +78,7 @@ func Run(stream *rewrite.Stream, rules *rewrite.Rules, request, response message
 	}
 	Write(headers, out.Edits)
 	seen.Client = message.Message{Headers: headers.All(), Body: response.Body}
+
 	return seen
 }
 
@@ -83,6 +86,7 @@ func (s *Seen) take(rules *rewrite.Rules, out *rewrite.Outcome) {
 	for _, i := range out.Acted {
 		s.Acted = append(s.Acted, rules.PatternName(i))
 	}
+
 	for _, c := range out.Counts {
 		name := topLevel
 		if c.Pattern != rewrite.TopLevel {
@@ -131,6 +135,7 @@ func (s source) Header(name string) (string, bool, bool) {
 
 func (s source) Headers() ([]rewrite.Header, bool) {
 	all := s.All()
+
 	list := make([]rewrite.Header, len(all))
 	for i, h := range all {
 		list[i] = rewrite.Header(h)
@@ -144,6 +149,7 @@ func Request(method, scheme, authority, target string, headers []message.Header)
 	if target != "" {
 		list = append(list, message.Header{Name: ":path", Value: target})
 	}
+
 	list = append(list, message.Header{Name: ":method", Value: method}, message.Header{Name: ":scheme", Value: scheme})
 	return message.Message{Headers: append(list, headers...)}
 }

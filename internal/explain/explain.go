@@ -99,85 +99,30 @@ func shown(m message.Message) Message {
 // Explain puts a request and its response through a configuration that
 // compiles.
 func Explain(config *rewrite.Config, request, response message.Message) (*Explanation, error) {
-	e := &Explanation{Request: []Step{}, Response: []Step{}}
 	rules, err := rewrite.Compile(config)
 	if err != nil {
 		return nil, err
 	}
+
+	// All of it, once: which patterns were tried, and what came out.
 	var steps []rewrite.Step
-	all := pass{config: config, rules: rules}
 	var idle idleList
+	all := pass{config: config, rules: rules}
 	all.trace, all.idle = func(s rewrite.Step) { steps = append(steps, s) }, idle.note
 	all.run(request, response)
 
-	// What one pattern changed is the difference to the same configuration cut
-	// off before it.
-	var cuts []int
-	for _, s := range steps {
-		if s.Verdict == rewrite.Acted && !slices.Contains(cuts, s.Pattern) {
-			cuts = append(cuts, s.Pattern)
-		}
+	states, err := newStates(&all, steps, request, response)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(cuts)
 
-	base := message.Message{Headers: message.NewRequestHeaders(request.Headers...).All()}
-
-	states := []pass{{request: base.Headers, response: all.base}}
-	for _, i := range cuts {
-		cut := *config
-		cut.Patterns, cut.Headers, cut.OriginalPathHeader, cut.PatternHeader = config.Patterns[:i+1], rewrite.Headers{}, "", ""
-		p := pass{config: &cut, given: &message.Message{Headers: all.base}}
-		if p.rules, err = rewrite.Compile(&cut); err != nil {
-			return nil, err
-		}
-		p.run(request, response)
-		states = append(states, p)
-	}
-	// state is how things stood before pattern i, and behind it where it acted.
-	state := func(i int, behind bool) *pass {
-		n := 0
-		for n < len(cuts) && (cuts[n] < i || behind && cuts[n] == i) {
-			n++
-		}
-		return &states[n]
-	}
+	// What became of each pattern that was tried.
+	e := &Explanation{Request: []Step{}, Response: []Step{}}
 
 	last := -1
 	for _, s := range steps {
-		p := &config.Patterns[s.Pattern]
-		step := Step{Pattern: rules.PatternName(s.Pattern), Verdict: s.Verdict.String(), Why: s.Unsafe, Changes: []Change{}, Idle: []Operation{}}
-		before, after := state(s.Pattern, false), state(s.Pattern, true)
-		if s.Verdict == rewrite.NotMatched {
-			at := before.request
-			if p.Match.Response != nil {
-				at = base.Headers
-			}
-
-			step.Why = why(p, s.Condition, at, before.response)
-		}
-		if s.Verdict == rewrite.NotSampled {
-			step.Why = sampled(p.Sample, before.request)
-		}
-
-		switch {
-		case s.Response:
-			step.Changes = changes(before.response, after.response)
-			step.Idle = append(idle.of(s.Pattern, rewrite.RespondHeaders), idle.of(s.Pattern, rewrite.HeadersResponse)...)
-			e.Response = append(e.Response, step)
-		case p.Match.Response != nil:
-			e.Response = append(e.Response, step)
-		default:
-			step.Changes = changes(before.request, after.request)
-			step.Idle = append(idle.of(s.Pattern, rewrite.HeadersRequest), idle.of(s.Pattern, rewrite.RespondHeaders)...)
-			e.Request = append(e.Request, step)
+		if e.add(states, &all, &idle, s) {
 			last = max(last, s.Pattern)
-			onResponse := Step{
-				Pattern: step.Pattern, Verdict: rewrite.Acted.String(), Why: "on the request",
-				Changes: changes(before.response, after.response), Idle: idle.of(s.Pattern, rewrite.HeadersResponse),
-			}
-			if s.Verdict == rewrite.Acted && len(onResponse.Changes)+len(onResponse.Idle) > 0 {
-				e.Response = append(e.Response, onResponse)
-			}
 		}
 	}
 	slices.SortStableFunc(e.Response, func(a, b Step) int { return index(rules, a.Pattern) - index(rules, b.Pattern) })
@@ -188,7 +133,8 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 		}
 	}
 
-	end := states[len(states)-1]
+	// What is done outside patterns, and what leaves the filter.
+	end := states.of[len(states.of)-1]
 	e.Outside = changes(end.request, all.request)
 	e.OutsideResponse = changes(end.response, all.response)
 	e.OutsideIdle, e.OutsideResponseIdle = idle.of(rewrite.TopLevel, rewrite.HeadersRequest), idle.of(rewrite.TopLevel, rewrite.HeadersResponse)
@@ -203,6 +149,95 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 	}
 
 	return e, nil
+}
+
+// add adds what became of one pattern, and says whether the search of the
+// request came to it.
+func (e *Explanation) add(states *states, all *pass, idle *idleList, s rewrite.Step) (onRequest bool) {
+	p := &all.config.Patterns[s.Pattern]
+	before, after := states.around(s.Pattern)
+
+	step := Step{Pattern: all.rules.PatternName(s.Pattern), Verdict: s.Verdict.String(), Why: s.Unsafe, Changes: []Change{}, Idle: []Operation{}}
+	switch s.Verdict {
+	case rewrite.NotMatched:
+		// A pattern on the response asks of the request as it came.
+		at := before.request
+		if p.Match.Response != nil {
+			at = states.of[0].request
+		}
+
+		step.Why = why(p, s.Condition, at, before.response)
+	case rewrite.NotSampled:
+		step.Why = sampled(p.Sample, before.request)
+	}
+
+	if s.Response {
+		step.Changes = changes(before.response, after.response)
+		step.Idle = append(idle.of(s.Pattern, rewrite.RespondHeaders), idle.of(s.Pattern, rewrite.HeadersResponse)...)
+	}
+	if s.Response || p.Match.Response != nil {
+		e.Response = append(e.Response, step)
+		return false
+	}
+
+	step.Changes = changes(before.request, after.request)
+	step.Idle = append(idle.of(s.Pattern, rewrite.HeadersRequest), idle.of(s.Pattern, rewrite.RespondHeaders)...)
+	e.Request = append(e.Request, step)
+
+	// One that acted on the request can change the response, too.
+	onResponse := Step{
+		Pattern: step.Pattern, Verdict: rewrite.Acted.String(), Why: "on the request",
+		Changes: changes(before.response, after.response), Idle: idle.of(s.Pattern, rewrite.HeadersResponse),
+	}
+	if s.Verdict == rewrite.Acted && len(onResponse.Changes)+len(onResponse.Idle) > 0 {
+		e.Response = append(e.Response, onResponse)
+	}
+
+	return true
+}
+
+// states are the request and the response between the patterns that acted: what
+// one of them changed is the difference to the same configuration cut off before
+// it.
+type states struct {
+	acted []int  // in order
+	of    []pass // before the first of them, and after each
+}
+
+func newStates(all *pass, steps []rewrite.Step, request, response message.Message) (*states, error) {
+	s := &states{of: []pass{{request: message.NewRequestHeaders(request.Headers...).All(), response: all.base}}}
+	for _, step := range steps {
+		if step.Verdict == rewrite.Acted && !slices.Contains(s.acted, step.Pattern) {
+			s.acted = append(s.acted, step.Pattern)
+		}
+	}
+	slices.Sort(s.acted)
+
+	for _, i := range s.acted {
+		cut := *all.config
+		cut.Patterns, cut.Headers, cut.OriginalPathHeader, cut.PatternHeader = all.config.Patterns[:i+1], rewrite.Headers{}, "", ""
+
+		rules, err := rewrite.Compile(&cut)
+		if err != nil {
+			return nil, err
+		}
+
+		p := pass{config: &cut, rules: rules, given: &message.Message{Headers: all.base}}
+		p.run(request, response)
+		s.of = append(s.of, p)
+	}
+
+	return s, nil
+}
+
+// around is what there was before a pattern and after it: the same, unless it
+// acted.
+func (s *states) around(pattern int) (before, after *pass) {
+	n, acted := slices.BinarySearch(s.acted, pattern)
+	if acted {
+		return &s.of[n], &s.of[n+1]
+	}
+	return &s.of[n], &s.of[n]
 }
 
 func index(rules *rewrite.Rules, name string) int {

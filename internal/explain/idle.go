@@ -19,6 +19,7 @@ func (l *idleList) note(o rewrite.Operation) {
 		(*l)[at] = o
 		return
 	}
+
 	*l = append(*l, o)
 }
 
@@ -29,6 +30,7 @@ func (l idleList) of(pattern int, block rewrite.Block) []Operation {
 		if o.Pattern != pattern || o.Block != block {
 			continue
 		}
+
 		shown := Operation{Key: o.Key.String(), Name: o.Name, Outcome: "nothing", Why: o.Why()}
 		switch {
 		case o.Block == rewrite.RespondHeaders:
@@ -36,7 +38,9 @@ func (l idleList) of(pattern int, block rewrite.Block) []Operation {
 		case o.Removed():
 			shown.Outcome = "removed"
 		}
+
 		list = append(list, shown)
 	}
+
 	return list
 }

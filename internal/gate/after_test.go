@@ -85,7 +85,8 @@ func (b bench) gate(t *testing.T) (fine bool, said string, err error) {
 	}
 
 	var out bytes.Buffer
-	a := After{Wait: 10 * time.Millisecond, Timeout: 10 * time.Second, Host: "dev.example.com", Address: "127.0.0.1:" + servicePort, Cluster: cluster, Release: r, Out: &out}
+	a := After{Wait: 10 * time.Millisecond, Timeout: 10 * time.Second, Host: "dev.example.com", Address: "127.0.0.1:" + servicePort, Cluster: cluster,
+		Release: r, Out: &out}
 	fine, err = a.Run(t.Context())
 
 	text := out.String()

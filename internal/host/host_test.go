@@ -40,7 +40,8 @@ func newVM(t *testing.T, p *probe, opts Options) *VM {
 	return vm
 }
 
-var request = Message{Headers: []Header{{Name: ":method", Value: "GET"}, {Name: ":path", Value: "/"}, {Name: ":authority", Value: "example.com"}, {Name: ":scheme", Value: "http"}}}
+var request = Message{Headers: []Header{{Name: ":method", Value: "GET"}, {Name: ":path", Value: "/"}, {Name: ":authority", Value: "example.com"},
+	{Name: ":scheme", Value: "http"}}}
 
 func ok(Message) Message { return Message{Headers: []Header{{Name: ":status", Value: "200"}}} }
 
@@ -68,7 +69,8 @@ func TestWhatEnvoyWouldNotLoadIsRefused(t *testing.T) {
 		{"no memory", "exports no memory", with(func(p *probe) { p.without["memory"] = true })},
 		{"no allocator", "exports neither malloc nor proxy_on_memory_allocate", with(func(p *probe) { p.without["proxy_on_memory_allocate"] = true })},
 		{"foreign imports", "env.proxy_get_log_level, wasi_snapshot_preview1.sock_send, wasi_unstable.fd_write", with(func(p *probe) {
-			p.imports = []string{"env.proxy_log", "env.proxy_get_log_level", "wasi_snapshot_preview1.fd_write", "wasi_snapshot_preview1.sock_send", "wasi_unstable.fd_write"}
+			p.imports = []string{"env.proxy_log", "env.proxy_get_log_level", "wasi_snapshot_preview1.fd_write", "wasi_snapshot_preview1.sock_send",
+				"wasi_unstable.fd_write"}
 		})},
 	} {
 		_, err := Compile(context.Background(), c.wasm, nil)
@@ -89,7 +91,8 @@ func TestHostCallsBeforeTheStartFail(t *testing.T) {
 
 	_, err = module.New(context.Background(), Options{})
 	var trap *TrapError
-	if !errors.As(err, &trap) || trap.Callback != "_initialize" || !strings.Contains(err.Error(), "it called proxy_get_current_time_nanoseconds before it was started") {
+	if !errors.As(err, &trap) || trap.Callback != "_initialize" ||
+		!strings.Contains(err.Error(), "it called proxy_get_current_time_nanoseconds before it was started") {
 		t.Error(err)
 	}
 }

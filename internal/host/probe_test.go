@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -177,30 +178,27 @@ func (p *probe) imported(name string) int {
 	return len(p.imports) - 1
 }
 
+// signatures are the types of a module's functions, each once.
+type signatures [][]byte
+
+func (s *signatures) of(params, results []byte) uint64 {
+	t := append([]byte{0x60}, vector(params)...)
+	t = append(t, vector(results)...)
+
+	i := slices.IndexFunc(*s, func(known []byte) bool { return string(known) == string(t) })
+	if i < 0 {
+		i = len(*s)
+		*s = append(*s, t)
+	}
+
+	return uint64(i)
+}
+
+func i32s(n int) []byte { return bytes.Repeat([]byte{0x7f}, n) }
+
 // bytes assembles the module.
 func (p *probe) bytes() []byte {
-	types := [][]byte{}
-	typeOf := func(params, results []byte) uint64 {
-		t := append([]byte{0x60}, vector(params)...)
-
-		t = append(t, vector(results)...)
-		for i, known := range types {
-			if string(known) == string(t) {
-				return uint64(i)
-			}
-		}
-
-		types = append(types, t)
-
-		return uint64(len(types) - 1)
-	}
-	i32s := func(n int) []byte {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = 0x7f
-		}
-		return b
-	}
+	var types signatures
 
 	var imports, functions, exports, codes [][]byte
 	for _, name := range p.imports {
@@ -214,12 +212,12 @@ func (p *probe) bytes() []byte {
 		}
 
 		entry := append(vector([]byte(module)), vector([]byte(field))...)
-		imports = append(imports, uleb(append(entry, 0), typeOf(params, results)))
+		imports = append(imports, uleb(append(entry, 0), types.of(params, results)))
 	}
 
 	define := func(name string, params int, results int, code []byte) {
 		index := len(p.imports) + len(functions)
-		functions = append(functions, uleb(nil, typeOf(i32s(params), i32s(results))))
+		functions = append(functions, uleb(nil, types.of(i32s(params), i32s(results))))
 		codes = append(codes, vector(append(append([]byte{0}, code...), end)))
 		if !p.without[name] {
 			exports = append(exports, uleb(append(vector([]byte(name)), 0), uint64(index)))
@@ -246,6 +244,11 @@ func (p *probe) bytes() []byte {
 		exports = append(exports, append(vector([]byte("memory")), 2, 0))
 	}
 
+	return assemble(types, imports, functions, exports, codes, p.data)
+}
+
+// assemble puts the sections one after the other.
+func assemble(types, imports, functions, exports, codes [][]byte, constants []byte) []byte {
 	module := []byte("\x00asm\x01\x00\x00\x00")
 	section := func(id byte, content []byte) {
 		module = append(module, id)
@@ -260,7 +263,7 @@ func (p *probe) bytes() []byte {
 	section(10, entries(codes))
 
 	data := append(sleb([]byte{1, 0, 0x41}, constantsAt), end)
-	section(11, append(data, vector(p.data)...))
+	section(11, append(data, vector(constants)...))
 
 	return module
 }

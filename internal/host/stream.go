@@ -95,25 +95,38 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 		response = s.answer.Response(s.received)
 	}
 
+	answered, err := s.back(ctx, vm, c, response, &result.Client)
+	if err != nil {
+		return Result{}, err
+	}
+	if answered {
+		result.Answered, result.Details = true, s.answer.Details
+	}
+
+	return result, nil
+}
+
+// back takes the response through the filter to the client, and says whether
+// another one was sent instead.
+func (s *stream) back(ctx context.Context, vm *VM, c *callContext, response Message, client *Message) (answered bool, err error) {
 	s.answer = nil
-	headers = NewResponseHeaders(response.Headers...)
-	body = []byte(response.Body)
+	headers := NewResponseHeaders(response.Headers...)
+	body := []byte(response.Body)
 	s.response, s.endResponse = headers, headers
 	if err := s.pass(ctx, vm, c, "response", headers, &s.responseBody, &body); err != nil {
-		return Result{}, err
+		return false, err
 	}
 	if s.answer == nil {
 		s.answer = refuseResponse(headers)
 	}
 	if s.answer != nil {
-		result.Answered, result.Details = true, s.answer.Details
-		result.Client = s.answer.Response(s.received)
-		return result, nil
+		*client = s.answer.Response(s.received)
+		return true, nil
 	}
 
-	result.Client = Message{Headers: headers.All(), Body: string(body)}
+	*client = Message{Headers: headers.All(), Body: string(body)}
 
-	return result, nil
+	return false, nil
 }
 
 // unlocked runs f while others may use the VM.

@@ -44,7 +44,6 @@ const (
 	ConfigLong   Check = "config-long"
 	NoRules      Check = "no-rules"
 	Everywhere   Check = "everywhere"
-	Placed       Check = "place"
 )
 
 // Faulty are the checks of what keeps rules from being used at all.
@@ -65,15 +64,18 @@ type About struct {
 func (a About) Help() string {
 	var b strings.Builder
 	b.WriteString(a.Why + "\n")
+
 	for _, example := range []struct{ title, text string }{{"Reported", a.Bad}, {"Not reported", a.Good}} {
 		if example.text == "" {
 			continue
 		}
 		b.WriteString("\n" + example.title + ":\n\n")
+
 		for _, line := range strings.Split(strings.Trim(example.text, "\n"), "\n") {
 			b.WriteString("    " + line + "\n")
 		}
 	}
+
 	return b.String()
 }
 
@@ -106,9 +108,11 @@ patterns:
 
 No proxy gets these lines.
 `)
+
 	for _, a := range Checks {
 		fmt.Fprintf(&b, "\n## %s\n\n*%s:* %s.\n\n%s", a.Check, a.Severity, a.Short, a.Help())
 	}
+
 	return b.String()
 }
 
@@ -314,11 +318,6 @@ var Checks = []About{
 	{
 		Everywhere, SeverityInfo, "rules for every proxy of a namespace",
 		"A workload without selector and targetRefs is in every sidecar and gateway of its namespace; in Istio's root namespace it is in all of the mesh. That is right for some rules and a surprise for most.",
-		"", "",
-	},
-	{
-		Placed, SeverityError, "a workload of an environment with rules and no entry in place.yaml; a warning the other way round",
-		"Rules are promoted, places are not: rules for a workload that place.yaml does not name run nowhere that anybody chose. One name is easily misspelt in one of the two files.",
 		"", "",
 	},
 	{

@@ -13,7 +13,7 @@ import (
 // other. Nothing else that breaks rules is in either.
 func TestChecks(t *testing.T) {
 	// What rules alone cannot show is in the command line's scripts.
-	elsewhere := []Check{Refused, Phase, Module, Unknown, RouteChosen, ConfigLong, Everywhere, Placed}
+	elsewhere := []Check{Refused, Phase, Module, Unknown, RouteChosen, ConfigLong, Everywhere}
 	for _, a := range Checks {
 		t.Run(string(a.Check), func(t *testing.T) {
 			if a.Short == "" || a.Why == "" {
@@ -28,6 +28,7 @@ func TestChecks(t *testing.T) {
 			if found := found(t, a.Bad); !slices.ContainsFunc(found, func(f Finding) bool { return f.Check == a.Check }) {
 				t.Errorf("is not reported of\n%s\n%+v", a.Bad, found)
 			}
+
 			for _, f := range found(t, a.Good) {
 				if f.Check == a.Check || f.Severity == SeverityError {
 					t.Errorf("is reported of\n%s\n%+v", a.Good, f)
@@ -51,6 +52,7 @@ func TestPageIsMade(t *testing.T) {
 // found are the findings of plain rules.
 func found(t *testing.T, rules string) []Finding {
 	t.Helper()
+
 	in, err := input.Text("rules.yaml", []byte(rules), input.Rules)
 	if err != nil {
 		findings, rest := Unreadable(err)
@@ -59,6 +61,7 @@ func found(t *testing.T, rules string) []Finding {
 		}
 		return findings
 	}
+
 	return Lint(in)
 }
 
@@ -69,6 +72,7 @@ func TestConfigLong(t *testing.T) {
 		severity Severity
 	}{{1 << 10, ""}, {9 << 10, SeverityWarning}, {70 << 10, SeverityError}} {
 		rules := "vars: {notes: " + strings.Repeat("x", c.size) + "}\nheaders: {request: {set: {x-config: \"${config}\"}}}\n"
+
 		var got Severity
 		for _, f := range found(t, rules) {
 			if f.Check == ConfigLong && f.Path == "headers.request.set.x-config" {
@@ -88,6 +92,7 @@ func TestKept(t *testing.T) {
 		severity Severity
 	}{{20, ""}, {200, SeverityWarning}} {
 		rules := "patterns:\n" + strings.Repeat("- {match: {response: {status: [404]}}, headers: {response: {remove: [x-a]}}}\n", c.patterns)
+
 		var got Severity
 		for _, f := range found(t, rules) {
 			if f.Check == Kept {

@@ -16,7 +16,8 @@ func (l *linter) chosenAgain(p *pattern) {
 	}
 	if l.routes.Empty() {
 		if l.workload.Routes != "" {
-			l.find(RouteChosen, SeverityInfo, p.at+".rewrite", "", "this runs at "+l.workload.Routes+", where the route is chosen again by the new path and host: another service may answer",
+			l.find(RouteChosen, SeverityInfo, p.at+".rewrite", "", "this runs at "+l.workload.Routes+", where the route is chosen again by the new path "+
+				"and host: another service may answer",
 				"rewrite in the service's own sidecar; or give lint the routes, with --routes, and see which each sample takes")
 		}
 		return
@@ -47,6 +48,7 @@ func (l *linter) chosenAgain(p *pattern) {
 			if before == after {
 				continue
 			}
+
 			said := fmt.Sprintf("%s takes %s before the rewrite, and as %s it takes %s", r, named(before), exchange.Line(*seen.Upstream), named(after))
 			advice := "rewrite in the service's own sidecar, or write the route for the new path"
 			if guard := l.routes.Security(after); guard != "" && guard != l.routes.Security(before) {

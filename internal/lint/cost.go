@@ -36,7 +36,8 @@ func (l *linter) skipped(p *pattern) {
 	}
 	if re := engineRegex(p.path.expr); re != nil {
 		if text, _, _ := re.Literal(); text == "" {
-			l.find(Slow, SeverityInfo, p.path.at, p.path.written, fmt.Sprintf("nothing in the regex tells which paths it cannot match, so each request is held against it beside %d other patterns", len(l.patterns)-1),
+			l.find(Slow, SeverityInfo, p.path.at, p.path.written, fmt.Sprintf("nothing in the regex tells which paths it cannot match, so each request is "+
+				"held against it beside %d other patterns", len(l.patterns)-1),
 				"write a text that all its paths have, as ^/shop/ before what differs")
 		}
 	}
@@ -65,14 +66,17 @@ func (l *linter) costs(p *pattern) {
 	if p.Match.Response != nil {
 		return
 	}
+
 	list := l.trials(p, honest)
 	if len(list) == 0 {
 		return
 	}
+
 	rules := l.alone(p)
 	if rules == nil {
 		return
 	}
+
 	stream := rules.NewStream()
 
 	// The worst of them, by the engine's own count.
@@ -82,6 +86,7 @@ func (l *linter) costs(p *pattern) {
 			worst = t
 		}
 	}
+
 	l.dearest = append(l.dearest, worst)
 	if worst.steps < dear {
 		return
@@ -91,6 +96,7 @@ func (l *linter) costs(p *pattern) {
 	severity, length := SeverityInfo, honest
 	if worst.steps >= rewrite.Budget {
 		severity = SeverityWarning
+
 		for length > 64 {
 			refused := slices.ContainsFunc(l.trials(p, length/2), func(t trial) bool {
 				return t.where == worst.where && t.unit == worst.unit && l.steps(stream, t.request) >= rewrite.Budget
@@ -98,14 +104,18 @@ func (l *linter) costs(p *pattern) {
 			if !refused {
 				break
 			}
+
 			length /= 2
 		}
 	}
+
 	reason := fmt.Sprintf("%s of %d bytes made of %q takes %d of the %d steps that a request has", worst.where, length, worst.unit, worst.steps, rewrite.Budget)
 	if severity == SeverityWarning {
-		reason = fmt.Sprintf("%s of %d bytes made of %q takes more than the %d steps that a request has, so it is answered 400", worst.where, length, worst.unit, rewrite.Budget)
+		reason = fmt.Sprintf("%s of %d bytes made of %q takes more than the %d steps that a request has, so it is answered 400", worst.where, length,
+			worst.unit, rewrite.Budget)
 	}
-	l.find(Dear, severity, p.at, "", reason, "anchor the regexes with ^, repeat classes such as [^/]+ instead of .*, and write replace: first or whole where one match is meant")
+	l.find(Dear, severity, p.at, "", reason, "anchor the regexes with ^, repeat classes such as [^/]+ instead of .*, and write replace: first or "+
+		"whole where one match is meant")
 }
 
 // steps are what a request takes of the budget: all of it where it takes more,
@@ -116,10 +126,12 @@ func (l *linter) steps(stream *rewrite.Stream, r request) int {
 		return 0
 	}
 	defer stream.Reset()
+
 	headers := exchange.Request(r.method, r.scheme, r.host, r.target, r.headers).Headers
 	stream.Request(exchange.Source(message.NewRequestHeaders(headers...)))
 	steps := rewrite.Budget - stream.Left()
 	l.tried += steps + len(r.target)
+
 	return steps
 }
 
@@ -129,6 +141,7 @@ func (l *linter) trials(p *pattern, length int) (list []trial) {
 	if len(base) == 0 {
 		return nil
 	}
+
 	first := p.complete(base[0])
 
 	// The path: what its regex repeats, after what it begins with.
@@ -143,6 +156,7 @@ func (l *linter) trials(p *pattern, length int) (list []trial) {
 				if t.target = path; has {
 					t.target += "?" + query
 				}
+
 				list = append(list, trial{request: t, where: "a path", unit: unit})
 				if start == "/" && p.path.example == "/" {
 					break
@@ -158,6 +172,7 @@ func (l *linter) trials(p *pattern, length int) (list []trial) {
 			long[c.name] = c.expr
 		}
 	}
+
 	return append(list, longHeaders(first, long, length)...)
 }
 
@@ -200,11 +215,13 @@ func units(expr string, of subject) (list []string) {
 		if len(list) == maxUnits || text == "" || len(text) > 64 || slices.Contains(list, text) {
 			return
 		}
+
 		for _, r := range text {
 			if !of.allowed(r) {
 				return
 			}
 		}
+
 		list = append(list, text)
 	}
 
@@ -224,14 +241,17 @@ func units(expr string, of subject) (list []string) {
 			add(string(re.Rune[0]))
 			add(string(re.Rune))
 		}
+
 		for _, sub := range re.Sub {
 			walk(sub)
 		}
 	}
 	walk(re)
+
 	for _, text := range samplesOf(re, maxUnits) {
 		add(text)
 	}
+
 	return list
 }
 
@@ -242,13 +262,15 @@ var anything = request{method: "GET", scheme: "https", host: "example.com", targ
 func (l *linter) together() {
 	slices.SortStableFunc(l.dearest, func(a, b trial) int { return b.steps - a.steps })
 	stream := l.rules.NewStream()
+
 	trials := append(longHeaders(anything, l.replaced(l.config.Headers), honest), l.dearest[:min(8, len(l.dearest))]...)
 	for _, t := range trials {
 		if t.steps >= rewrite.Budget {
 			return // that one is reported itself
 		}
 		if l.steps(stream, t.request) >= rewrite.Budget {
-			l.find(Dear, SeverityWarning, "patterns", "", fmt.Sprintf("%s of %d bytes made of %q takes more than the %d steps that a request has, over all patterns, so it is answered 400", t.where, honest, t.unit, rewrite.Budget),
+			l.find(Dear, SeverityWarning, "patterns", "", fmt.Sprintf("%s of %d bytes made of %q takes more than the %d steps that a request has, over "+
+				"all patterns, so it is answered 400", t.where, honest, t.unit, rewrite.Budget),
 				"begin regexes with a text that all their paths have, as ^/shop/, so that the others are not tried")
 			return
 		}
@@ -268,10 +290,12 @@ func (l *linter) kept() {
 
 	stream := l.rules.NewStream()
 	late, most, values := l.late(), 0, 0
+
 	var witness request
 	for _, r := range requests {
 		out := stream.Request(exchange.Source(message.NewRequestHeaders(exchange.Request(r.method, r.scheme, r.host, r.target, r.headers).Headers...)))
 		refused := slices.ContainsFunc(out.Counts, func(c rewrite.Count) bool { return c.Result == rewrite.OverBudget })
+
 		n, of, left := stream.Kept(), late[rewrite.TopLevel], stream.Left()
 		for _, i := range out.Acted {
 			of += late[i]
@@ -280,19 +304,24 @@ func (l *linter) kept() {
 
 		// What is refused with steps left has no room.
 		if refused && left > 0 {
-			l.find(Kept, SeverityError, "patterns", "", fmt.Sprintf("%s has to keep more than %d bytes until its response comes, the most that one request may, so it is answered 400", r, rewrite.KeptAtMost), keptAdvice)
+			l.find(Kept, SeverityError, "patterns", "", fmt.Sprintf("%s has to keep more than %d bytes until its response comes, the most that one "+
+				"request may, so it is answered 400", r, rewrite.KeptAtMost), keptAdvice)
 			return
 		}
 		if n > most {
 			most, witness = n, r
 		}
+
 		values = max(values, of)
 	}
+
 	switch {
 	case most > rewrite.KeptAlways:
-		l.find(Kept, SeverityWarning, "patterns", "", fmt.Sprintf("%s keeps %d bytes until its response comes, even with short values: %d are certain, and while many requests are open those that need more are answered 400", witness, most, rewrite.KeptAlways), keptAdvice)
+		l.find(Kept, SeverityWarning, "patterns", "", fmt.Sprintf("%s keeps %d bytes until its response comes, even with short values: %d are certain, "+
+			"and while many requests are open those that need more are answered 400", witness, most, rewrite.KeptAlways), keptAdvice)
 	case values*longValue > rewrite.KeptAtMost:
-		l.find(Kept, SeverityInfo, "patterns", "", fmt.Sprintf("response headers refer to %d values of one request; of values of %d bytes each no more than %d bytes are kept, and the headers of the others are removed", values, longValue, rewrite.KeptAtMost), keptAdvice)
+		l.find(Kept, SeverityInfo, "patterns", "", fmt.Sprintf("response headers refer to %d values of one request; of values of %d bytes each no more "+
+			"than %d bytes are kept, and the headers of the others are removed", values, longValue, rewrite.KeptAtMost), keptAdvice)
 	}
 }
 
@@ -303,11 +332,13 @@ const keptAdvice = "use fewer patterns with match.response, and fewer references
 // rewrite.TopLevel.
 func (l *linter) late() map[int]int {
 	counts := map[int]int{}
+
 	note := func(at int, visit func(func(rewrite.Site))) {
 		visit(func(site rewrite.Site) {
 			if !strings.HasPrefix(site.Path, "headers.response.") {
 				return
 			}
+
 			for _, r := range references(site.Text) {
 				if !strings.HasPrefix(r.name, "response.") && !strings.HasPrefix(r.name, "var.") && r.name != "config" {
 					counts[at]++
@@ -322,8 +353,10 @@ func (l *linter) late() map[int]int {
 		}
 		note(at, l.patterns[i].VisitTexts)
 	}
+
 	outside := rewrite.Config{Headers: l.config.Headers}
 	note(rewrite.TopLevel, outside.VisitTexts)
+
 	return counts
 }
 
@@ -333,14 +366,17 @@ func (l *linter) carried(path, value string) {
 	if size <= usualHeaders || !slices.ContainsFunc(references(value), func(r reference) bool { return r.name == "config" }) {
 		return
 	}
+
 	advice := "remove it, or send ${var.NAME} of a short var, such as a version"
 	if size > maxConfig {
 		end := "every request that it is written for is answered 400"
 		if l.config.OnUnsafe == "keep" {
 			end = "it is never written"
 		}
-		l.find(ConfigLong, SeverityError, path, value, fmt.Sprintf("the configuration has %d bytes, and the filter writes at most %d of it into a header: %s", size, maxConfig, end), advice)
+		l.find(ConfigLong, SeverityError, path, value, fmt.Sprintf("the configuration has %d bytes, and the filter writes at most "+
+			"%d of it into a header: %s", size, maxConfig, end), advice)
 		return
 	}
-	l.find(ConfigLong, SeverityWarning, path, value, fmt.Sprintf("the configuration has %d bytes: many servers take %d bytes of headers, and Envoy 60 KiB of all together, so upstreams answer 431 or 400", size, usualHeaders), advice)
+	l.find(ConfigLong, SeverityWarning, path, value, fmt.Sprintf("the configuration has %d bytes: many servers take %d bytes of headers, and Envoy "+
+		"60 KiB of all together, so upstreams answer 431 or 400", size, usualHeaders), advice)
 }

@@ -95,9 +95,12 @@ func Unreadable(err error) (findings []Finding, rest error) {
 	if !errors.As(err, &errs) {
 		return nil, err
 	}
+
 	for _, e := range errs {
-		findings = append(findings, Finding{Input: e.File, File: e.File, Line: e.Line, Column: e.Column, Reason: e.Reason, Shown: e.Shown(), Severity: SeverityError, Check: YAML})
+		findings = append(findings, Finding{Input: e.File, File: e.File, Line: e.Line, Column: e.Column, Reason: e.Reason, Shown: e.Shown(),
+			Severity: SeverityError, Check: YAML})
 	}
+
 	return findings, nil
 }
 
@@ -112,9 +115,11 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 			if f.Check == Invalid || f.Check == InvalidTests {
 				said[w.Name] = append(said[w.Name], f.Path)
 			}
+
 			findings = append(findings, f)
 		}
 	}
+
 	var refused []Finding
 	for _, r := range in.Refusals {
 		if !slices.ContainsFunc(said[r.Workload], func(path string) bool { return within(path, r.Path) || within(r.Path, path) }) {
@@ -130,26 +135,8 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 		f.place(in.Places)
 		refused = append(refused, f)
 	}
-	for _, g := range in.Gaps {
-		refused = append(refused, gap(in, g))
-	}
 
 	return append(refused, findings...)
-}
-
-// gap gives a workload that an environment's files do not agree on as a finding.
-func gap(in *input.Input, g input.Gap) Finding {
-	f := Finding{
-		Input: in.Name, Workload: g.Workload, Check: Placed, File: g.Place.File, Line: g.Place.Line, Column: g.Place.Column,
-		Severity: SeverityWarning, Reason: "place.yaml has this workload, and no file has rules for it", Advice: "write rules/" + g.Workload + ".yaml, or remove the entry",
-	}
-	if g.Rules {
-		f.Severity, f.Reason, f.Advice = SeverityError, "there are rules for this workload, and place.yaml does not say where they run", "write workloads: {"+g.Workload+": {selector: {app: "+g.Workload+"}}} in place.yaml"
-	}
-	if len(g.Others) > 0 {
-		f.Advice += "; or one name is misspelt: the other side has " + strings.Join(g.Others, ", ")
-	}
-	return f
 }
 
 // leaveOut drops the findings that the values say are right, and reports what
@@ -168,9 +155,11 @@ func leaveOut(ignored []input.Ignored, findings []Finding) (left []Finding) {
 			left = append(left, f)
 		}
 	}
+
 	unusable := slices.ContainsFunc(findings, func(f Finding) bool { return slices.Contains(Faulty, f.Check) })
 	for i, ig := range ignored {
 		_, known := Check(ig.Check).Find()
+
 		f := Finding{Path: ig.Path, Severity: SeverityWarning, Check: Ignore}
 		switch {
 		case !known:
@@ -185,8 +174,10 @@ func leaveOut(ignored []input.Ignored, findings []Finding) (left []Finding) {
 		default:
 			continue
 		}
+
 		left = append(left, f)
 	}
+
 	return left
 }
 
@@ -205,6 +196,7 @@ func refusal(in *input.Input, r input.Refusal) Finding {
 		places = places.At("defaults").Over(places.At("workloads", r.Workload))
 	}
 	f.place(places)
+
 	return f
 }
 
@@ -214,6 +206,7 @@ func patternOf(path string) int {
 	if !ok {
 		return -1
 	}
+
 	digits, _, _ := strings.Cut(rest, "]")
 	if i, err := strconv.Atoi(digits); err == nil {
 		return i
@@ -229,12 +222,14 @@ func patternNames(text []byte) map[int]string {
 	if json.Unmarshal(text, &config) != nil {
 		return names
 	}
+
 	for i, p := range config.Patterns {
 		var pattern struct{ Name string }
 		if json.Unmarshal(p, &pattern) == nil && pattern.Name != "" {
 			names[i] = pattern.Name
 		}
 	}
+
 	return names
 }
 
@@ -268,6 +263,7 @@ func refused(w input.Workload, err error) (findings []Finding) {
 	if err != nil {
 		findings = refusals(err)
 	}
+
 	for _, e := range w.TestFault {
 		findings = append(findings, Finding{Path: e.Path, Value: e.Value, Reason: e.Reason, Severity: SeverityError, Check: InvalidTests})
 	}
@@ -280,8 +276,10 @@ func workload(w input.Workload, routes *route.Table) []Finding {
 	if err != nil {
 		return findings
 	}
+
 	l := &linter{workload: w, routes: routes, config: config, rules: rules, findings: findings, work: budget{left: allOfIt}}
 	l.prepare()
+
 	for i := range l.patterns {
 		l.pattern(i)
 	}
@@ -291,9 +289,11 @@ func workload(w input.Workload, routes *route.Table) []Finding {
 	l.kept()
 	l.phase()
 	if l.work.cut {
-		l.find(Unknown, SeverityInfo, "patterns", "", "these regexes are too much to compare all of them with each other and to try them on long requests: patterns that can never match or be reached, or cost much, may have been missed",
+		l.find(Unknown, SeverityInfo, "patterns", "", "these regexes are too much to compare all of them with each other and to try them on long "+
+			"requests: patterns that can never match or be reached, or cost much, may have been missed",
 			"use prefix or exact where they do, and smaller repeat counts")
 	}
+
 	return l.findings
 }
 
@@ -303,6 +303,7 @@ func refusals(err error) (findings []Finding) {
 	if !errors.As(err, &list) {
 		return []Finding{{Reason: err.Error(), Severity: SeverityError, Check: Invalid}}
 	}
+
 	for _, e := range list {
 		findings = append(findings, Finding{Path: e.Path, Value: e.Value, Reason: e.Reason, Severity: SeverityError, Check: Invalid})
 	}
@@ -314,8 +315,10 @@ func (l *linter) find(check Check, severity Severity, path, value, reason, advic
 		if r := []rune(value); len(r) > 80 {
 			value = string(r[:80]) + "…"
 		}
+
 		value = strconv.Quote(value)
 	}
+
 	l.findings = append(l.findings, Finding{Path: path, Value: value, Reason: reason, Advice: advice, Severity: severity, Check: check})
 }
 
@@ -326,11 +329,13 @@ func (l *linter) pattern(i int) {
 		l.find(Switched, SeverityInfo, p.at+".mode", p.Mode, "the pattern is passed over", "remove it, or enforce it")
 		return
 	}
+
 	switch {
 	case p.Sample != nil && p.Sample.Percent == 0:
 		l.find(Switched, SeverityWarning, p.at+".sample.percent", "", "0 percent: the pattern never acts", "write mode: disabled, or a share")
 	case p.Mode == "shadow":
-		l.find(Switched, SeverityInfo, p.at+".mode", p.Mode, "the pattern counts, and changes nothing", "enforce it once its counter and the pattern header show what you want")
+		l.find(Switched, SeverityInfo, p.at+".mode", p.Mode, "the pattern counts, and changes nothing",
+			"enforce it once its counter and the pattern header show what you want")
 	}
 	if !l.reachable(i) {
 		return
@@ -377,8 +382,10 @@ func (l *linter) top() {
 
 // scope looks at whether there is anything to do, and for whom.
 func (l *linter) scope() {
-	if len(l.patterns) == 0 && isZero(l.config.Headers.Request) && isZero(l.config.Headers.Response) && l.config.PatternHeader == "" && l.config.OriginalPathHeader == "" {
-		l.find(NoRules, SeverityWarning, "", "", "there are no rules: no pattern and no header operation, so nothing is changed", "write patterns or headers, or remove it")
+	if len(l.patterns) == 0 && isZero(l.config.Headers.Request) && isZero(l.config.Headers.Response) && l.config.PatternHeader == "" &&
+		l.config.OriginalPathHeader == "" {
+		l.find(NoRules, SeverityWarning, "", "", "there are no rules: no pattern and no header operation, so nothing is changed",
+			"write patterns or headers, or remove it")
 		return
 	}
 	if l.workload.Namespace != "" {
@@ -408,6 +415,7 @@ func (l *linter) phase() {
 	if !moves {
 		return
 	}
+
 	switch l.workload.Phase {
 	case "AUTHN", "AUTHZ":
 		l.find(Phase, SeverityInfo, "phase", l.workload.Phase,

@@ -34,6 +34,7 @@ func (l *linter) stars(p *pattern) {
 		if c == nil || c.key == "regex" || !strings.Contains(c.written, "*") {
 			continue
 		}
+
 		advice := "write regex, with .* for any text"
 		switch {
 		case c == p.path && c.key == "prefix":
@@ -46,7 +47,8 @@ func (l *linter) stars(p *pattern) {
 }
 
 // wide are headers that hold free text, which is searched by nature.
-var wide = []string{"user-agent", "accept", "accept-language", "accept-encoding", "content-type", "cookie", "referer", "via", "cache-control", "x-forwarded-for", "forwarded"}
+var wide = []string{"user-agent", "accept", "accept-language", "accept-encoding", "content-type", "cookie", "referer", "via", "cache-control",
+	"x-forwarded-for", "forwarded"}
 
 // unanchored reports regexes that take more than the values that they list.
 func (l *linter) unanchored(p *pattern) {
@@ -54,15 +56,18 @@ func (l *linter) unanchored(p *pattern) {
 	if p.host != nil {
 		list = append(list, p.host)
 	}
+
 	for i := range p.headers {
 		if !slices.Contains(wide, p.headers[i].name) {
 			list = append(list, &p.headers[i])
 		}
 	}
+
 	for _, c := range list {
 		if c.key != "regex" || c.re == nil || !c.known || c.example == "" {
 			continue
 		}
+
 		host := c == p.host
 		whole := closed(c.expr)
 		before, after := "not", "x"
@@ -71,11 +76,13 @@ func (l *linter) unanchored(p *pattern) {
 		}
 		var takes []string
 		bare := strings.TrimPrefix(strings.TrimPrefix(c.written, "(?i)"), "^")
-		if dotted := strings.ReplaceAll(c.example, ".", "x"); host && strings.Contains(bare, ".") && !strings.ContainsAny(bare, `\*+[?`) && dotted != c.written && c.re.MatchString(dotted) {
+		if dotted := strings.ReplaceAll(c.example, ".", "x"); host && strings.Contains(bare, ".") && !strings.ContainsAny(bare, `\*+[?`) &&
+			dotted != c.written && c.re.MatchString(dotted) {
 			takes = append(takes, dotted)
 		}
 		// A name under a domain may have anything before the dot; .* says so itself.
-		if open := strings.HasPrefix(bare, ".*") || strings.HasPrefix(bare, `\.`) || strings.HasPrefix(bare, `(^|\.)`) || strings.HasPrefix(bare, `(?:^|\.)`); !whole && !open && c.re.MatchString(before+c.example) {
+		if open := strings.HasPrefix(bare, ".*") || strings.HasPrefix(bare, `\.`) || strings.HasPrefix(bare, `(^|\.)`) ||
+			strings.HasPrefix(bare, `(?:^|\.)`); !whole && !open && c.re.MatchString(before+c.example) {
 			takes = append(takes, before+c.example)
 		}
 		if open := strings.HasSuffix(c.written, ".*") || strings.HasSuffix(c.written, ".+"); !whole && !open && c.re.MatchString(c.example+after) {
@@ -84,11 +91,13 @@ func (l *linter) unanchored(p *pattern) {
 		if len(takes) == 0 {
 			continue
 		}
+
 		severity := SeverityInfo
 		if host || p.denies() || c.not {
 			severity = SeverityWarning
 		}
-		l.find(Unanchored, severity, c.at, c.written, "the regex is found anywhere in the "+c.what()+": it takes "+strings.Join(takes, " and "), "write "+anchored(c.written, host))
+		l.find(Unanchored, severity, c.at, c.written, "the regex is found anywhere in the "+c.what()+": it takes "+strings.Join(takes, " and "),
+			"write "+anchored(c.written, host))
 	}
 }
 
@@ -98,6 +107,7 @@ func closed(expr string) bool {
 	if err != nil || re.Op != syntax.OpConcat || len(re.Sub) < 2 {
 		return false
 	}
+
 	first, last := re.Sub[0].Op, re.Sub[len(re.Sub)-1].Op
 	return first == syntax.OpBeginText && last == syntax.OpEndText
 }
@@ -138,10 +148,12 @@ func (l *linter) deny(p *pattern) {
 			"the scheme is what the proxy was told: x-forwarded-proto, or :scheme over HTTP/2, from whoever is trusted (use_remote_address: false), says so",
 			"refuse where TLS ends, or by PeerAuthentication with mode: STRICT; for a browser a redirect by scheme is enough")
 	}
+
 	rules := l.alone(p)
 	if rules == nil {
 		return
 	}
+
 	stream := rules.NewStream()
 	takes := func(r request) bool { return count(ask(rules, stream, r), rewrite.Responded) > 0 }
 
@@ -156,7 +168,8 @@ func (l *linter) deny(p *pattern) {
 	}
 	if len(pass) > 0 {
 		l.find(RawPath, SeverityWarning, p.path.at, p.path.written, "a refusal by the raw path lets by "+shortList(pass)+", which many upstreams take for the same",
-			"refuse in the upstream, or let only what is known pass; what stays rests on Istio's meshConfig.pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES} (Envoy: normalize_path, merge_slashes, path_with_escaped_slashes_action) and a regex with ignoreCase: true")
+			"refuse in the upstream, or let only what is known pass; what stays rests on Istio's meshConfig.pathNormalization: {normalization: "+
+				"DECODE_AND_MERGE_SLASHES} (Envoy: normalize_path, merge_slashes, path_with_escaped_slashes_action) and a regex with ignoreCase: true")
 	}
 	l.denyByValue(p, takes)
 }
@@ -171,29 +184,35 @@ func (l *linter) denyByValue(p *pattern, takes func(request) bool) {
 	if c := p.host; c != nil && c.key == "exact" {
 		r := first[0]
 		if r.host += "."; !takes(r) {
-			l.find(ByValue, SeverityWarning, c.at, c.written, "a refusal by the whole host lets by "+r.host+", the same name with its dot", `write regex: ^`+regexp.QuoteMeta(strings.ToLower(c.written))+`\.?$`)
+			l.find(ByValue, SeverityWarning, c.at, c.written, "a refusal by the whole host lets by "+r.host+", the same name with its dot",
+				`write regex: ^`+regexp.QuoteMeta(strings.ToLower(c.written))+`\.?$`)
 		}
 	}
+
 	for i := range p.headers {
 		c := &p.headers[i]
 		if c.key != "exact" || c.example == "" {
 			continue
 		}
+
 		r := first[0]
 		r.headers = slices.Clone(r.headers)
 		joined := "a, " + c.example
+
 		r.headers = slices.DeleteFunc(r.headers, func(h message.Header) bool { return h.Name == c.name })
 		switch {
 		case c.not:
 			// Whoever lacks the value is refused; one of several is enough to pass.
 			r.headers = append(r.headers, message.Header{Name: c.name, Value: "a"}, message.Header{Name: c.name, Value: c.example})
 			if !takes(r) {
-				l.find(ByValue, SeverityWarning, c.at, c.written, fmt.Sprintf("who sends %s twice, once with %s, passes, and the upstream may read the other one", c.name, c.example), "let the gateway that sets "+c.name+" remove what clients send: headers: {request: {remove: ["+c.name+"]}} before it")
+				l.find(ByValue, SeverityWarning, c.at, c.written, fmt.Sprintf("who sends %s twice, once with %s, passes, and the upstream may read the other one",
+					c.name, c.example), "let the gateway that sets "+c.name+" remove what clients send: headers: {request: {remove: ["+c.name+"]}} before it")
 			}
 		default:
 			r.headers = append(r.headers, message.Header{Name: c.name, Value: joined})
 			if !takes(r) {
-				l.find(ByValue, SeverityWarning, c.at, c.written, fmt.Sprintf("a refusal by the whole value lets by %s: %s, which upstreams read as two values", c.name, joined), `write regex: (?:^|,)\s*`+regexp.QuoteMeta(c.written)+`\s*(?:,|$)`)
+				l.find(ByValue, SeverityWarning, c.at, c.written, fmt.Sprintf("a refusal by the whole value lets by %s: %s, which upstreams read as two values",
+					c.name, joined), `write regex: (?:^|,)\s*`+regexp.QuoteMeta(c.written)+`\s*(?:,|$)`)
 			}
 		}
 	}
@@ -212,11 +231,13 @@ func (l *linter) allow(p *pattern) {
 	if p.path == nil || !p.path.known || !p.stops || p.Respond != nil || p.Redirect != nil || p.path.key == "exact" {
 		return
 	}
+
 	after := false
 	for i := range l.patterns {
 		other := &l.patterns[i]
 		if after && other.denies() && other.stops && len(other.conditions()) == 0 && other.Match.Scheme == "" && other.Match.Methods == nil {
 			base := strings.TrimSuffix(p.path.example, "/")
+
 			var pass []string
 			for _, path := range []string{base + "/..%2fadmin", base + "/..;/admin"} {
 				if p.path.re.MatchString(path) {
@@ -225,10 +246,13 @@ func (l *linter) allow(p *pattern) {
 			}
 			if len(pass) > 0 {
 				l.find(RawPath, SeverityWarning, p.path.at, p.path.written, "what this lets pass holds "+shortList(pass)+", which many upstreams take for another path",
-					"take segments without % and ; alone, as in ^"+regexp.QuoteMeta(base)+"(/[A-Za-z0-9._-]+)*$, or set Istio's meshConfig.pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}")
+					"take segments without % and ; alone, as in ^"+regexp.QuoteMeta(base)+"(/[A-Za-z0-9._-]+)*$, or set Istio's meshConfig.pathNormalization: "+
+						"{normalization: DECODE_AND_MERGE_SLASHES}")
 			}
+
 			return
 		}
+
 		after = after || other == p
 	}
 }
@@ -239,17 +263,21 @@ func (l *linter) except(p *pattern) {
 	if !p.denies() || len(p.Unless) == 0 {
 		return
 	}
+
 	rules := l.alone(p)
 	if rules == nil {
 		return
 	}
+
 	stream := rules.NewStream()
 
 	for i, u := range p.Unless {
 		if u.Path == nil || u.Path.Exact != nil {
 			continue
 		}
-		c := l.condition(fmt.Sprintf("%s.unless[%d].path", p.at, i), pathSubject, u.Path.IgnoreCase, written{segments: u.Path.Prefix, ending: u.Path.Suffix, regex: u.Path.Regex})
+
+		c := l.condition(fmt.Sprintf("%s.unless[%d].path", p.at, i), pathSubject, u.Path.IgnoreCase,
+			written{segments: u.Path.Prefix, ending: u.Path.Suffix, regex: u.Path.Regex})
 		if !c.known {
 			continue
 		}
@@ -260,6 +288,7 @@ func (l *linter) except(p *pattern) {
 		if c.key == "suffix" {
 			spelled = []string{"/admin;" + c.example[1:]}
 		}
+
 		var pass []string
 		for _, r := range p.requestsOf(spelled) {
 			path, _, _ := strings.Cut(r.target, "?")
@@ -271,7 +300,8 @@ func (l *linter) except(p *pattern) {
 		}
 		if len(pass) > 0 {
 			l.find(RawPath, SeverityWarning, c.at, c.written, "the exception holds "+shortList(pass)+", which many upstreams take for another path",
-				"name the paths that are meant by exact, or by a regex without % and ; in it, or set Istio's meshConfig.pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}")
+				"name the paths that are meant by exact, or by a regex without % and ; in it, or set Istio's meshConfig.pathNormalization: {normalization: "+
+					"DECODE_AND_MERGE_SLASHES}")
 		}
 	}
 }
@@ -299,6 +329,7 @@ func (l *linter) grammar(at string, p *pattern, visit func(func(rewrite.Site))) 
 		if !ok {
 			return
 		}
+
 		for _, r := range references(site.Text) {
 			how := l.free(p, r.name)
 			if how == "" || name == "location" && fixedHost(site.Text[:r.start]) {
@@ -337,14 +368,17 @@ func (l *linter) headerOf(p *pattern, path string) string {
 	if m := headerSite.FindStringSubmatch(path); m != nil {
 		return strings.ToLower(m[1])
 	}
+
 	m := replaceSite.FindStringSubmatch(path)
 	if m == nil {
 		return ""
 	}
+
 	headers := l.config.Headers
 	if p != nil {
 		headers = p.Headers
 	}
+
 	list := headers.Request.Replace
 	if m[1] == "response" {
 		list = headers.Response.Replace
@@ -352,6 +386,7 @@ func (l *linter) headerOf(p *pattern, path string) string {
 	if i, err := strconv.Atoi(m[2]); err == nil && i < len(list) {
 		return strings.ToLower(list[i].Name)
 	}
+
 	return ""
 }
 
@@ -361,21 +396,26 @@ var late = map[string]string{
 	"date":   "nothing; Envoy writes one where there is none, and leaves one that is set",
 }
 
-var trusted = regexp.MustCompile(`(?i)user|auth|role|tenant|verified|admin|group|scope|token|identity|account|subject|principal|forwarded|real-ip|client-ip|client-cert`)
+var trusted = regexp.MustCompile(`(?i)user|auth|role|tenant|verified|admin|group|scope|token|identity|account|subject|` +
+	`principal|forwarded|real-ip|client-ip|client-cert`)
 
 // edits reports header operations that hardly do what they say. at ends before
 // request and response.
 func (l *linter) edits(at string, h rewrite.Headers) {
 	for i, name := range h.Response.Remove {
 		if instead, ok := late[strings.ToLower(name)]; ok {
-			l.find(LateHeader, SeverityWarning, fmt.Sprintf("%sresponse.remove[%d]", at, i), name, "Envoy writes "+strings.ToLower(name)+" after the filters, so the client gets it again", "what can: "+instead)
+			l.find(LateHeader, SeverityWarning, fmt.Sprintf("%sresponse.remove[%d]", at, i), name,
+				"Envoy writes "+strings.ToLower(name)+" after the filters, so the client gets it again", "what can: "+instead)
 		}
 	}
+
 	for _, name := range sortedKeys(h.Response.Set) {
 		if instead, ok := late[strings.ToLower(name)]; ok && !strings.EqualFold(name, "date") {
-			l.find(LateHeader, SeverityWarning, at+"response.set."+name, name, "Envoy writes "+strings.ToLower(name)+" after the filters, over this", "what can: "+instead)
+			l.find(LateHeader, SeverityWarning, at+"response.set."+name, name, "Envoy writes "+strings.ToLower(name)+" after the filters, over this",
+				"what can: "+instead)
 		}
 	}
+
 	for _, operation := range []struct {
 		name string
 		of   map[string]string
@@ -383,7 +423,8 @@ func (l *linter) edits(at string, h rewrite.Headers) {
 		for _, from := range sortedKeys(operation.of) {
 			if to := operation.of[from]; trusted.MatchString(to) {
 				l.find(OldName, SeverityWarning, at+"request."+operation.name+"."+from, to,
-					fmt.Sprintf("where %s is absent, the %s that a client sends itself stays", from, to), fmt.Sprintf("write set: {%s: \"${header.%s}\"}, which removes it then", to, from))
+					fmt.Sprintf("where %s is absent, the %s that a client sends itself stays", from,
+						to), fmt.Sprintf("write set: {%s: \"${header.%s}\"}, which removes it then", to, from))
 			}
 		}
 	}
@@ -395,7 +436,8 @@ func (l *linter) traps() {
 		found, exact := l.workload.Places.Find("vars." + name)
 		text, plain := found.Text()
 		if value := l.config.Vars[name].Text; exact && plain && text != "" && value != text {
-			l.find(YAMLValue, SeverityWarning, "vars."+name, text, fmt.Sprintf("YAML reads this as %s, and ${var.%s} is that", value, name), "put it in quotes: \""+text+"\"")
+			l.find(YAMLValue, SeverityWarning, "vars."+name, text, fmt.Sprintf("YAML reads this as %s, and ${var.%s} is that", value, name),
+				"put it in quotes: \""+text+"\"")
 		}
 	}
 }

@@ -189,6 +189,7 @@ func (l *linter) returns(p *pattern, r request) bool {
 	if p.Redirect == nil || p.Match.Response.Status == nil {
 		return false
 	}
+
 	status := p.Match.Response.Status[0].From
 	request := exchange.Request(r.method, r.scheme, r.host, r.target, r.headers)
 	seen := exchange.Run(l.rules.NewStream(), l.rules, request, exchange.Response(status, nil))
@@ -199,6 +200,7 @@ func (l *linter) returns(p *pattern, r request) bool {
 	l.find(RedirectLoop, SeverityWarning, p.at+".redirect", "",
 		fmt.Sprintf("a redirect to where the request came from: %s → %d → %s", r, status, location),
 		"name another path or host, or leave out the requests for it: unless: [{path: …}]")
+
 	return true
 }
 

@@ -47,7 +47,8 @@ func (l *linter) prepare() {
 		p.at, p.name = fmt.Sprintf("patterns[%d]", i), l.rules.PatternName(i)
 		m := &p.Match
 		if m.Path != nil {
-			c := l.condition(p.at+".match.path", pathSubject, m.Path.IgnoreCase, written{exact: m.Path.Exact, segments: m.Path.Prefix, ending: m.Path.Suffix, regex: m.Path.Regex})
+			c := l.condition(p.at+".match.path", pathSubject, m.Path.IgnoreCase,
+				written{exact: m.Path.Exact, segments: m.Path.Prefix, ending: m.Path.Suffix, regex: m.Path.Regex})
 			p.path = &c
 		}
 		if m.Host != nil {

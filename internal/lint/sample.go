@@ -47,6 +47,7 @@ func samplesOf(re *syntax.Regexp, most int) (list []string) {
 			break
 		}
 	}
+
 	return list
 }
 
@@ -62,6 +63,7 @@ func (s *sampler) walk(re *syntax.Regexp, try int) {
 	if s.steps++; s.steps > maxSteps || s.text.Len() > maxSample {
 		return
 	}
+
 	switch re.Op {
 	case syntax.OpLiteral:
 		for _, r := range re.Rune {
@@ -98,10 +100,12 @@ func times(re *syntax.Regexp) (least, most int) {
 	case syntax.OpQuest:
 		return 0, 1
 	}
+
 	most = re.Min + 2
 	if re.Max >= 0 {
 		most = min(most, re.Max)
 	}
+
 	return re.Min, max(re.Min, most)
 }
 
@@ -122,6 +126,7 @@ func (s *sampler) of(class []rune, try int) rune {
 	if len(class) == 0 {
 		return 'a'
 	}
+
 	return class[0]
 }
 
@@ -149,6 +154,7 @@ func (p *pattern) paths() (list []string) {
 	if p.path.key == "regex" {
 		made = append(made, samples(p.path.expr)...)
 	}
+
 	for _, path := range made {
 		for _, longer := range []string{path, "/" + path, path + "/a", path + "/a/b", path + "a/b", path + "1", path + "/", "/x" + path, "/x/" + path} {
 			add(longer)
@@ -157,6 +163,7 @@ func (p *pattern) paths() (list []string) {
 			break
 		}
 	}
+
 	return list
 }
 
@@ -166,15 +173,18 @@ func plain(path string) bool {
 	if path == "/" {
 		return true
 	}
+
 	for segment := range strings.SplitSeq(strings.TrimSuffix(path[1:], "/"), "/") {
 		if strings.Trim(segment, ".") == "" {
 			return false
 		}
+
 		for _, r := range segment {
 			if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r) {
 				return false
 			}
 		}
 	}
+
 	return true
 }

@@ -50,7 +50,8 @@ func TestSARIF(t *testing.T) {
 		t.Fatalf("%v, %v", more, rest)
 	}
 
-	findings = append(append(findings, more...), Finding{Input: "cluster:shop", Workload: "shop", Path: "patterns[0]", Reason: "r", Severity: SeverityInfo, Check: Unreachable})
+	findings = append(append(findings, more...), Finding{Input: "cluster:shop", Workload: "shop", Path: "patterns[0]", Reason: "r",
+		Severity: SeverityInfo, Check: Unreachable})
 	text, err := json.Marshal(SARIF(findings, "1.2.3"))
 	if err != nil {
 		t.Fatal(err)

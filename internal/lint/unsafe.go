@@ -101,7 +101,8 @@ func (p *pattern) complete(r request) request {
 	r.headers = slices.Clone(r.headers)
 	p.VisitTexts(func(site rewrite.Site) {
 		for _, ref := range references(site.Text) {
-			if name, ok := strings.CutPrefix(ref.name, "header."); ok && !slices.ContainsFunc(r.headers, func(h message.Header) bool { return h.Name == strings.ToLower(name) }) {
+			if name, ok := strings.CutPrefix(ref.name, "header."); ok &&
+				!slices.ContainsFunc(r.headers, func(h message.Header) bool { return h.Name == strings.ToLower(name) }) {
 				r.headers = append(r.headers, message.Header{Name: strings.ToLower(name), Value: "a"})
 			}
 

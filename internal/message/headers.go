@@ -95,24 +95,23 @@ func (m *HeaderMap) Values(name string) []string {
 	return values
 }
 
+func (h *Header) grow(value string) {
+	if h.Value != "" && value != "" {
+		h.Value += ","
+	}
+
+	h.Value += value
+}
+
 // Add appends one value. A header with a slot of its own that is present
 // already grows instead: old value, comma, new value (no comma after an empty
 // old value; an empty new value changes nothing).
 func (m *HeaderMap) Add(name, value string) {
 	name = m.key(name)
 	if m.slots[name] {
-		for i := range m.list {
-			if h := &m.list[i]; h.Name == name {
-				if value == "" {
-					return
-				}
-				if h.Value != "" {
-					h.Value += ","
-				}
-
-				h.Value += value
-				return
-			}
+		if i := slices.IndexFunc(m.list, func(h Header) bool { return h.Name == name }); i >= 0 {
+			m.list[i].grow(value)
+			return
 		}
 	}
 

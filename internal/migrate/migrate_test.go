@@ -45,6 +45,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
+//nolint:funlen // one case, section by section
 func runCase(t *testing.T, file string) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
@@ -61,18 +62,7 @@ func runCase(t *testing.T, file string) {
 	}
 	var o Options
 	if flags := section("flags"); flags != nil {
-		for word := range strings.FieldsSeq(string(flags.Data)) {
-			switch word {
-			case Gateway:
-				o.At = Gateway
-			case "waypoint":
-				o.Waypoint = true
-			case "moving":
-				o.Moving = true
-			default:
-				t.Fatalf("no flag %s", word)
-			}
-		}
+		o = options(t, string(flags.Data))
 	}
 
 	docs, err := input.Parse("input.yaml", section("input.yaml").Data)
@@ -126,6 +116,26 @@ func runCase(t *testing.T, file string) {
 			ask(t, r.Values, strings.TrimSpace(line))
 		}
 	}
+}
+
+// options are those of a case's flags.
+func options(t *testing.T, flags string) (o Options) {
+	t.Helper()
+
+	for word := range strings.FieldsSeq(flags) {
+		switch word {
+		case Gateway:
+			o.At = Gateway
+		case "waypoint":
+			o.Waypoint = true
+		case "moving":
+			o.Moving = true
+		default:
+			t.Fatalf("no flag %s", word)
+		}
+	}
+
+	return o
 }
 
 // ask puts one line of requests through the rules of its workload.

@@ -32,12 +32,14 @@ var stays = plan.Fields{{Key: "then", Value: "stop"}}
 // out, said, and keeps its requests all the same.
 func (p *placer) patterns(w *workload) []pattern {
 	var all []pattern
+
 	var hosts []plan.Fields
 	for _, e := range w.entries {
 		if e.acts && e.unclear() {
 			p.report.Leave(e.route.Object, e.route.Path, "takes hosts by a regex, and is of a wildcard host: match one of them")
 			e.acts = false
 		}
+
 		for _, host := range e.matches() {
 			all, hosts = append(all, e.pattern(host, p.options.Moving)), append(hosts, host)
 		}
@@ -52,10 +54,12 @@ func (p *placer) patterns(w *workload) []pattern {
 				if all[i].acts {
 					p.refused(e, err)
 				}
+
 				all[i] = e.stay(host)
 			}
 		}
 	}
+
 	return prune(reached(all))
 }
 
@@ -66,8 +70,10 @@ func (p *placer) refused(e *entry, err error) {
 		p.report.Leave(e.route.Object, e.route.Path, "%v", err)
 		return
 	}
+
 	for _, one := range faults {
-		p.report.Leave(e.route.Object, e.route.Path, "%s: write the pattern by hand; until then its requests are left as they are", strings.TrimPrefix(one.Error(), "patterns[0]."))
+		p.report.Leave(e.route.Object, e.route.Path, "%s: write the pattern by hand; until then its requests are left as they are",
+			strings.TrimPrefix(one.Error(), "patterns[0]."))
 	}
 }
 
@@ -77,6 +83,7 @@ func compiles(patterns ...plan.Fields) error {
 	for i, fields := range patterns {
 		list[i] = fields.Plain()
 	}
+
 	text, err := json.Marshal(map[string]any{"patterns": list})
 	if err != nil {
 		return err
@@ -85,7 +92,9 @@ func compiles(patterns ...plan.Fields) error {
 	if bytes.Contains(text, []byte(`\u2028`)) || bytes.Contains(text, []byte(`\u2029`)) {
 		return errors.New("holds a line end of Unicode, which YAML does not keep")
 	}
+
 	_, err = rewrite.Load(text)
+
 	return err
 }
 
@@ -96,6 +105,7 @@ func (e *entry) matches() []plan.Fields {
 	if !ok {
 		return plan.Matches(e.hosts)
 	}
+
 	switch h := e.hosts[0]; h.Kind {
 	case plan.Exact:
 		var some []plan.Host
@@ -126,6 +136,7 @@ func both(own, wildcard plan.Fields, suffix string) []plan.Fields {
 		}
 		return []plan.Fields{own}
 	}
+
 	prefix, ok := own.Get("prefix").(string)
 	if _, ends := wildcard.Get("suffix").(string); ok && ends {
 		all := regexp.QuoteMeta(prefix) + ".*" + regexp.QuoteMeta(suffix)
@@ -137,6 +148,7 @@ func both(own, wildcard plan.Fields, suffix string) []plan.Fields {
 		}
 		return []plan.Fields{{{Key: "regex", Value: "^(?:" + all + ")$"}}}
 	}
+
 	return []plan.Fields{wildcard}
 }
 
@@ -166,6 +178,7 @@ func takes(matcher plan.Fields, name string) bool {
 			return err != nil || re.MatchString(name)
 		}
 	}
+
 	return true
 }
 
@@ -185,6 +198,7 @@ func (e *entry) pattern(host plan.Fields, moving bool) pattern {
 		headers = append(slices.Clip(headers), plan.Fields{{Key: "name", Value: e.route.Marks}, {Key: "present", Value: false}})
 		match = match.Without("headers").With("headers", headers)
 	}
+
 	made := pattern{acts: e.acts, object: e.route.Object, entry: e}
 	made.fields = plan.Fields{}.With("match", match).With("unless", e.route.Unless)
 	if e.acts {
@@ -193,6 +207,7 @@ func (e *entry) pattern(host plan.Fields, moving bool) pattern {
 		made.fields = append(made.fields, stays...)
 	}
 	made.where()
+
 	return made
 }
 
@@ -209,6 +224,7 @@ func (e *entry) stay(host plan.Fields) pattern {
 			path = nil
 		}
 	}
+
 	match = match.With("path", path).With("host", host)
 	made.fields = append(plan.Fields{}.With("match", match), stays...)
 	if compiles(made.fields) != nil {
@@ -218,6 +234,7 @@ func (e *entry) stay(host plan.Fields) pattern {
 		made.fields = slices.Clone(stays)
 	}
 	made.where()
+
 	return made
 }
 
@@ -228,6 +245,7 @@ func (p *pattern) where() {
 	if len(p.entry.hosts) > 0 && p.entry.hosts[0].Kind == plan.Exact && match.Get("host") != nil {
 		p.hosts = p.entry.hosts
 	}
+
 	path, _ := match.Get("path").(plan.Fields)
 	for _, one := range path {
 		text, _ := one.Value.(string)
@@ -260,6 +278,7 @@ func (p *pattern) all() bool {
 	if p.fields.Get("unless") != nil {
 		return false
 	}
+
 	for _, one := range match {
 		switch of, _ := one.Value.(plan.Fields); one.Key {
 		case "host", "scheme":
@@ -272,12 +291,14 @@ func (p *pattern) all() bool {
 			return false
 		}
 	}
+
 	return true
 }
 
 // reached leaves out the patterns of hosts of which an earlier one takes all.
 func reached(list []pattern) []pattern {
 	done := map[string]bool{}
+
 	return slices.DeleteFunc(list, func(p pattern) bool {
 		match, _ := p.fields.Get("match").(plan.Fields)
 		host := fmt.Sprint(match.Get("host"))
@@ -285,6 +306,7 @@ func reached(list []pattern) []pattern {
 		if done[key] || done[fmt.Sprint(host, nil)] {
 			return true
 		}
+
 		done[key] = p.all()
 		return false
 	})
@@ -301,6 +323,7 @@ func prune(all []pattern) []pattern {
 			return strings.HasPrefix(other, begins) || strings.HasPrefix(begins, other)
 		})
 	}
+
 	any := []string{}
 	for i := len(all) - 1; i >= 0; i-- {
 		p := &all[i]
@@ -310,6 +333,7 @@ func prune(all []pattern) []pattern {
 			if p.hosts == nil {
 				wide = append(wide, p.begins)
 			}
+
 			for _, h := range p.hosts {
 				byHost[h.Text] = append(byHost[h.Text], p.begins)
 			}
@@ -319,14 +343,17 @@ func prune(all []pattern) []pattern {
 			keep[i] = overlap(any, p.begins)
 			continue
 		}
+
 		keep[i] = overlap(wide, p.begins) || slices.ContainsFunc(p.hosts, func(h plan.Host) bool { return overlap(byHost[h.Text], p.begins) })
 	}
+
 	kept := all[:0]
 	for i := range all {
 		if keep[i] {
 			kept = append(kept, all[i])
 		}
 	}
+
 	return kept
 }
 
@@ -335,12 +362,14 @@ func prune(all []pattern) []pattern {
 func named(all []pattern) []any {
 	names := map[string]bool{}
 	var list []any
+
 	next := map[string]int{}
 	for _, p := range all {
 		base := plainName(p.object[strings.LastIndexAny(p.object, " /")+1:], 48)
 		if !p.acts {
 			base += "-stays"
 		}
+
 		name := base
 		for names[name] {
 			if next[base] == 0 {
@@ -349,8 +378,10 @@ func named(all []pattern) []any {
 			next[base]++
 			name = base + "-" + strconv.Itoa(next[base])
 		}
+
 		names[name] = true
 		list = append(list, append(plan.Fields{{Key: "name", Value: name}}, p.fields...))
 	}
+
 	return list
 }

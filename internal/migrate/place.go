@@ -188,11 +188,13 @@ func (e *entry) adds() bool {
 	if !e.acts || rewrite.Get("path") != nil || rewrite.Get("host") != nil {
 		return false
 	}
+
 	for _, side := range e.headers {
 		if of, _ := side.Value.(plan.Fields); of.Get("add") != nil {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -215,7 +217,8 @@ func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 		}
 	}
 	if e.acts && len(e.do) > 0 && !v.Single() {
-		p.report.Ask(r.Object, r.Path, "the gateway chooses the route again by the new path, and this host has several backends: give each new path a route to the same one, or use --at destination")
+		p.report.Ask(r.Object, r.Path, "the gateway chooses the route again by the new path, and this host has several backends: give each new path a "+
+			"route to the same one, or use --at destination")
 	}
 }
 
@@ -255,10 +258,12 @@ func (p *placer) backend(t *plan.Table, v *plan.VHost, r *plan.Route, b *plan.Ba
 		return nil
 	}
 	if t.Mesh {
-		p.report.Differ(r.Object, r.Path, "%s %s, so the rules run in the sidecars of this namespace, for their calls; those of other namespaces want the same", name, why)
+		p.report.Differ(r.Object, r.Path, "%s %s, so the rules run in the sidecars of this namespace, for their calls; those of "+
+			"other namespaces want the same", name, why)
 		return p.clients(v)
 	}
-	p.report.Differ(r.Object, r.Path, "%s %s, so the rules run at the gateway, which chooses the route again by what they make of a request: every path of this host has to go there still", name, why)
+	p.report.Differ(r.Object, r.Path, "%s %s, so the rules run at the gateway, which chooses the route again by what they make of a request: every "+
+		"path of this host has to go there still", name, why)
 
 	return p.workload(t.Name, t.Target)
 }
@@ -277,7 +282,8 @@ func (p *placer) service(s plan.Service, labels map[string]string, r *plan.Route
 			namespace = " -n " + s.Namespace
 		}
 		if slices.ContainsFunc(r.Backends, func(b plan.Backend) bool { return b.Service == s && r.Acts(&b) }) || r.Answers {
-			p.report.Ask("Service "+s.String(), "spec.selector", "is not in the input, so its Pods are not known: add it (kubectl get service%s %s -o yaml). Until then its rules are written for a waypoint; if it has one, say --waypoint", namespace, s.Name)
+			p.report.Ask("Service "+s.String(), "spec.selector", "is not in the input, so its Pods are not known: add it (kubectl get service%s %s -o "+
+				"yaml). Until then its rules are written for a waypoint; if it has one, say --waypoint", namespace, s.Name)
 		}
 		return p.workload(s.Name, waypoint), ""
 	case known.external != "":

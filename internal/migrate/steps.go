@@ -7,12 +7,14 @@ func (m *migration) steps(any bool) (steps []string) {
 		return nil
 	}
 	if len(m.ingresses) > 0 {
-		steps = append(steps, "Write the routes of the Ingresses, without rewrites and redirects, as HTTPRoute or VirtualService: the same hosts and paths to the same Services. Do not send traffic there yet.")
+		steps = append(steps, "Write the routes of the Ingresses, without rewrites and redirects, as HTTPRoute or VirtualService: the same hosts and "+
+			"paths to the same Services. Do not send traffic there yet.")
 	}
 	if m.options.Moving {
 		steps = append(steps, "Install these values. They leave alone what the old rewrites have changed, so both may be in force.")
 	} else {
-		steps = append(steps, "Import with --moving and install that first: it leaves alone what the old rewrites have changed, so both may be in force. These values come last.")
+		steps = append(steps, "Import with --moving and install that first: it leaves alone what the old rewrites have changed, so both may be in "+
+			"force. These values come last.")
 	}
 
 	steps = append(steps, "Wait until `wasm-rewrite status --wait 60s` says that every proxy has the rules.")

@@ -22,11 +22,13 @@ func (p *placer) values() ([]byte, error) {
 		if !slices.ContainsFunc(patterns, func(p pattern) bool { return p.acts }) {
 			continue
 		}
+
 		for i, part := range p.split(w, patterns) {
 			name := w.name
 			if i > 0 {
 				name = p.name(w.name)
 			}
+
 			for _, one := range part {
 				if one.acts {
 					route := one.entry.route
@@ -36,6 +38,7 @@ func (p *placer) values() ([]byte, error) {
 					}
 				}
 			}
+
 			fields := append(slices.Clone(w.target), plan.Field{Key: "patterns", Value: named(part)})
 			all = append(all, plan.Field{Key: name, Value: fields})
 		}
@@ -43,6 +46,7 @@ func (p *placer) values() ([]byte, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
+
 	meant := plan.Fields{{Key: "workloads", Value: all}}
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
@@ -53,6 +57,7 @@ func (p *placer) values() ([]byte, error) {
 	if err := same(b.Bytes(), meant); err != nil {
 		return nil, err
 	}
+
 	return b.Bytes(), nil
 }
 
@@ -81,6 +86,7 @@ func (p *placer) split(w *workload, patterns []pattern) [][]pattern {
 	for at < len(patterns) && at > 0 && reflect.DeepEqual(patterns[at].hosts, patterns[at-1].hosts) {
 		at++
 	}
+
 	apart := at > 0 && at < len(patterns) && !slices.ContainsFunc(patterns, func(p pattern) bool { return p.hosts == nil })
 	if !apart {
 		for _, one := range patterns {
@@ -90,6 +96,7 @@ func (p *placer) split(w *workload, patterns []pattern) [][]pattern {
 		}
 		return nil
 	}
+
 	return append(p.split(w, patterns[:at]), p.split(w, patterns[at:])...)
 }
 
@@ -106,6 +113,7 @@ func whole(patterns []pattern) error {
 func (r *Result) Document() []byte {
 	var b bytes.Buffer
 	comment(&b, 0, "Made by wasm-rewrite import.")
+
 	groups := []struct {
 		title string
 		is    func(*plan.Object) bool
@@ -127,8 +135,10 @@ func (r *Result) Document() []byte {
 			if first {
 				comment(&b, 0, g.title+":")
 			}
+
 			first = false
 			comment(&b, 0, "- "+o.Name)
+
 			for _, f := range o.Findings {
 				comment(&b, 2, f.Kind+": "+f.Path+": "+f.Reason)
 			}
@@ -140,16 +150,19 @@ func (r *Result) Document() []byte {
 	if len(r.Steps) > 0 {
 		comment(&b, 0, "In this order:")
 	}
+
 	for i, s := range r.Steps {
 		comment(&b, 0, fmt.Sprintf("%d. %s", i+1, s))
 	}
 	b.Write(r.Values)
+
 	return b.Bytes()
 }
 
 // comment writes text as a comment of one line, whatever is in it.
 func comment(b *bytes.Buffer, indent int, text string) {
 	b.WriteString("# " + strings.Repeat(" ", indent))
+
 	for _, r := range text {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t' || r == 0x85 || r == 0x2028 || r == 0x2029:

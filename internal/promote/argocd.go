@@ -105,7 +105,8 @@ func (a *application) get(ctx context.Context) (*unstructured.Unstructured, erro
 	app, err := a.client.Get(ctx, a.name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("%s: there is no Application %s/%s; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD",
+		return nil, fmt.Errorf("%s: there is no Application %s/%s; name the context of Argo CD's cluster with --context, or --unverified to "+
+			"promote without asking Argo CD",
 			a.host, a.argo.Namespace, a.name)
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		return nil, fmt.Errorf("%s: Application %s/%s: %w; one has to be allowed to get applications.argoproj.io in namespace %[2]s of Argo CD's cluster: "+

@@ -73,7 +73,8 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 			{"kind": "ConfigMap", "name": "x", "hookPhase": "Succeeded", "message": "x"}, {"kind": "Pod", "name": "wasm-rewrite-verify-after", "hookPhase": "Failed", "message": "FAIL workload checkout"}]}}}`, phase, tries)
 	}
 	good := app("Synced", "Healthy", "Succeeded", "", one)
-	otherwise := "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/a.yaml is otherwise than here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"
+	otherwise := "dev is not promoted: it runs commit " + one +
+		", where environments/dev/rules/a.yaml is otherwise than here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"
 
 	all := []string{"environments/dev/release.yaml", "environments/dev/rules"}
 	for _, c := range []struct {

@@ -12,7 +12,8 @@ func ManyPatterns(n int) string {
 
 	patterns := make([]string, 0, n)
 	for i := range n {
-		patterns = append(patterns, fmt.Sprintf(`{"match":{"path":{`+kinds[i%len(kinds)]+`},"methods":["GET"]},"rewrite":{"path":"/b"},"headers":{"request":{"set":{"x":"1"}}}}`, i))
+		patterns = append(patterns, fmt.Sprintf(`{"match":{"path":{`+kinds[i%len(kinds)]+`},"methods":["GET"]},"rewrite":{"path":"/b"},`+
+			`"headers":{"request":{"set":{"x":"1"}}}}`, i))
 	}
 	return `{"patterns":[` + strings.Join(patterns, ",") + `]}`
 }

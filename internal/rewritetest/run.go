@@ -178,6 +178,7 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 			response.Body = ""
 		}
 	}
+
 	seen.Client = list.message(response.Body)
 
 	seen.Counts = []string{}

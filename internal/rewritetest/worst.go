@@ -48,11 +48,13 @@ func WorstConfigs() []Worst {
 
 	return []Worst{
 		{"4,096 regexes of 1,024 bytes", longest("a"), "all regexes together"},
-		{"a long var 10,000 times", `{"vars": {"a": "` + long + `"}, "headers": {"request": {"set": {"x": "` + strings.Repeat("${var.a}", 10_000) + `"}}}}`, "bytes: use fewer references to long values"},
+		{"a long var 10,000 times", `{"vars": {"a": "` + long + `"}, "headers": {"request": {"set": {"x": "` + strings.Repeat("${var.a}", 10_000) + `"}}}}`,
+			"bytes: use fewer references to long values"},
 		{"a long var in 3,000 matchers", strings.TrimSuffix(patterns(3000, func(int) string {
 			return `{"match": {"path": {"exact": "/${var.a}"}}, "rewrite": {"path": "/"}}`
 		}), "}") + `, "vars": {"a": "` + long + `"}}`, "bytes: use fewer references to long values"},
-		{"config 50,000 times", `{"headers": {"request": {"set": {"x": "` + strings.Repeat("${config}", 50_000) + `"}}}}`, "bytes: use fewer references to long values"},
+		{"config 50,000 times", `{"headers": {"request": {"set": {"x": "` + strings.Repeat("${config}", 50_000) + `"}}}}`,
+			"bytes: use fewer references to long values"},
 		{"30,000 operations", `{"headers": ` + removes(30_000, 0) + `}`, "the limit is 512"},
 		{"40 blocks of 512", patterns(40, func(i int) string { return `{"headers": ` + removes(512, i*512) + `}` }), "header operations and query edits"},
 		{"32 blocks of 512", patterns(32, func(i int) string { return `{"headers": ` + removes(512, i*512) + `}` }), ""},

@@ -18,6 +18,7 @@ func (t *Table) securityPolicy(metadata, spec map[string]any) {
 	if one := spec["targetRef"]; one != nil {
 		targets = append(targets, one)
 	}
+
 	for _, ref := range targets {
 		ref := object(ref)
 		if ref["kind"] != "HTTPRoute" {

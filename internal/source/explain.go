@@ -26,7 +26,8 @@ func explain(err error, text []byte) *Error {
 	written := func() string { return line(lines, e.Line) }
 
 	switch {
-	case strings.Contains(reason, "tab character"), strings.HasPrefix(reason, "found character that cannot start") && strings.Contains(indent(written())+" ", "\t"):
+	case strings.Contains(reason, "tab character"), strings.HasPrefix(reason, "found character that cannot start") &&
+		strings.Contains(indent(written())+" ", "\t"):
 		e.Column = 1 + max(0, strings.IndexByte(written(), '\t'))
 		e.Reason = "a tab: YAML is indented with spaces alone"
 	case strings.HasPrefix(reason, "found character that cannot start"):

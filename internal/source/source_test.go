@@ -82,7 +82,8 @@ headers:
 		return
 	}
 
-	for _, path := range []string{"patterns", "patterns[0]", "patterns[0].match.path", "patterns[0].match.path.exact", "patterns[1].match.path.exact", "patterns[1].match.host", "patterns[7]", "headers.response.set.a.b"} {
+	for _, path := range []string{"patterns", "patterns[0]", "patterns[0].match.path", "patterns[0].match.path.exact", "patterns[1].match.path.exact",
+		"patterns[1].match.host", "patterns[7]", "headers.response.set.a.b"} {
 		found, exact := docs[0].Places.Find(path)
 		fmt.Println(path, found.Place(), exact)
 	}

@@ -103,9 +103,11 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 
 // List gives the chart's objects in the namespace. Its errors name the API server.
 func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error) {
-	objects, err := c.list(ctx, kinds, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"}, "list wasmplugins, trafficextensions, envoyfilters and envoyextensionpolicies")
+	objects, err := c.list(ctx, kinds, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"},
+		"list wasmplugins, trafficextensions, envoyfilters and envoyextensionpolicies")
 	if err == nil && objects == nil {
-		err = errors.New("the cluster knows no WasmPlugin, no TrafficExtension, no EnvoyFilter and no EnvoyExtensionPolicy: it has no Istio and no Envoy Gateway; see that the context is the one you mean")
+		err = errors.New("the cluster knows no WasmPlugin, no TrafficExtension, no EnvoyFilter and no EnvoyExtensionPolicy: it has no Istio and no " +
+			"Envoy Gateway; see that the context is the one you mean")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.config.Host, err)
@@ -242,16 +244,49 @@ func hasProxy(pod *corev1.Pod, container string) bool {
 // Rows says for each object and each of its Pods what is in force, in the
 // objects' order, Pods by name.
 func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
-	type proxy struct {
-		pod     corev1.Pod
-		objects []*Object
-		rows    []Row
-	}
-	proxies := map[string]*proxy{}
-	var order []*proxy
-
-	var rows []Row
 	c.verdicts(ctx, objects)
+	proxies, rows := c.proxies(ctx, objects)
+
+	// All proxies, some at once.
+	var wait sync.WaitGroup
+
+	free := make(chan struct{}, atOnce)
+	for _, p := range proxies {
+		wait.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+
+			p.rows = c.ask(ctx, &p.pod, p.objects)
+		})
+	}
+	wait.Wait()
+
+	for _, p := range proxies {
+		rows = append(rows, p.rows...)
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int {
+		if d := strings.Compare(a.Object, b.Object); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Pod, b.Pod)
+	})
+
+	split(rows)
+
+	return rows
+}
+
+// asked is a proxy that is asked about some objects.
+type asked struct {
+	pod     corev1.Pod
+	objects []*Object
+	rows    []Row
+}
+
+// proxies are those that are to be asked, and rows what is said of the objects
+// without any.
+func (c *Cluster) proxies(ctx context.Context, objects []*Object) (order []*asked, rows []Row) {
+	proxies := map[string]*asked{}
 	for _, o := range objects {
 		pods, why, err := c.pods(ctx, o)
 		switch {
@@ -265,6 +300,7 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 			if decided, ok := o.judgeVerdict(o.row()); ok {
 				row = decided
 			}
+
 			rows = append(rows, row)
 		}
 
@@ -272,38 +308,15 @@ func (c *Cluster) Rows(ctx context.Context, objects []*Object) []Row {
 			// A Pod of Envoy Gateway may have a sidecar, too.
 			name := pod.Namespace + "/" + pod.Name + "/" + o.container()
 			if proxies[name] == nil {
-				proxies[name] = &proxy{pod: pod}
+				proxies[name] = &asked{pod: pod}
 				order = append(order, proxies[name])
 			}
 
 			proxies[name].objects = append(proxies[name].objects, o)
 		}
 	}
-	var wait sync.WaitGroup
 
-	free := make(chan struct{}, atOnce)
-	for _, p := range order {
-		wait.Go(func() {
-			free <- struct{}{}
-			defer func() { <-free }()
-
-			p.rows = c.ask(ctx, &p.pod, p.objects)
-		})
-	}
-	wait.Wait()
-
-	for _, p := range order {
-		rows = append(rows, p.rows...)
-	}
-	slices.SortStableFunc(rows, func(a, b Row) int {
-		if d := strings.Compare(a.Object, b.Object); d != 0 {
-			return d
-		}
-		return strings.Compare(a.Pod, b.Pod)
-	})
-
-	split(rows)
-	return rows
+	return order, rows
 }
 
 // ask asks one proxy about its objects, which are all Istio's or all Envoy Gateway's.
@@ -328,6 +341,7 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 	var rows []Row
 	for _, o := range objects {
 		row := o.row()
+
 		decided, ok := o.judgeVerdict(row)
 		switch {
 		case ok:
@@ -360,6 +374,7 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 	if objects[0].policy() {
 		port = gatewayAdminPort
 	}
+
 	address, stop, err := c.forward(ctx, pod, port)
 	if err != nil {
 		return nil, err
@@ -399,6 +414,7 @@ func (c *Cluster) metrics(ctx context.Context, pod *corev1.Pod, o *Object) (*Pro
 	if o.policy() {
 		port = gatewayStatsPort
 	}
+
 	text, err := get(ctx, fmt.Sprintf("http://%s/stats/prometheus?filter=wasm_rewrite", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))))
 	return &Proxy{Metrics: text}, err
 }
@@ -414,7 +430,8 @@ func get(ctx context.Context, address string) ([]byte, error) {
 		defer response.Body.Close()
 		var body []byte
 		// A dump without the resource is a 404 with a sentence.
-		if body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err == nil && (response.StatusCode == http.StatusOK || response.StatusCode == http.StatusNotFound) {
+		if body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err == nil &&
+			(response.StatusCode == http.StatusOK || response.StatusCode == http.StatusNotFound) {
 			return body, nil
 		}
 		if err == nil {
@@ -442,12 +459,14 @@ func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod, port int) (addre
 		return "", nil, err
 	}
 
-	dialer := portforward.NewFallbackDialerForStreaming(tunnel, spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, to), func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	})
+	dialer := portforward.NewFallbackDialerForStreaming(tunnel,
+		spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, to), func(err error) bool {
+			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+		})
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan struct{})
-	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, ready,
+		io.Discard, io.Discard)
 	if err != nil {
 		cancel()
 		return "", nil, err

@@ -40,7 +40,8 @@ func cluster(t *testing.T, answers map[string]string) *status.Cluster {
 	}))
 	t.Cleanup(func() { close(over); server.Close() })
 
-	c, err := status.Connect(&rest.Config{Host: server.URL}, status.Options{Namespace: "demo", RootNamespace: "istio-system", AdminPort: 15000, Timeout: 500 * time.Millisecond})
+	c, err := status.Connect(&rest.Config{Host: server.URL}, status.Options{Namespace: "demo", RootNamespace: "istio-system", AdminPort: 15000,
+		Timeout: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,11 +40,13 @@ func (c *Cluster) gatewayPlaces(ctx context.Context, o *Object) (places []place,
 		if gateways, why, err = c.gatewaysOf(ctx, o.Namespace, t, maxParents); err != nil {
 			return nil, nowhere{}, err
 		}
+
 		for _, g := range gateways {
 			key := g.GetNamespace() + "/" + g.GetName()
 			if known[key] || len(known) == maxGateways {
 				continue
 			}
+
 			known[key] = true
 			class, _, _ := unstructured.NestedString(g.Object, "spec", "gatewayClassName")
 			places = append(places,
@@ -53,6 +55,7 @@ func (c *Cluster) gatewayPlaces(ctx context.Context, o *Object) (places []place,
 			why = nowhere{fmt.Sprintf("no Pod is of Gateway %s", key), "see that Envoy Gateway is up and takes the Gateway: `kubectl describe gateway` says so"}
 		}
 	}
+
 	return places, why, nil
 }
 
@@ -62,6 +65,7 @@ func (c *Cluster) gatewaysOf(ctx context.Context, namespace string, t Target, le
 	if !ok || left == 0 {
 		return nil, nowhere{fmt.Sprintf("a %s leads to no Gateway", t.Kind), "name a Gateway, ListenerSet, HTTPRoute or GRPCRoute"}, nil
 	}
+
 	object, err := c.objects.Resource(resource).Namespace(namespace).Get(ctx, t.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nowhere{fmt.Sprintf("there is no %s %s in namespace %s", t.Kind, t.Name, namespace), "make it, or correct the name in targetRefs"}, nil
@@ -78,6 +82,7 @@ func (c *Cluster) gatewaysOf(ctx context.Context, namespace string, t Target, le
 	if parent, found, _ := unstructured.NestedMap(object.Object, "spec", "parentRef"); found {
 		parents = append(parents, parent)
 	}
+
 	why = nowhere{fmt.Sprintf("%s %s is of no Gateway", t.Kind, t.Name), "name one in its parentRefs"}
 	for _, p := range parents {
 		parent, _ := p.(map[string]any)
@@ -94,8 +99,10 @@ func (c *Cluster) gatewaysOf(ctx context.Context, namespace string, t Target, le
 		if len(found) == 0 {
 			why = not
 		}
+
 		gateways = append(gateways, found...)
 	}
+
 	return gateways, why, nil
 }
 
@@ -106,6 +113,7 @@ func (c *Cluster) verdicts(ctx context.Context, objects []*Object) {
 		if !o.policy() || o.read {
 			continue
 		}
+
 		one, cancel := context.WithTimeout(ctx, c.options.Timeout)
 		// Without an answer the proxies decide.
 		if u, err := c.objects.Resource(policies).Namespace(o.Namespace).Get(one, o.Name, metav1.GetOptions{}); err == nil {

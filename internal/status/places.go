@@ -53,10 +53,12 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 		switch t.Kind {
 		case "Gateway":
 			places = append(places, place{o.Namespace, gatewayLabel + "=" + t.Name})
-			why = nowhere{fmt.Sprintf("no Pod in namespace %s is of Gateway %s", o.Namespace, t.Name), "make the Gateway, or correct the name in targetRefs; it stands in the namespace of the workload"}
+			why = nowhere{fmt.Sprintf("no Pod in namespace %s is of Gateway %s", o.Namespace, t.Name),
+				"make the Gateway, or correct the name in targetRefs; it stands in the namespace of the workload"}
 		case "GatewayClass":
 			if o.Namespace != c.options.RootNamespace {
-				why = nowhere{"Istio takes a GatewayClass in its root namespace alone, which is " + c.options.RootNamespace, "set the workload's namespace to it, or name a Gateway"}
+				why = nowhere{"Istio takes a GatewayClass in its root namespace alone, which is " + c.options.RootNamespace,
+					"set the workload's namespace to it, or name a Gateway"}
 				continue
 			}
 
@@ -83,7 +85,8 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 func (c *Cluster) waypoint(ctx context.Context, namespace string, t Target) (*place, nowhere, error) {
 	said, err := c.labels(ctx, namespace, t)
 	if apierrors.IsNotFound(err) {
-		return nil, nowhere{fmt.Sprintf("there is no %s %s in namespace %s", t.Kind, t.Name, namespace), "correct the name in targetRefs; it stands in the namespace of the workload"}, nil
+		return nil, nowhere{fmt.Sprintf("there is no %s %s in namespace %s", t.Kind, t.Name, namespace),
+			"correct the name in targetRefs; it stands in the namespace of the workload"}, nil
 	}
 	if err == nil && said[useLabel] == "" {
 		said, err = c.labelsOfNamespace(ctx, namespace)
@@ -100,7 +103,8 @@ func (c *Cluster) waypoint(ctx context.Context, namespace string, t Target) (*pl
 		namespace = other
 	}
 
-	return &place{namespace, gatewayLabel + "=" + name}, nowhere{fmt.Sprintf("no Pod in namespace %s is of waypoint %s, which serves %s %s", namespace, name, t.Kind, t.Name), "make the waypoint, as `istioctl waypoint apply` does"}, nil
+	return &place{namespace, gatewayLabel + "=" + name}, nowhere{fmt.Sprintf("no Pod in namespace %s is of waypoint %s, which serves %s %s", namespace,
+		name, t.Kind, t.Name), "make the waypoint, as `istioctl waypoint apply` does"}, nil
 }
 
 // labels are those of a Service or a ServiceEntry.

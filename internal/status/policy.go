@@ -34,6 +34,7 @@ func (o *Object) parsePolicy(u *unstructured.Unstructured) {
 		if !ok {
 			continue
 		}
+
 		text := func(fields ...string) string {
 			s, _, _ := unstructured.NestedString(filter, fields...)
 			return s
@@ -44,11 +45,13 @@ func (o *Object) parsePolicy(u *unstructured.Unstructured) {
 			o.URL, o.Module = text("code", "http", "url"), text("code", "http", "sha256")
 			continue
 		}
+
 		o.URL = text("code", "image", "url")
 		if _, digest, ok := strings.Cut(o.URL, "@sha256:"); ok {
 			o.Module = digest
 		}
 	}
+
 	o.Verdict = verdictOf(u)
 }
 
@@ -56,9 +59,11 @@ func (o *Object) parsePolicy(u *unstructured.Unstructured) {
 // is of, and one bad one is enough.
 func verdictOf(u *unstructured.Unstructured) *Verdict {
 	v := &Verdict{}
+
 	ancestors, _, _ := unstructured.NestedSlice(u.Object, "status", "ancestors")
 	for _, a := range ancestors {
 		ancestor, _ := a.(map[string]any)
+
 		conditions, _, _ := unstructured.NestedSlice(ancestor, "conditions")
 		for _, c := range conditions {
 			condition, _ := c.(map[string]any)
@@ -67,6 +72,7 @@ func verdictOf(u *unstructured.Unstructured) *Verdict {
 			if generation < u.GetGeneration() {
 				continue
 			}
+
 			v.Seen = true
 			switch {
 			case text("type") == "Accepted" && text("status") == "False":
@@ -76,6 +82,7 @@ func verdictOf(u *unstructured.Unstructured) *Verdict {
 			}
 		}
 	}
+
 	return v
 }
 
@@ -85,6 +92,7 @@ func (o *Object) judgeVerdict(row Row) (decided Row, ok bool) {
 	if v == nil || v.Fault == "" {
 		return row, false
 	}
+
 	row.State, row.Refusal = Rejected, v.Fault+": "+v.Message
 	switch v.Fault {
 	case "Conflicted":
@@ -97,6 +105,7 @@ func (o *Object) judgeVerdict(row Row) (decided Row, ok bool) {
 		row.Reason = "the controller does not take the policy: nothing of it is in force"
 		row.Advice = "the reason says what to mend; targetRefs are of the workload's namespace"
 	}
+
 	return row, true
 }
 
@@ -108,13 +117,16 @@ func judgePolicy(o *Object, p *Proxy) Row {
 	if err != nil {
 		return row.unknown(err)
 	}
+
 	revision, loaded := p.gauge(o)
 	row.Revision.InForce = revision
+
 	refusal := p.refusal(o)
 	switch {
 	case t.failure != "":
 		row.State, row.Refusal = Refused, cmp.Or(refusal.text, t.failure)
-		row.Reason = "the proxy refused the listener with these rules and goes on with what it had; no other change of the listener comes in either, and a proxy that starts now " + o.without()
+		row.Reason = "the proxy refused the listener with these rules and goes on with what it had; no other change of the listener comes in either, " +
+			"and a proxy that starts now " + o.without()
 		row.Advice = refusal.advice(o)
 	case t.filter == nil && o.Verdict != nil && o.Verdict.Overridden != "":
 		row.State, row.Reason = Absent, "policies of routes are in force instead: "+o.Verdict.Overridden
@@ -133,6 +145,7 @@ func judgePolicy(o *Object, p *Proxy) Row {
 		row.Reason = "the proxy goes on with what it was told before"
 		row.Advice = "wait a moment and ask again; if it stays so, see that the controller is up, and that its log names no update that a proxy refused"
 	}
+
 	return row
 }
 
@@ -147,6 +160,7 @@ func split(rows []Row) {
 			}
 		}
 	}
+
 	for i := range rows {
 		if row := &rows[i]; len(states[row.Object]) > 1 && row.State != InForce {
 			row.Reason += "; the proxies are split: a request is answered by the rules of the one that it meets"

@@ -56,6 +56,7 @@ func TestAProxyOfEnvoyGateway(t *testing.T) {
 		filter = `{"filters": [{"name": "x", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm", "config": {"name": "demo.seed-shop", "configuration": {"value": "{\"revision\": \"%s\"}"}}}}]}`
 		gauge  = "wasmcustom.wasm_rewrite.demo_seed_shop.revision: 439041101\n" // 1a2b3c4d
 	)
+
 	listeners := func(revision, failed string) []byte {
 		text := `{"active_state": {"listener": ` + fmt.Sprintf(filter, revision) + `}`
 		if failed != "" {

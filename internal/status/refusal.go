@@ -48,21 +48,29 @@ func (p *Proxy) refusal(o *Object) (last refusal) {
 		thread := ofThread.FindString(line)
 		line = strings.TrimSuffix(line, thread)
 		when, _ := time.Parse(time.RFC3339Nano, timestamp.FindString(line))
-		if m := ofVM.FindStringSubmatch(line); m != nil {
-			failed[thread] = append([]string{m[1]}, failed[thread]...)
-		} else if m := ofLoad.FindStringSubmatch(line); m != nil {
-			if of := failed[thread]; slices.Contains(o.plugins(), m[1]) && len(of) > 0 && of[0] != configureFailed {
+
+		vm, load, filter := ofVM.FindStringSubmatch(line), ofLoad.FindStringSubmatch(line), ofFilter.FindStringSubmatch(line)
+		_, unconverted, isUnconverted := strings.Cut(line, "error in converting the wasm config to local: ")
+
+		_, rejected, isRejected := strings.Cut(line, "rejected: ")
+		switch {
+		case vm != nil:
+			failed[thread] = append([]string{vm[1]}, failed[thread]...)
+		case load != nil:
+			if of := failed[thread]; slices.Contains(o.plugins(), load[1]) && len(of) > 0 && of[0] != configureFailed {
 				last = refusal{strings.Join(of, ": "), when, ofModule}
 			}
 			delete(failed, thread)
-		} else if m := ofFilter.FindStringSubmatch(line); m != nil {
-			last = refusal{m[1], when, ofRules}
-		} else if _, after, ok := strings.Cut(line, "error in converting the wasm config to local: "); ok && o.URL != "" && strings.Contains(after, o.URL) {
-			last = refusal{after, when, ofModule}
-		} else if _, after, ok := strings.Cut(line, "rejected: "); ok && slices.ContainsFunc(o.plugins(), func(name string) bool { return strings.HasSuffix(after, "Unable to create Wasm plugin "+name) }) {
+		case filter != nil:
+			last = refusal{filter[1], when, ofRules}
+		case isUnconverted && o.URL != "" && strings.Contains(unconverted, o.URL):
+			last = refusal{unconverted, when, ofModule}
+		case isRejected && slices.ContainsFunc(o.plugins(), func(name string) bool {
+			return strings.HasSuffix(rejected, "Unable to create Wasm plugin "+name)
+		}):
 			// What was said of the cause says more, and comes a moment before.
 			if last.text == "" || when.Sub(last.at) > time.Second {
-				last = refusal{after, when, unsaid}
+				last = refusal{rejected, when, unsaid}
 			}
 		}
 	}
@@ -73,12 +81,14 @@ func (p *Proxy) refusal(o *Object) (last refusal) {
 // advice says how to mend what a proxy did not load.
 func (r refusal) advice(o *Object) string {
 	const rules = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
+
 	module := "name another module, by the digest that `make publish` printed; `helm rollback` or `git revert` brings back the one before"
 	switch {
 	case o.policy():
 		module = "name another module by its digest; `helm rollback` or `git revert` brings back the one before"
 	case o.Kind == "EnvoyFilter":
-		module = "see that the ConfigMap holds the module whole, as `wasm-rewrite configmap` makes it, and that the Pod mounts it: `helm status` prints the annotations"
+		module = "see that the ConfigMap holds the module whole, as `wasm-rewrite configmap` makes it, and that the Pod mounts it: `helm " +
+			"status` prints the annotations"
 	}
 
 	switch r.fault {
@@ -100,7 +110,8 @@ func unfetched(said string) string {
 		words  []string
 		advice string
 	}{
-		{[]string{"unauthorized", "denied", "forbidden", "status code 401", "status code 403"}, "name a pull secret that may read the image, as image.pullSecret; " + again},
+		{[]string{"unauthorized", "denied", "forbidden", "status code 401", "status code 403"},
+			"name a pull secret that may read the image, as image.pullSecret; " + again},
 		{[]string{"manifest_unknown", "name_unknown", "not found", "status code 404"}, "publish the image, or name one that is there; " + again},
 		{[]string{"checksum", "sha256 sum"}, "correct sha256, or put the module there that it is of; " + again},
 		{[]string{"connection refused", "no such host", "timeout", "deadline", "unreachable", "i/o", "eof", "x509", "status code 5"},

@@ -390,19 +390,14 @@ func Judge(o *Object, p *Proxy) Row {
 	if o.policy() {
 		return judgePolicy(o, p)
 	}
+
 	row := o.row()
 	t, err := p.told(o)
 	if err != nil {
 		return row.unknown(err)
 	}
 	if t.filter == nil {
-		row.State = Absent
-		row.Reason = "the proxy was told nothing of this object, so it rewrites nothing"
-		row.Advice = "see that istiod is up, that the Pod's labels are the selector's, and that the object's istio.io/rev label, if any, is this proxy's"
-		if o.Kind == "EnvoyFilter" {
-			row.Advice += "; envoyFilter.context has to be of this kind of proxy"
-		}
-		return row
+		return o.untold()
 	}
 
 	refusal := p.refusal(o)
@@ -450,6 +445,18 @@ func Judge(o *Object, p *Proxy) Row {
 	return row
 }
 
+// untold is what is said of a proxy that istiod told nothing of an object.
+func (o *Object) untold() Row {
+	row := o.row()
+	row.State = Absent
+	row.Reason = "the proxy was told nothing of this object, so it rewrites nothing"
+	row.Advice = "see that istiod is up, that the Pod's labels are the selector's, and that the object's istio.io/rev label, if any, is this proxy's"
+	if o.Kind == "EnvoyFilter" {
+		row.Advice += "; envoyFilter.context has to be of this kind of proxy"
+	}
+	return row
+}
+
 // without says what a proxy does that never had the object's filter: Envoy takes
 // an extension without its filter, but no listener.
 func (o *Object) without() string {
@@ -480,6 +487,7 @@ func (o *Object) row() Row {
 
 func (r Row) unknown(err error) Row {
 	r.State, r.Reason = Unknown, err.Error()
-	r.Advice = "see that the Pod is ready, that you may create pods/portforward, and that the admin port is --proxy-admin-port; --timeout gives a slow proxy more time"
+	r.Advice = "see that the Pod is ready, that you may create pods/portforward, and that the admin port is --proxy-admin-port; --timeout " +
+		"gives a slow proxy more time"
 	return r
 }

@@ -39,10 +39,12 @@ func early(rows []Row, objects []*Object, now time.Time) {
 		if age >= settling {
 			continue
 		}
+
 		seconds := "less than a second"
 		if n := int(age / time.Second); n > 0 {
 			seconds = terminal.Count(n, "second")
 		}
+
 		row.Reason = fmt.Sprintf("the object was written %s ago, and proxies follow within seconds; now: %s", seconds, row.Reason)
 		row.Advice = "ask again, or wait for it with --wait 60s; if it stays so: " + row.Advice
 	}

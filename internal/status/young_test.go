@@ -44,6 +44,7 @@ func TestWait(t *testing.T) {
 	forbidden := false
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+
 		switch {
 		case !strings.HasSuffix(r.URL.Path, "/wasmplugins"):
 			w.WriteHeader(http.StatusNotFound)
@@ -51,10 +52,12 @@ func TestWait(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		default:
 			asked.Add(1)
+
 			_, _ = w.Write([]byte(`{"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPluginList", "metadata": {}, "items": []}`))
 		}
 	}))
 	defer server.Close()
+
 	c, err := Connect(&rest.Config{Host: server.URL}, Options{Namespace: "demo", Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)

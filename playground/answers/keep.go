@@ -57,23 +57,36 @@ func (k *kept) fill(q *Question) error {
 		return err
 	}
 
-	seen := exchange.Run(rules.NewStream(), rules, request, response)
+	k.Name = free(w.Tests, request)
+	kept := test(k.Name, request, response, exchange.Run(rules.NewStream(), rules, request, response))
 
-	// The test goes where the tests are, in the text as it was written.
+	var workload []string
+	if in.Kind == input.Values {
+		workload = []string{"workloads", w.Name}
+	}
+
+	k.Values, err = withTest(q.Values, workload, kept)
+
+	return err
+}
+
+// withTest adds a test to values where the tests are, in the text as it was
+// written.
+func withTest(values string, workload []string, kept *yaml.Node) (string, error) {
 	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(q.Values), &doc); err != nil {
-		return err
+	if err := yaml.Unmarshal([]byte(values), &doc); err != nil {
+		return "", err
 	}
 	if len(doc.Content) == 0 {
-		return errNoWorkload
+		return "", errNoWorkload
 	}
 
 	root := doc.Content[0]
-	if in.Kind == input.Values {
-		root = below(below(root, "workloads"), w.Name)
+	for _, key := range workload {
+		root = below(root, key)
 	}
 	if root == nil || root.Kind != yaml.MappingNode {
-		return errNoWorkload
+		return "", errNoWorkload
 	}
 
 	list := below(root, "tests")
@@ -83,18 +96,16 @@ func (k *kept) fill(q *Question) error {
 	}
 
 	list.Style = 0
-	k.Name = free(w.Tests, request)
-	list.Content = append(list.Content, test(k.Name, request, response, seen))
+	list.Content = append(list.Content, kept)
+
 	var text bytes.Buffer
 	e := yaml.NewEncoder(&text)
 	e.SetIndent(2)
 	if err := e.Encode(&doc); err != nil {
-		return err
+		return "", err
 	}
 
-	k.Values = text.String()
-
-	return nil
+	return text.String(), nil
 }
 
 // free is a name that no test has yet.

@@ -96,6 +96,7 @@ func addBuild(text string) error {
 	if err != nil {
 		return err
 	}
+
 	contenders = append(contenders, contender{name: name, module: file, build: wasm, about: otherBuild})
 
 	return nil

@@ -36,15 +36,18 @@ const workers = 4
 // settle is left to Envoy to do what it does after it is ready.
 const settle = 500 * time.Millisecond
 
+//nolint:funlen // one measurement, or one program, from its first line to its last
 func (b *bench) costs(ctx context.Context, rounds int) ([]costs, error) {
 	var measured []contender
 	for _, name := range []string{baseline, empty, ours, sdkStreams, lua, rust, seed, seedDefault} {
 		measured = append(measured, find(name))
 	}
+
 	load := make([][]float64, len(measured))
 	memory := make([][]float64, len(measured))
 	worker := make([][]float64, len(measured))
 	one := make([][]float64, len(measured))
+
 	thousand := make([][]float64, len(measured))
 	for range rounds {
 		for i, c := range measured {
@@ -52,25 +55,30 @@ func (b *bench) costs(ctx context.Context, rounds int) ([]costs, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			_, large, err := b.life(ctx, c, workers)
 			if err != nil {
 				return nil, err
 			}
+
 			load[i] = append(load[i], used)
 			memory[i] = append(memory[i], small)
 			worker[i] = append(worker[i], (large-small)/(workers-1))
 			if c.module == "" || c.name == seed || c.name == seedDefault {
 				continue
 			}
+
 			x, y, err := b.configure(ctx, c)
 			if err != nil {
 				return nil, err
 			}
+
 			one[i] = append(one[i], x)
 			thousand[i] = append(thousand[i], y)
 		}
 	}
 	var list []costs
+
 	const noFilter, emptyFilter = 0, 1
 	for i, c := range measured[1:] {
 		i++
@@ -90,8 +98,10 @@ func (b *bench) costs(ctx context.Context, rounds int) ([]costs, error) {
 			x, y := extremes(over(one[i], one[emptyFilter])), extremes(over(thousand[i], thousand[emptyFilter]))
 			k.Configure, k.ConfigureMany = &x, &y
 		}
+
 		list = append(list, k)
 	}
+
 	return list, nil
 }
 
@@ -102,6 +112,7 @@ func (b *bench) life(ctx context.Context, c contender, workers int) (used, memor
 	if c.does != nil {
 		w = c.does(w)
 	}
+
 	routes, filters := c.build(c, b.modules, b.upstream, w)
 	proxy, err := envoy.Start(ctx, envoy.Config{Binary: b.envoy, Workers: workers, Listeners: []envoy.Listener{{
 		Name: "l", Upstream: b.upstream, Routes: routes, Filters: filters,
@@ -113,11 +124,14 @@ func (b *bench) life(ctx context.Context, c contender, workers int) (used, memor
 	if err := pause(ctx, settle); err != nil {
 		return 0, 0, err
 	}
+
 	taken, err := cpu(proxy.Pid())
 	if err != nil {
 		return 0, 0, err
 	}
+
 	memory, err = resident(proxy.Pid())
+
 	return float64(taken.Microseconds()) / 1000, memory, err
 }
 
@@ -136,10 +150,12 @@ func (b *bench) configure(ctx context.Context, c contender) (one, thousand float
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
+
 	take := func(patterns []pattern) (float64, error) {
 		if err := pause(ctx, settle); err != nil {
 			return 0, err
 		}
+
 		before, err := cpu(proxy.Pid())
 		if err != nil {
 			return 0, err
@@ -151,13 +167,17 @@ func (b *bench) configure(ctx context.Context, c contender) (one, thousand float
 		if err := pause(ctx, settle); err != nil {
 			return 0, err
 		}
+
 		after, err := cpu(proxy.Pid())
+
 		return float64((after - before).Microseconds()) / 1000, err
 	}
 	if one, err = take(many("mixed", 1)); err != nil {
 		return 0, 0, err
 	}
+
 	thousand, err = take(many("mixed", 1000))
+
 	return one, thousand, err
 }
 
@@ -177,12 +197,14 @@ func resident(pid int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	for line := range bytes.Lines(data) {
 		if rest, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
 			kib, err := strconv.Atoi(string(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte(" kB"))))
 			return float64(kib) / 1024, err
 		}
 	}
+
 	return 0, errors.New(file + " has no VmRSS")
 }
 
@@ -196,6 +218,8 @@ func sizes(file string) (plain, compressed int, err error) {
 	if _, err := w.Write(data); err != nil {
 		return 0, 0, err
 	}
+
 	err = w.Close()
+
 	return len(data), b.Len(), err
 }

@@ -33,6 +33,7 @@ func (b *bench) latency(ctx context.Context, s scenario, each time.Duration) ([]
 	if err != nil {
 		return nil, err
 	}
+
 	rounds := make([][3][]float64, len(s.targets))
 	err = func() error {
 		for range latencyRounds {
@@ -41,28 +42,34 @@ func (b *bench) latency(ctx context.Context, s scenario, each time.Duration) ([]
 				if err := st.hush(ctx, c.target.contender.quiet); err != nil {
 					return err
 				}
+
 				sorted, err := c.attack(ctx, each/latencyRounds)
 				if err != nil {
 					return err
 				}
+
 				for j, q := range []float64{0.5, 0.99, 0.999} {
 					rounds[i][j] = append(rounds[i][j], quantile(sorted, q))
 				}
 			}
 		}
+
 		return nil
 	}()
 	if err := errors.Join(err, st.stop()); err != nil {
 		return nil, err
 	}
+
 	var list []latencies
 	for i, t := range s.targets {
 		var l [3]spread
 		for j, values := range rounds[i] {
 			l[j] = extremes(values)
 		}
+
 		list = append(list, latencies{t.label, l[0], l[1], l[2]})
 	}
+
 	return list, nil
 }
 
@@ -72,15 +79,18 @@ func (c *client) attack(ctx context.Context, during time.Duration) ([]float64, e
 	for _, h := range c.target.request.headers {
 		header.Add(h[0], h[1])
 	}
+
 	attacker := vegeta.NewAttacker(vegeta.KeepAlive(true), vegeta.Workers(16), vegeta.MaxWorkers(1000), vegeta.Connections(1000), vegeta.Timeout(10*time.Second))
 	targeter := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: "http://" + c.address + c.target.request.path, Header: header})
 	defer context.AfterFunc(ctx, func() { attacker.Stop() })()
 	var list []float64
+
 	var failed string
 	for result := range attacker.Attack(targeter, vegeta.Rate{Freq: rate, Per: time.Second}, during, "") {
 		if result.Error != "" || result.Code != http.StatusOK {
 			failed = fmt.Sprintf("%d %s", result.Code, result.Error)
 		}
+
 		list = append(list, float64(result.Latency.Nanoseconds())/1000)
 	}
 	if err := ctx.Err(); err != nil {
@@ -92,5 +102,6 @@ func (c *client) attack(ctx context.Context, during time.Duration) ([]float64, e
 	// Connections are made in the first moments.
 	list = list[len(list)/10:]
 	slices.Sort(list)
+
 	return list, nil
 }

@@ -34,6 +34,7 @@ func newClient(address string, t target, connections int) *client {
 func (c *client) prepare(r *fasthttp.Request) {
 	r.SetRequestURI("http://" + c.address + c.target.request.path)
 	r.Header.SetHost("bench.example.com")
+
 	for _, h := range c.target.request.headers {
 		r.Header.Add(h[0], h[1])
 	}
@@ -44,6 +45,7 @@ func (c *client) run(ctx context.Context, n int) error {
 	var left atomic.Int64
 	left.Store(int64(n))
 	var group sync.WaitGroup
+
 	failed := make(chan error, c.connections)
 	for range c.connections {
 		group.Go(func() {
@@ -51,6 +53,7 @@ func (c *client) run(ctx context.Context, n int) error {
 			defer fasthttp.ReleaseRequest(request)
 			defer fasthttp.ReleaseResponse(response)
 			c.prepare(request)
+
 			for left.Add(-1) >= 0 && ctx.Err() == nil {
 				if err := c.http.Do(request, response); err != nil {
 					failed <- fmt.Errorf("%s: %s: %w", c.target.label, c.target.request.path, err)
@@ -68,6 +71,7 @@ func (c *client) run(ctx context.Context, n int) error {
 	if err := <-failed; err != nil {
 		return err
 	}
+
 	return ctx.Err()
 }
 
@@ -88,6 +92,7 @@ func (c *client) check() error {
 	if err := json.Unmarshal(response.Body(), &got); err != nil {
 		return fmt.Errorf("%s: what the upstream got: %w", c.target.label, err)
 	}
+
 	w, becomes := c.target.work, c.target.becomes
 	if c.target.contender.does != nil {
 		w, becomes = c.target.contender.does(w), c.target.request.path
@@ -99,6 +104,7 @@ func (c *client) check() error {
 	if got.Path != becomes {
 		problem("the upstream got the path %q, not %q", got.Path, becomes)
 	}
+
 	one := func(values []string) string {
 		if len(values) == 1 {
 			return values[0]
@@ -110,20 +116,24 @@ func (c *client) check() error {
 			problem("the upstream got %s: %q, not %q", name, is, w.value(value))
 		}
 	}
+
 	for _, name := range w.request.remove {
 		if is := got.Headers[textproto.CanonicalMIMEHeaderKey(name)]; is != nil {
 			problem("the upstream got %s: %q", name, is)
 		}
 	}
+
 	for name, value := range w.response.set {
 		if is := string(response.Header.Peek(name)); is != w.value(value) {
 			problem("the client got %s: %q, not %q", name, is, w.value(value))
 		}
 	}
+
 	for _, name := range w.response.remove {
 		if is := response.Header.Peek(name); is != nil {
 			problem("the client got %s: %q", name, is)
 		}
 	}
+
 	return errors.Join(problems...)
 }

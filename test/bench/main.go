@@ -43,13 +43,13 @@ func profiles() map[string]profile {
 		}
 		return list
 	}
+
 	return map[string]profile{
 		"quick": {scenarios: []scenario{
 			seedScenario(everybody(), 8, 35*time.Second),
 			noMatchScenario(general(), 25*time.Second),
 			manyScenario("mixed", []string{ours}, []int{1, 1000}, 15*time.Second),
 		}},
-		"startup": {costs: 3},
 		"builds": {scenarios: []scenario{
 			seedScenario(between(), 8, 30*time.Second),
 			noMatchScenario(between(), 30*time.Second),
@@ -80,12 +80,14 @@ func main() {
 	flag.StringVar(&b.envoy, "envoy", "", "program")
 	flag.StringVar(&b.modules, "modules", "", "folder of the modules to compare")
 	flag.StringVar(&b.out, "out", "", "folder for the results, made where it is missing")
-	flag.StringVar(&name, "profile", "", "quick, normal, full, builds or startup")
+	flag.StringVar(&name, "profile", "", "quick, normal, full or builds")
 	flag.Func("build", "NAME=FILE: another build of the filter, measured beside this one; may be repeated", addBuild)
 	flag.StringVar(&command, "command", "", "what to name as the command in the results")
+
 	soakFile := flag.String("soak", "", "rules and requests of a soak, instead of a profile")
 	requests := flag.Int("requests", 10_000_000, "how many a soak sends")
 	flag.Parse()
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := os.MkdirAll(b.out, 0o755); err != nil {
@@ -99,9 +101,10 @@ func main() {
 		}
 		return
 	}
+
 	p, ok := profiles()[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "-profile %q: want quick, normal, full, builds or startup\n", name)
+		fmt.Fprintf(os.Stderr, "-profile %q: want quick, normal, full or builds\n", name)
 		os.Exit(2)
 	}
 	if err := b.main(ctx, p, command); err != nil {
@@ -114,12 +117,15 @@ func (b *bench) main(ctx context.Context, p profile, command string) (err error)
 	if err := b.prepare(p); err != nil {
 		return err
 	}
+
 	address, stop, err := serveUpstream()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+
 	b.upstream = address
+
 	r := report{Command: command, Began: time.Now().UTC().Truncate(time.Second), Machine: b.machine(), Contenders: b.contenders()}
 	for _, s := range p.scenarios {
 		fmt.Fprintf(os.Stderr, "%s (%s)\n", s.title, s.during)
@@ -127,6 +133,7 @@ func (b *bench) main(ctx context.Context, p profile, command string) (err error)
 		if err != nil {
 			return err
 		}
+
 		r.Scenarios = append(r.Scenarios, conclude(s, samples, batch))
 	}
 	if p.latency > 0 {
@@ -137,19 +144,12 @@ func (b *bench) main(ctx context.Context, p profile, command string) (err error)
 	}
 	if p.costs > 0 {
 		fmt.Fprintln(os.Stderr, "loading, memory, configuration")
-		if r.Startups, err = b.startups(ctx, p.costs); err != nil {
-			return err
-		}
-
-		if r.FirstUses, err = b.firstUses(ctx, p.costs); err != nil {
-			return err
-		}
-
 		if r.Costs, err = b.costs(ctx, p.costs); err != nil {
 			return err
 		}
 	}
 	r.judge()
+
 	return r.write(b.out)
 }
 
@@ -178,6 +178,8 @@ func (b *bench) prepare(p profile) error {
 	if limit.Max < need {
 		return fmt.Errorf("%d open files are needed, and the hard limit is %d: raise it (ulimit -Hn), or run make bench-quick", need, limit.Max)
 	}
+
 	limit.Cur = limit.Max
+
 	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 }

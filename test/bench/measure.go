@@ -25,6 +25,7 @@ func cpu(pid int) (time.Duration, error) {
 	if len(files) == 0 {
 		return 0, errors.New("there is no /proc/PID/task/TID/schedstat: the benchmark needs Linux with CONFIG_SCHED_INFO")
 	}
+
 	var sum time.Duration
 	for _, file := range files {
 		data, err := os.ReadFile(file)
@@ -34,13 +35,16 @@ func cpu(pid int) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
+
 		first, _, _ := bytes.Cut(data, []byte(" "))
 		ns, err := strconv.ParseInt(string(first), 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", file, err)
 		}
+
 		sum += time.Duration(ns)
 	}
+
 	return sum, nil
 }
 
@@ -58,23 +62,28 @@ func (b *bench) stage(ctx context.Context, s scenario) (*stage, error) {
 		if t.contender.does != nil {
 			w = t.contender.does(w)
 		}
+
 		routes, filters := t.contender.build(t.contender, b.modules, b.upstream, w)
 		listeners = append(listeners, envoy.Listener{Name: "l" + strconv.Itoa(i), Upstream: b.upstream, Routes: routes, Filters: filters})
 	}
+
 	proxy, err := envoy.Start(ctx, envoy.Config{Binary: b.envoy, Listeners: listeners})
 	if err != nil {
 		return nil, err
 	}
+
 	st := &stage{proxy: proxy}
 	for i, t := range s.targets {
 		c := newClient(fmt.Sprintf("127.0.0.1:%d", proxy.Port("l"+strconv.Itoa(i))), t, s.connections)
 		st.clients = append(st.clients, c)
 	}
+
 	for _, c := range st.clients {
 		if err := errors.Join(c.check(), st.hush(ctx, c.target.contender.quiet), c.run(ctx, max(500, 2*s.connections))); err != nil {
 			return nil, errors.Join(err, st.stop())
 		}
 	}
+
 	return st, nil
 }
 
@@ -90,12 +99,15 @@ func (st *stage) hush(ctx context.Context, quiet bool) error {
 	if quiet == st.quiet {
 		return nil
 	}
+
 	level := "warning"
 	if quiet {
 		level = "error"
 	}
+
 	_, err := st.proxy.Admin(ctx, http.MethodPost, "/logging?wasm="+level)
 	st.quiet = quiet
+
 	return err
 }
 
@@ -107,6 +119,7 @@ func (b *bench) run(ctx context.Context, s scenario) ([][]float64, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
+
 	samples := make([][]float64, len(s.targets))
 	batch := max(b.batch, s.connections)
 	err = func() error {
@@ -117,6 +130,7 @@ func (b *bench) run(ctx context.Context, s scenario) ([][]float64, int, error) {
 				if err := st.hush(ctx, c.target.contender.quiet); err != nil {
 					return err
 				}
+
 				before, err := cpu(st.proxy.Pid())
 				if err != nil {
 					return err
@@ -124,14 +138,18 @@ func (b *bench) run(ctx context.Context, s scenario) ([][]float64, int, error) {
 				if err := c.run(ctx, batch); err != nil {
 					return err
 				}
+
 				after, err := cpu(st.proxy.Pid())
 				if err != nil {
 					return err
 				}
+
 				samples[i] = append(samples[i], float64((after-before).Nanoseconds())/1000/float64(batch))
 			}
 		}
+
 		return nil
 	}()
+
 	return samples, batch, errors.Join(err, st.stop())
 }

@@ -73,6 +73,7 @@ func (r *report) pictures() map[string]string {
 			files["patterns.svg"] = r.curves(s)
 		}
 	}
+
 	return files
 }
 
@@ -84,6 +85,7 @@ func (r *report) under() string {
 func (r *report) bars(s *scenarioResult) string {
 	rows := slices.Clone(s.Rows)
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.Over.Median, b.Over.Median) })
+
 	most := 0.0
 	for _, x := range rows {
 		most = max(most, x.Over.High)
@@ -94,10 +96,12 @@ func (r *report) bars(s *scenarioResult) string {
 	at := func(v float64) float64 { return left + max(v, 0)/most*(p.width-left-right) }
 	p.text(16, 24, "head", "CPU time a request, over no filter")
 	p.text(16, 44, "small", "%s; median of %d rounds, whiskers: 95 %% sure", s.Title, s.Rounds)
+
 	for v := 0.0; v <= most; v += step(most) {
 		p.line(at(v), top, at(v), bottom, "grid")
 		p.text(at(v), bottom+16, "middle", "%g µs", v)
 	}
+
 	for i, x := range rows {
 		y := top + height*float64(i)
 		class := "bar"
@@ -111,6 +115,7 @@ func (r *report) bars(s *scenarioResult) string {
 	}
 	p.text(16, p.height-22, "small", "%s", r.under())
 	p.text(16, p.height-6, "small", "no filter: %.1f µs; measured twice, the difference is %.1f µs", s.NoFilter.Median, s.Noise.Median)
+
 	return p.svg("CPU time a request")
 }
 
@@ -119,11 +124,13 @@ func (r *report) bars(s *scenarioResult) string {
 func (r *report) curves(s *scenarioResult) string {
 	colors := []string{"#0969da", "#bc4c00", "#1a7f37", "#8250df", "#59636e"}
 	var names []string
+
 	least, most := math.Inf(1), 0.0 // the noise is some µs: nothing is drawn below 1
 	for _, x := range s.Rows {
 		if !slices.Contains(names, x.Name) {
 			names = append(names, x.Name)
 		}
+
 		most, least = max(most, x.Over.High), min(least, max(x.Over.Low, 1))
 	}
 	const left, top, right = 70.0, 64.0, 40.0
@@ -133,18 +140,8 @@ func (r *report) curves(s *scenarioResult) string {
 	x := func(n int) float64 {
 		return left + math.Log10(float64(n))/math.Log10(float64(counts[len(counts)-1]))*(p.width-left-right)
 	}
-	var grid []float64
-	for decade := math.Floor(math.Log10(least)); decade <= math.Ceil(math.Log10(most)); decade++ {
-		for _, n := range []float64{1, 2, 5} {
-			grid = append(grid, n*math.Pow(10, decade))
-		}
-	}
-	first, exactly := slices.BinarySearch(grid, least)
-	if !exactly {
-		first--
-	}
-	last, _ := slices.BinarySearch(grid, most)
-	grid = grid[first:min(last+1, len(grid))]
+
+	grid := gridOf(least, most)
 	least, most = grid[0], grid[len(grid)-1]
 	low, high := math.Log10(least), math.Log10(most)
 	y := func(v float64) float64 {
@@ -152,49 +149,81 @@ func (r *report) curves(s *scenarioResult) string {
 	}
 	p.text(16, 24, "head", "CPU time a request, over no filter, by number of patterns")
 	p.text(16, 44, "small", "a third each exact, prefix and regex; solid: the last one matches, dashed: none does; whiskers: 95 %% sure")
+
 	for i, v := range grid {
 		p.line(left, y(v), p.width-right, y(v), "grid")
+
 		label := "%g µs"
 		if i == 0 {
 			label = "≤ %g µs"
 		}
 		p.text(left-8, y(v)+4, "small right", label, v)
 	}
+
 	for _, n := range counts {
 		p.text(x(n), bottom+18, "middle", "%d", n)
 	}
+
 	for i, name := range names {
 		color := colors[i%len(colors)]
 		for _, matches := range []bool{true, false} {
-			var path strings.Builder
 			// So that whiskers do not hide each other.
 			aside := float64(i)*3 - 6
 			if !matches {
 				aside += 1.5
 			}
-			command := "M"
-			for _, n := range counts {
-				one := s.row(name, n, matches)
-				if one == nil {
-					continue
-				}
-				at := x(n) + aside
-				fmt.Fprintf(&path, "%s%.1f %.1f", command, at, y(one.Over.Median))
-				command = "L"
-				fmt.Fprintf(p, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", at, y(one.Over.Median), color)
-				fmt.Fprintf(p, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", at, y(one.Over.Low), at, y(one.Over.High), color)
-			}
-			dash := ""
-			if !matches {
-				dash = ` stroke-dasharray="6 4"`
-			}
-			fmt.Fprintf(p, `<path d="%s" stroke="%s"%s/>`+"\n", path.String(), color, dash)
+			p.curve(color, !matches, func(n int) *row { return s.row(name, n, matches) }, func(n int) float64 { return x(n) + aside }, y)
 		}
+
 		at := left + float64(i)*150
 		fmt.Fprintf(p, `<rect x="%.1f" y="%.1f" width="12" height="12" fill="%s"/>`+"\n", at, bottom+34, color)
 		p.text(at+18, bottom+45, "", "%s", name)
 	}
 	p.text(16, p.height-22, "small", "%s", r.under())
 	p.text(16, p.height-6, "small", "measured twice, no filter differs by %.1f µs", s.Noise.Median)
+
 	return p.svg("CPU time a request, by number of patterns")
+}
+
+// gridOf are the lines of a logarithmic axis, from the one below least to the one above most.
+func gridOf(least, most float64) (grid []float64) {
+	for decade := math.Floor(math.Log10(least)); decade <= math.Ceil(math.Log10(most)); decade++ {
+		for _, n := range []float64{1, 2, 5} {
+			grid = append(grid, n*math.Pow(10, decade))
+		}
+	}
+
+	first, exactly := slices.BinarySearch(grid, least)
+	if !exactly {
+		first--
+	}
+
+	last, _ := slices.BinarySearch(grid, most)
+
+	return grid[first:min(last+1, len(grid))]
+}
+
+// curve draws one contender's costs at each number of patterns, with their whiskers.
+func (p *picture) curve(color string, dashed bool, cost func(n int) *row, x func(n int) float64, y func(v float64) float64) {
+	var path strings.Builder
+
+	command := "M"
+	for _, n := range counts {
+		one := cost(n)
+		if one == nil {
+			continue
+		}
+
+		at := x(n)
+		fmt.Fprintf(&path, "%s%.1f %.1f", command, at, y(one.Over.Median))
+		command = "L"
+		fmt.Fprintf(p, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`+"\n", at, y(one.Over.Median), color)
+		fmt.Fprintf(p, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s"/>`+"\n", at, y(one.Over.Low), at, y(one.Over.High), color)
+	}
+
+	dash := ""
+	if dashed {
+		dash = ` stroke-dasharray="6 4"`
+	}
+	fmt.Fprintf(p, `<path d="%s" stroke="%s"%s/>`+"\n", path.String(), color, dash)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -23,8 +22,6 @@ type report struct {
 	Verdicts   []verdict        `json:"verdicts"`
 	Scenarios  []scenarioResult `json:"scenarios"`
 	Latency    []latencies      `json:"latency_us,omitempty"`
-	Startups   []startup        `json:"startups,omitempty"`
-	FirstUses  []firstUse       `json:"first_uses,omitempty"`
 	Costs      []costs          `json:"costs,omitempty"`
 }
 
@@ -75,6 +72,7 @@ func conclude(s scenario, samples [][]float64, batch int) scenarioResult {
 	for i := range base {
 		base[i] = (samples[0][i] + samples[1][i]) / 2
 	}
+
 	r := scenarioResult{
 		Name: s.name, short: s.short, Title: s.title, Connections: s.connections, Rounds: len(base), Batch: batch,
 		NoFilter: sure(base), Noise: sure(over(samples[1], samples[0])),
@@ -85,6 +83,7 @@ func conclude(s scenario, samples [][]float64, batch int) scenarioResult {
 			Name: t.contender.name, Label: t.label, Patterns: t.patterns, Matches: t.matches, Over: sure(rounds), rounds: rounds,
 		})
 	}
+
 	for i := range r.Rows {
 		theirs := &r.Rows[i]
 		if theirs.Name == ours {
@@ -95,6 +94,7 @@ func conclude(s scenario, samples [][]float64, batch int) scenarioResult {
 			theirs.Ours = &beside
 		}
 	}
+
 	return r
 }
 
@@ -115,7 +115,6 @@ var goals = map[[2]string]float64{
 	{"seed", rust}: 0.7,
 	// The goal is the SDK's filter as its user builds it; beside the trimmed one it is shown what is lost.
 	{"no-match", emptyDefault}: 0.8,
-	{"no-match", lua}:          0.92,
 }
 
 // mostForMany is what the largest number of patterns may cost of what one costs.
@@ -147,6 +146,7 @@ func (r *report) judge() {
 				add(c.weigh(mostForMany), "%s: %d cost %s 1, %s; the goal is %.1f", s.short, most.Patterns, c, which(matches), mostForMany)
 			}
 		}
+
 		for _, x := range s.Rows {
 			where := s.short
 			if x.Patterns > 0 {
@@ -154,11 +154,13 @@ func (r *report) judge() {
 			}
 			if most, ok := goals[[2]string{s.Name, x.Name}]; ok {
 				add(x.Ours.weigh(most), "%s: %s %s; the goal is %.1f", where, x.Ours, x.Name, most)
-			} else if x.Ours != nil && x.Name != sdkStreams && (x.Name != empty || s.Name == "no-match") && x.Name != emptyDefault { // none is another way to do the work
+			} else if x.Ours != nil && x.Name != sdkStreams && (x.Name != empty || s.Name == "no-match") && x.Name != emptyDefault {
+				// None of those is another way to do the work.
 				add(x.Ours.weigh(1), "%s: %s %s", where, x.Ours, x.Name)
 			}
 		}
 	}
+
 	order := []string{lost, even, won}
 	slices.SortStableFunc(r.Verdicts, func(a, b verdict) int { return slices.Index(order, a.Result) - slices.Index(order, b.Result) })
 }
@@ -180,113 +182,91 @@ func (r *report) markdown() string {
 	p("`%s`, begun %s on %s, %d cores, Linux %s, load average %.1f before; %s, one worker.\n\n",
 		r.Command, r.Began.Format("2006-01-02 15:04 MST"), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load, r.Machine.Envoy)
 	p("CPU time of all of Envoy's threads a request, in µs over a listener without a filter, measured side by side in shuffled rounds: " +
-		"the median of the rounds. In brackets is between what 95 of 100 medians (or ratios of them) lie when the rounds are drawn anew; to count as lost or won, it takes 998 of 1,000.\n")
-	b.WriteString(r.verdicts())
+		"the median of the rounds. In brackets is between what 95 of 100 medians (or ratios of them) lie when the rounds are drawn anew; to count as " +
+		"lost or won, it takes 998 of 1,000.\n")
+
+	title := map[string]string{lost: "Where wasm-rewrite loses", even: "Too close to tell in this run", won: "Where it wins"}
+	for _, result := range []string{lost, even, won} {
+		p("\n## %s\n\n", title[result])
+
+		none := true
+		for _, v := range r.Verdicts {
+			if v.Result == result {
+				p("- %s\n", v.Text)
+
+				none = false
+			}
+		}
+		if none {
+			p("Nowhere.\n")
+		}
+	}
+
 	for _, s := range r.Scenarios {
 		p("\n## %s\n\n", s.Title)
-		p("%d rounds of %d requests, %d connections. No filter: %s µs; measured twice, the difference is %s.\n\n", s.Rounds, s.Batch, s.Connections, s.NoFilter, s.Noise)
+		p("%d rounds of %d requests, %d connections. No filter: %s µs; measured twice, the difference is %s.\n\n", s.Rounds, s.Batch, s.Connections,
+			s.NoFilter, s.Noise)
+
 		t := table{{"", "µs over no filter", "wasm-rewrite is"}}
 		for _, x := range s.Rows {
 			of := ""
 			if x.Ours != nil {
 				of = x.Ours.String() + " it"
 			}
+
 			t = append(t, []string{x.Label, x.Over.String(), of})
 		}
 		b.WriteString(t.markdown())
 	}
 	if r.Latency != nil {
-		p("\n## Latency\n\nThe seed's scenario at %d requests a second (open loop), in µs: the median of %d rounds, with the lowest and the highest.\n\n", rate, latencyRounds)
-		t := table{{"", "p50", "p99", "p99.9"}}
-		for _, l := range r.Latency {
-			us := func(s spread) string { return fmt.Sprintf("%.0f (%.0f to %.0f)", s.Median, s.Low, s.High) }
-			t = append(t, []string{l.Name, us(l.P50), us(l.P99), us(l.P999)})
-		}
-		b.WriteString(t.markdown())
+		b.WriteString(r.latency())
 	}
-	b.WriteString(r.beforeRequests())
-
 	if r.Costs != nil {
-		p("\n## Beside requests\n\nOver an Envoy without a filter; taking a configuration: CPU with one worker, over the same for the empty filter. Medians, with the lowest and the highest.\n\n")
-		t := table{{"", "module, KB (gzip)", "CPU to load, ms", "memory, MiB", "each further worker, MiB", "1 pattern taken, ms", "1,000 taken, ms"}}
-		for _, k := range r.Costs {
-			size, one, many := "", "", ""
-			if k.Size > 0 {
-				size = fmt.Sprintf("%d (%d)", k.Size/1000, k.Compressed/1000)
-			}
-			if k.Configure != nil {
-				one, many = k.Configure.String(), k.ConfigureMany.String()
-			}
-			t = append(t, []string{k.Name, size, k.Load.String(), k.Memory.String(), k.WorkerMemory.String(), one, many})
-		}
-		b.WriteString(t.markdown())
+		b.WriteString(r.costs())
 	}
 	p("\n## Who is who\n\n")
+
 	for _, c := range r.Contenders {
 		p("- %s: %s\n", c.Name, c.About)
 	}
-	return b.String()
-}
-
-// verdicts are the comparisons in words, those that are lost first.
-func (r *report) verdicts() string {
-	if r.Scenarios == nil {
-		return ""
-	}
-
-	var b strings.Builder
-
-	title := map[string]string{lost: "Where wasm-rewrite loses", even: "Too close to tell in this run", won: "Where it wins"}
-	for _, result := range []string{lost, even, won} {
-		fmt.Fprintf(&b, "\n## %s\n\n", title[result])
-
-		none := true
-		for _, v := range r.Verdicts {
-			if v.Result == result {
-				fmt.Fprintf(&b, "- %s\n", v.Text)
-
-				none = false
-			}
-		}
-
-		if none {
-			b.WriteString("Nowhere.\n")
-		}
-	}
 
 	return b.String()
 }
 
-// beforeRequests is what the contenders cost before the first request, the dearest first.
-func (r *report) beforeRequests() string {
-	if r.Startups == nil {
-		return ""
-	}
-
+func (r *report) latency() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## Before the first request\n\nOver an Envoy without a filter; of %d plugins, what each after the first one adds. Medians, with the lowest and the highest.\n\n", manyPlugins)
+	fmt.Fprintf(&b, "\n## Latency\n\nThe seed's scenario at %d requests a second (open loop), in µs: the median of %d rounds, with the "+
+		"lowest and the highest.\n\n",
+		rate, latencyRounds)
 
-	rows := slices.Clone(r.Startups)
-	slices.SortStableFunc(rows, func(x, y startup) int {
-		return cmp.Or(cmp.Compare(x.Plugins, y.Plugins), cmp.Compare(x.Workers, y.Workers), cmp.Compare(y.Private.Median, x.Private.Median))
-	})
-
-	t := table{{"", "workers", "plugins", "private memory, MiB", "RSS, MiB", "CPU to be ready, ms"}}
-	for _, s := range rows {
-		t = append(t, []string{s.Name, fmt.Sprint(s.Workers), fmt.Sprint(s.Plugins), s.Private.String(), s.RSS.String(), s.CPU.String()})
+	t := table{{"", "p50", "p99", "p99.9"}}
+	for _, l := range r.Latency {
+		us := func(s spread) string { return fmt.Sprintf("%.0f (%.0f to %.0f)", s.Median, s.Low, s.High) }
+		t = append(t, []string{l.Name, us(l.P50), us(l.P99), us(l.P999)})
 	}
 
-	b.WriteString(t.markdown())
-	b.WriteString("\nFrom the push to a running Envoy until a request meets it:\n\n")
+	return b.String() + t.markdown()
+}
 
-	t = table{{"", "ms"}}
-	for _, u := range r.FirstUses {
-		t = append(t, []string{u.Name, u.Took.String()})
+func (r *report) costs() string {
+	var b strings.Builder
+	b.WriteString("\n## Beside requests\n\nOver an Envoy without a filter; taking a configuration: CPU with one worker, over the same for the empty filter. " +
+		"Medians, with the lowest and the highest.\n\n")
+
+	t := table{{"", "module, KB (gzip)", "CPU to load, ms", "memory, MiB", "each further worker, MiB", "1 pattern taken, ms", "1,000 taken, ms"}}
+	for _, k := range r.Costs {
+		size, one, many := "", "", ""
+		if k.Size > 0 {
+			size = fmt.Sprintf("%d (%d)", k.Size/1000, k.Compressed/1000)
+		}
+		if k.Configure != nil {
+			one, many = k.Configure.String(), k.ConfigureMany.String()
+		}
+
+		t = append(t, []string{k.Name, size, k.Load.String(), k.Memory.String(), k.WorkerMemory.String(), one, many})
 	}
 
-	b.WriteString(t.markdown())
-
-	return b.String()
+	return b.String() + t.markdown()
 }
 
 // table is rows of cells, the first one the head.
@@ -307,13 +287,16 @@ func (t table) markdown() string {
 		b.WriteString("|\n")
 	}
 	line(t[0])
+
 	for _, w := range width {
 		b.WriteString("|" + strings.Repeat("-", w+2))
 	}
 	b.WriteString("|\n")
+
 	for _, cells := range t[1:] {
 		line(cells)
 	}
+
 	return b.String()
 }
 
@@ -323,16 +306,20 @@ func (r *report) write(folder string) error {
 	if err != nil {
 		return err
 	}
+
 	files := map[string]string{"bench.md": r.markdown(), "bench.json": string(data) + "\n"}
 	for name, picture := range r.pictures() {
 		files[name] = picture
 	}
+
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
+
 	_, err = fmt.Print(files["bench.md"])
+
 	return err
 }
 
@@ -347,6 +334,7 @@ func (b *bench) contenders() []contenderAbout {
 			list = append(list, contenderAbout{c.name, about})
 		}
 	}
+
 	return list
 }
 
@@ -375,5 +363,6 @@ func (b *bench) machine() machine {
 	if data, err := os.ReadFile("/proc/loadavg"); err == nil {
 		_, _ = fmt.Sscan(string(data), &m.Load)
 	}
+
 	return m
 }

@@ -14,6 +14,7 @@ import (
 // noise of 1 µs.
 func fabricated(s scenario, over func(target) float64) [][]float64 {
 	random := rand.New(rand.NewPCG(3, 4))
+
 	samples := make([][]float64, len(s.targets))
 	for i, t := range s.targets {
 		for range 40 {
@@ -25,6 +26,7 @@ func fabricated(s scenario, over func(target) float64) [][]float64 {
 
 func made(over map[string]float64) report {
 	of := func(t target) float64 { return over[t.contender.name] }
+
 	var r report
 	for _, s := range []scenario{
 		seedScenario(everybody(), 8, 0), manyScenario("mixed", inPatterns, counts, 0),
@@ -42,6 +44,7 @@ func TestWhatIsLostComesFirst(t *testing.T) {
 	if !strings.HasPrefix(parts[1], "Where wasm-rewrite loses\n") {
 		t.Fatalf("the first section is %q", parts[1])
 	}
+
 	for _, want := range []string{"of Envoy itself", "of Lua; the goal is 0.9"} {
 		if !strings.Contains(parts[1], want) {
 			t.Errorf("what is lost does not name %q:\n%s", want, parts[1])
@@ -79,6 +82,7 @@ func TestResultsAreWhole(t *testing.T) {
 	if _, err := json.Marshal(r); err != nil {
 		t.Error(err)
 	}
+
 	pictures := r.pictures()
 	for _, name := range []string{"cost.svg", "patterns.svg"} {
 		n := elements(t, name, pictures[name])
@@ -91,6 +95,7 @@ func TestResultsAreWhole(t *testing.T) {
 // elements counts those of a picture, which must be well-formed.
 func elements(t *testing.T, name, svg string) (n int) {
 	t.Helper()
+
 	for decoder := xml.NewDecoder(strings.NewReader(svg)); ; {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) {

@@ -85,7 +85,8 @@ func side(names []string, w work, r request, becomes string) []target {
 
 func seedScenario(names []string, connections int, during time.Duration) scenario {
 	s := scenario{
-		name: "seed", short: "the seed's scenario", title: "The seed's scenario: one regex on the path, five response headers", connections: connections, during: during,
+		name: "seed", short: "the seed's scenario", title: "The seed's scenario: one regex on the path, five response headers",
+		connections: connections, during: during,
 		targets: side(names, seedWork, request{"/banana/418", browser}, "/status/418"),
 	}
 	if connections != 8 {
@@ -93,6 +94,7 @@ func seedScenario(names []string, connections int, during time.Duration) scenari
 		s.short = fmt.Sprintf("%s with %d connections", s.short, connections)
 		s.title = fmt.Sprintf("%s; %d connections", s.title, connections)
 	}
+
 	return s
 }
 
@@ -114,6 +116,7 @@ func headersScenario(during time.Duration) scenario {
 		response: operations{remove: []string{"x-powered-by"}, set: map[string]string{"x-frame-options": "DENY"}},
 	}
 	r := request{"/apple/418", append([][2]string{{"x-debug", "1"}, {"x-env", "test"}}, browser...)}
+
 	return scenario{
 		name: "headers", short: "five header operations", title: "Five header operations, no pattern", connections: 8, during: during,
 		targets: side(general(), w, r, r.path),
@@ -147,5 +150,6 @@ func manyScenario(kind string, names []string, counts []int, during time.Duratio
 			)
 		}
 	}
+
 	return s
 }

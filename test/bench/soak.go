@@ -80,10 +80,12 @@ func (s *soak) collections(log string) error {
 		if err != nil {
 			return err
 		}
+
 		took, err := strconv.ParseInt(found[3], 10, 64)
 		if err != nil {
 			return err
 		}
+
 		pause := time.Duration(took).Seconds() * 1000
 		if found[1] == "forced" {
 			s.Forced = append(s.Forced, pause)
@@ -94,11 +96,13 @@ func (s *soak) collections(log string) error {
 		for i < len(s.Windows)-1 && time.Unix(0, ns).After(s.Windows[i].ended) {
 			i++
 		}
+
 		s.Windows[i].Pauses = append(s.Windows[i].Pauses, pause)
 	}
 	if len(s.Forced) == 0 {
 		return errors.New("the log does not have the collection that " + watched + " forces; so it would have no other either")
 	}
+
 	return nil
 }
 
@@ -214,6 +218,7 @@ func (s *soak) run(ctx context.Context, proxy *envoy.Envoy, m *mixture, h *hosti
 	}
 
 	fmt.Fprintln(os.Stderr)
+
 	s.Hostile = h.sent
 
 	return nil
@@ -234,6 +239,7 @@ func (m *mixture) send(ctx context.Context, client *fasthttp.HostClient, h *host
 	took := make([]float64, n)
 	var next atomic.Int64
 	var group sync.WaitGroup
+
 	failed := make(chan error, soakConnections)
 
 	for range soakConnections {
@@ -310,11 +316,14 @@ func (s *soak) markdown() string {
 	// Caches and pools fill in the first windows.
 	settled := s.Windows[min(len(s.Windows)-1, len(s.Windows)/20)]
 	p999 := extremes(s.column(func(w window) float64 { return w.P999 }))
+
 	return table{
 		{"", ""},
-		{"requests", fmt.Sprintf("%d over %d connections, %.0f a second", s.Requests, s.Connections, median(s.column(func(w window) float64 { return w.PerSecond })))},
+		{"requests", fmt.Sprintf("%d over %d connections, %.0f a second", s.Requests, s.Connections,
+			median(s.column(func(w window) float64 { return w.PerSecond })))},
 		{"hostile clients", fmt.Sprintf("%d requests of up to 58 KB came with them, up to %d open at once", s.Hostile, hostileOpen)},
-		{"Envoy's memory", fmt.Sprintf("%.1f MiB before, %.1f MiB after the first %d, %.1f MiB after 5 %%, %.1f MiB at the end", s.Idle, first.Memory, first.Requests, settled.Memory, last.Memory)},
+		{"Envoy's memory", fmt.Sprintf("%.1f MiB before, %.1f MiB after the first %d, %.1f MiB after 5 %%, %.1f MiB at the end", s.Idle, first.Memory,
+			first.Requests, settled.Memory, last.Memory)},
 		{"p50", fmt.Sprintf("%.2f ms", median(s.column(func(w window) float64 { return w.P50 })))},
 		{"p99.9", fmt.Sprintf("%.2f ms (%.2f to %.2f by window)", p999.Median, p999.Low, p999.High)},
 		{"longest request", fmt.Sprintf("%.1f ms", slices.Max(s.column(func(w window) float64 { return w.Longest })))},
@@ -327,6 +336,7 @@ func (s *soak) markdown() string {
 func (s *soak) pauses() string {
 	forced := fmt.Sprintf("forced to before the first request, it took %.2f ms", median(s.Forced))
 	var all []float64
+
 	var paused, during float64 // ms
 	for _, w := range s.Windows {
 		all = append(all, w.Pauses...)
@@ -335,9 +345,11 @@ func (s *soak) pauses() string {
 	if len(all) == 0 {
 		return "0: the collector never ran; " + forced
 	}
+
 	for _, pause := range all {
 		paused += pause
 	}
+
 	return fmt.Sprintf("%d, one in %d requests: %.2f ms, the longest %.2f ms, together %.3f %% of the time; %s",
 		len(all), s.Requests/len(all), median(all), slices.Max(all), 100*paused/during, forced)
 }
@@ -363,6 +375,7 @@ func (s *soak) picture() string {
 	p := &picture{width: 760, height: top + float64(len(panels))*(height+gap) + 40}
 	p.text(16, 24, "head", "%.3g million requests of mixed rules through one worker, %d hostile ones among them", float64(s.Requests)/1e6, s.Hostile)
 	p.text(16, 44, "small", "%s", s.under())
+
 	x := func(i int) float64 {
 		return left + float64(i)/math.Max(1, float64(len(s.Windows)-1))*(p.width-left-right)
 	}
@@ -372,12 +385,15 @@ func (s *soak) picture() string {
 		if most == 0 {
 			most = 1
 		}
+
 		y := func(v float64) float64 { return above + height - v/most*(height-20) }
 		p.text(left, above+6, "", "%s", panel.title)
+
 		for v := 0.0; v <= most; v += 2 * step(most) {
 			p.line(left, y(v), p.width-right, y(v), "grid")
 			p.text(left-8, y(v)+4, "small right", "%s", strings.TrimSpace(fmt.Sprintf("%g %s", math.Round(v*1000)/1000, panel.unit)))
 		}
+
 		var path strings.Builder
 		for i, v := range panel.values {
 			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x(i), y(v))
@@ -387,6 +403,7 @@ func (s *soak) picture() string {
 	p.text(left, p.height-34, "small", "request 1")
 	p.text(p.width-right, p.height-34, "small right", "request %d", s.Requests)
 	p.text(16, p.height-12, "small", "%s", s.Command)
+
 	return p.svg("A long run")
 }
 
@@ -396,11 +413,14 @@ func (s *soak) write(folder string) error {
 	if err != nil {
 		return err
 	}
+
 	for name, text := range map[string]string{"soak.md": s.markdown(), "soak.json": string(data) + "\n", "soak.svg": s.picture()} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
+
 	_, err = fmt.Print(s.markdown())
+
 	return err
 }

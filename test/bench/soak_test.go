@@ -14,6 +14,7 @@ import (
 // others at some ms after the beginning, and of how many µs each took.
 func soaked(t *testing.T, found ...[2]int64) *soak {
 	t.Helper()
+
 	s := &soak{Command: "make soak", Began: time.Unix(1700000000, 0), Requests: 3000, Connections: 8, Idle: 100}
 	for i := range 3 {
 		s.Windows = append(s.Windows, window{
@@ -21,6 +22,7 @@ func soaked(t *testing.T, found ...[2]int64) *soak {
 		})
 	}
 	const prefix = "[2023-11-14 22:13:20.000][9][warning][wasm] [context.cc:1154] wasm log soak soak: "
+
 	log := "[2023-11-14 22:13:20.000][7][warning][main] no limit is configured\n" +
 		prefix + "forced collection until 1699999999000000000 ns, 250000 ns long\n"
 	for _, c := range found {
@@ -29,6 +31,7 @@ func soaked(t *testing.T, found ...[2]int64) *soak {
 	if err := s.collections(log); err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -66,6 +69,7 @@ func TestSoaksAreWhole(t *testing.T) {
 		if n := elements(t, name, svg); n < 30 || strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") || strings.Contains(svg, "%!") {
 			t.Errorf("%s: %d elements:\n%s", name, n, svg)
 		}
+
 		for _, panel := range []string{"memory", "p99.9", "longest request", "longest GC pause", "GC pauses in each"} {
 			if !strings.Contains(svg, panel) {
 				t.Errorf("%s: no panel of %s", name, panel)

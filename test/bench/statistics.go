@@ -48,11 +48,13 @@ func sure(values []float64) spread {
 func draw(lists ...[]float64) [][]float64 {
 	random := rand.New(rand.NewPCG(1, 2))
 	medians := make([][]float64, len(lists))
+
 	picked := make([][]float64, len(lists))
 	for i := range lists {
 		medians[i] = make([]float64, drawings)
 		picked[i] = make([]float64, len(lists[0]))
 	}
+
 	for d := range drawings {
 		for j := range lists[0] {
 			k := random.IntN(len(lists[0]))
@@ -60,10 +62,12 @@ func draw(lists ...[]float64) [][]float64 {
 				picked[i][j] = list[k]
 			}
 		}
+
 		for i := range lists {
 			medians[i][d] = median(picked[i])
 		}
 	}
+
 	return medians
 }
 

@@ -24,6 +24,7 @@ func serveUpstream() (address string, stop func() error, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+
 	server := &fasthttp.Server{Name: "upstream", Handler: func(ctx *fasthttp.RequestCtx) {
 		ctx.Response.Header.Set("x-powered-by", "upstream")
 		if len(ctx.Request.Header.Peek(checkHeader)) == 0 {
@@ -33,10 +34,12 @@ func serveUpstream() (address string, stop func() error, err error) {
 			ctx.SetBodyString("ok\n")
 			return
 		}
+
 		s := seen{string(ctx.Request.Header.RequestURI()), map[string][]string{}}
 		for name, value := range ctx.Request.Header.All() {
 			s.Headers[string(name)] = append(s.Headers[string(name)], string(value))
 		}
+
 		body, err := json.Marshal(s)
 		if err != nil {
 			ctx.Error(err.Error(), fasthttp.StatusInternalServerError)
@@ -44,7 +47,9 @@ func serveUpstream() (address string, stop func() error, err error) {
 		}
 		ctx.SetBody(body)
 	}}
+
 	server.NoDefaultDate = true
 	go func() { _ = server.Serve(listener) }()
+
 	return listener.Addr().String(), func() error { return server.Shutdown() }, nil
 }

@@ -51,6 +51,7 @@ func (w work) configuration() string {
 		if o.add != nil {
 			m["add"] = o.add
 		}
+
 		return m
 	}
 	config := map[string]any{}
@@ -64,6 +65,7 @@ func (w work) configuration() string {
 	if len(headers) > 0 {
 		config["headers"] = headers
 	}
+
 	var patterns []any
 	for _, p := range w.patterns {
 		patterns = append(patterns, map[string]any{
@@ -74,6 +76,7 @@ func (w work) configuration() string {
 	if patterns != nil {
 		config["patterns"] = patterns
 	}
+
 	return marshal(config)
 }
 
@@ -89,21 +92,27 @@ func marshal(v any) string {
 
 // lua is a script that does the work as one would write it by hand: exact paths in a table, the rest in order, headers
 // one by one.
+//
+//nolint:funlen // one measurement, or one program, from its first line to its last
 func (w work) lua() string {
 	var b strings.Builder
+
 	exact, inOrder := false, false
 	for _, p := range w.patterns {
 		if p.kind == "exact" {
 			if !exact {
 				b.WriteString("local exact = {}\n")
+
 				exact = true
 			}
 			fmt.Fprintf(&b, "exact[%s] = %s\n", luaString(p.match), luaString(p.path))
 		} else if !inOrder {
 			b.WriteString("local rules = {}\n")
+
 			inOrder = true
 		}
 	}
+
 	for _, p := range w.patterns {
 		switch p.kind {
 		case "prefix":
@@ -150,12 +159,14 @@ func (w work) lua() string {
 		w.luaOperations(&b, w.response)
 		b.WriteString("end\n")
 	}
+
 	return b.String()
 }
 
 // luaRegex writes a regex whose only literal special character is "-".
 func luaRegex(regex string) string {
 	outside := true
+
 	var b strings.Builder
 	for _, r := range regex {
 		switch r {
@@ -170,6 +181,7 @@ func luaRegex(regex string) string {
 		}
 		b.WriteRune(r)
 	}
+
 	return b.String()
 }
 
@@ -177,9 +189,11 @@ func (w work) luaOperations(b *strings.Builder, o operations) {
 	for _, name := range o.remove {
 		fmt.Fprintf(b, "  headers:remove(%s)\n", luaString(name))
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(o.set)) {
 		fmt.Fprintf(b, "  headers:replace(%s, %s)\n", luaString(name), luaString(w.value(o.set[name])))
 	}
+
 	for _, name := range slices.Sorted(maps.Keys(o.add)) {
 		fmt.Fprintf(b, "  headers:add(%s, %s)\n", luaString(name), luaString(w.value(o.add[name])))
 	}
@@ -191,6 +205,7 @@ func (w work) value(s string) string { return strings.ReplaceAll(s, configText, 
 func luaString(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
+
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
 			fmt.Fprintf(&b, "\\%03d", c)
@@ -199,14 +214,18 @@ func luaString(s string) string {
 		}
 	}
 	b.WriteByte('"')
+
 	return b.String()
 }
 
 // native are Envoy's own means: routes with regex_rewrite or prefix_rewrite, and header_mutation.
+//
+//nolint:funlen // one measurement, or one program, from its first line to its last
 func (w work) native(cluster string) ([]map[string]any, []envoy.Filter) {
 	var routes []map[string]any
 	for _, p := range w.patterns {
 		var match, route map[string]any
+
 		substitution := map[string]any{
 			"pattern":      map[string]any{"regex": p.match},
 			"substitution": strings.ReplaceAll(p.path, "$", `\`),
@@ -227,19 +246,23 @@ func (w work) native(cluster string) ([]map[string]any, []envoy.Filter) {
 				match = map[string]any{"prefix": "/"}
 			}
 		}
+
 		route["cluster"] = cluster
 		routes = append(routes, map[string]any{"match": match, "route": route})
 	}
+
 	routes = append(routes, map[string]any{
 		"match": map[string]any{"prefix": "/"}, "route": map[string]any{"cluster": cluster},
 	})
 	if w.request.empty() && w.response.empty() {
 		return routes, nil
 	}
+
 	mutations := func(o operations) (list []any) {
 		for _, name := range o.remove {
 			list = append(list, map[string]any{"remove": name})
 		}
+
 		header := func(name, value, action string) {
 			list = append(list, map[string]any{"append": map[string]any{
 				"header":        map[string]any{"key": name, "value": strings.ReplaceAll(w.value(value), "%", "%%")},
@@ -249,9 +272,11 @@ func (w work) native(cluster string) ([]map[string]any, []envoy.Filter) {
 		for _, name := range slices.Sorted(maps.Keys(o.set)) {
 			header(name, o.set[name], "OVERWRITE_IF_EXISTS_OR_ADD")
 		}
+
 		for _, name := range slices.Sorted(maps.Keys(o.add)) {
 			header(name, o.add[name], "APPEND_IF_EXISTS_OR_ADD")
 		}
+
 		return list
 	}
 	all := map[string]any{}
@@ -261,6 +286,7 @@ func (w work) native(cluster string) ([]map[string]any, []envoy.Filter) {
 	if !w.response.empty() {
 		all["response_mutations"] = mutations(w.response)
 	}
+
 	return routes, []envoy.Filter{{Name: "native", Static: true, Config: map[string]any{
 		"@type":     "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
 		"mutations": all,
@@ -270,12 +296,14 @@ func (w work) native(cluster string) ([]map[string]any, []envoy.Filter) {
 // many are n patterns of a kind, or of all three in turn; each differs from the others in its first segment.
 func many(kind string, n int) []pattern {
 	kinds := []string{"regex", "prefix", "exact"}
+
 	list := make([]pattern, n)
 	for i := range list {
 		k := kind
 		if kind == "mixed" {
 			k = kinds[(n-1-i)%len(kinds)] // the last one is a regex, whatever n
 		}
+
 		number := strconv.Itoa(10000 + i)
 		switch k {
 		case "exact":
@@ -286,6 +314,7 @@ func many(kind string, n int) []pattern {
 			list[i] = pattern{k, "^/regex-" + number + "/items/([0-9]+)$", "/r/" + number + "/$1"}
 		}
 	}
+
 	return list
 }
 
@@ -297,9 +326,11 @@ func (p pattern) example() (path, becomes string) {
 	case "prefix":
 		return p.match + "/418", p.path + "/418"
 	}
+
 	path = strings.NewReplacer("^", "", "$", "", "([0-9]+)", "418", "([0-9]*)", "418").Replace(p.match)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
+
 	return path, regexp.MustCompile(p.match).ReplaceAllString(path, strings.ReplaceAll(p.path, "$1", "${1}"))
 }

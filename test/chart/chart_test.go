@@ -1,25 +1,18 @@
 package chart_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
@@ -27,12 +20,9 @@ import (
 	networkingapi "istio.io/api/networking/v1alpha3"
 	extensions "istio.io/client-go/pkg/apis/extensions/v1alpha1"
 	networking "istio.io/client-go/pkg/apis/networking/v1alpha3"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
-	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
 var updateGolden = flag.Bool("update", false, "rewrite the golden files of the chart")
@@ -230,7 +220,8 @@ func TestChartMergesValues(t *testing.T) {
 		})
 	}
 	t.Run("defaults of one workload do not reach another", func(t *testing.T) {
-		plugins := chart.WasmPlugins(t, chart.MustRender(t, chart.Module, "defaults: {vars: {x: d}, priority: 3}\nworkloads: {a: {vars: {x: a}, priority: 0}, b: {}}"))
+		plugins := chart.WasmPlugins(t, chart.MustRender(t, chart.Module,
+			"defaults: {vars: {x: d}, priority: 3}\nworkloads: {a: {vars: {x: a}, priority: 0}, b: {}}"))
 		a, b := plugins["shop/demo-a"], plugins["shop/demo-b"]
 		if x := b.Spec.GetPluginConfig().AsMap()["vars"].(map[string]any)["x"]; x != "d" {
 			t.Errorf("vars.x of b is %v, want d", x)
@@ -273,145 +264,6 @@ func TestChartKnowsTheKeysOfTheRuleLanguage(t *testing.T) {
 	if diff := cmp.Diff(want, strings.Fields(text)); diff != "" {
 		t.Errorf("keys of rewrite.Config and of the helper ruleKeys (-Config +helper):\n%s", diff)
 	}
-}
-
-func TestChartEnvoyFilter(t *testing.T) {
-	render := func(t *testing.T, values string) unstructured.Unstructured {
-		t.Helper()
-		objects := chart.Objects(t, chart.MustRender(t, "delivery: EnvoyFilter\n"+values))
-		if len(objects) != 1 || objects[0].GetAPIVersion() != "networking.istio.io/v1alpha3" || objects[0].GetKind() != "EnvoyFilter" {
-			t.Fatalf("rendered %v, want one EnvoyFilter", objects)
-		}
-		return objects[0]
-	}
-	t.Run("before the router of a sidecar", func(t *testing.T) {
-		object := render(t, `workloads: {a: {selector: {app: x}, failStrategy: FAIL_CLOSE, headers: {response: {set: {x-quote: "\"<é>\\\\ \t"}}}}}`)
-		var filter networking.EnvoyFilter
-		chart.Typed(t, object, &filter, &networkingapi.EnvoyFilter{})
-		if diff := cmp.Diff(map[string]string{"app": "x"}, filter.Spec.GetWorkloadSelector().GetLabels()); diff != "" {
-			t.Errorf("selector (-want +got):\n%s", diff)
-		}
-
-		patch := filter.Spec.GetConfigPatches()[0]
-		in := patch.GetMatch().GetListener().GetFilterChain().GetFilter()
-		got := []string{patch.GetApplyTo().String(), patch.GetMatch().GetContext().String(), patch.GetPatch().GetOperation().String(), in.GetName(), in.GetSubFilter().GetName()}
-		if diff := cmp.Diff([]string{"HTTP_FILTER", "SIDECAR_INBOUND", "INSERT_BEFORE", "envoy.filters.network.http_connection_manager", "envoy.filters.http.router"}, got); diff != "" {
-			t.Errorf("place (-want +got):\n%s", diff)
-		}
-
-		plugin := chart.WasmFilter(t, object).GetConfig()
-		vm := plugin.GetVmConfig()
-		got = []string{plugin.GetName(), plugin.GetRootId(), plugin.GetFailurePolicy().String(), vm.GetVmId(), vm.GetRuntime(), vm.GetCode().GetLocal().GetFilename()}
-		if diff := cmp.Diff([]string{"demo-a", "demo-a", "FAIL_CLOSED", "demo-a", "envoy.wasm.runtime.v8", "/var/local/wasm/plugin.wasm"}, got); diff != "" {
-			t.Errorf("filter (-want +got):\n%s", diff)
-		}
-
-		config, err := rewrite.Parse(chart.FilterConfig(t, object))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := config.Headers.Response.Set["x-quote"]; !slices.Equal(got, rewrite.Strings{"\"<é>\\\\ \t"}) {
-			t.Errorf("the value that the filter gets is %q", got)
-		}
-	})
-	t.Run("first in a gateway", func(t *testing.T) {
-		object := render(t, "envoyFilter: {context: GATEWAY, position: FIRST}\nmodule: {key: m.wasm, mountPath: /w/}\nworkloads: {a: {failStrategy: FAIL_OPEN}}")
-		var filter networking.EnvoyFilter
-		chart.Typed(t, object, &filter, &networkingapi.EnvoyFilter{})
-		patch := filter.Spec.GetConfigPatches()[0]
-		in := patch.GetMatch().GetListener().GetFilterChain().GetFilter()
-		got := []string{patch.GetMatch().GetContext().String(), patch.GetPatch().GetOperation().String(), in.GetSubFilter().GetName(),
-			chart.WasmFilter(t, object).GetConfig().GetFailurePolicy().String(), chart.WasmFilter(t, object).GetConfig().GetVmConfig().GetCode().GetLocal().GetFilename()}
-		if diff := cmp.Diff([]string{"GATEWAY", "INSERT_FIRST", "", "FAIL_OPEN", "/w/m.wasm"}, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
-		if filter.Spec.GetWorkloadSelector() != nil {
-			t.Error("has a selector, want none")
-		}
-	})
-}
-
-func TestChartTrafficExtension(t *testing.T) {
-	objects := chart.Objects(t, chart.MustRender(t, chart.Module, "delivery: TrafficExtension\nworkloads: {a: {selector: {app: x}, traffic: [{mode: CLIENT, ports: [80]}], priority: 4, vars: {v: 1}}}"))
-	if len(objects) != 1 {
-		t.Fatalf("rendered %d objects, want 1", len(objects))
-	}
-	var extension extensions.TrafficExtension
-	chart.Typed(t, objects[0], &extension, &extensionsapi.TrafficExtension{})
-	spec := &extension.Spec
-	got := []string{
-		objects[0].GetAPIVersion(), objects[0].GetKind(), spec.GetSelector().GetMatchLabels()["app"], spec.GetPhase().String(), spec.GetPriority().String(),
-		spec.GetMatch()[0].GetMode().String(), spec.GetWasm().GetUrl(), spec.GetWasm().GetPluginName(), spec.GetWasm().GetFailStrategy().String(),
-	}
-	want := []string{"extensions.istio.io/v1alpha1", "TrafficExtension", "x", "UNSPECIFIED", "value:4", "CLIENT", "file:///var/local/wasm/plugin.wasm", "demo-a", "FAIL_RELOAD"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if v := spec.GetWasm().GetPluginConfig().AsMap()["vars"]; !reflect.DeepEqual(v, map[string]any{"v": 1.0}) {
-		t.Errorf("vars are %v", v)
-	}
-}
-
-func TestChartEnvoyExtensionPolicy(t *testing.T) {
-	const image = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	spec := func(t *testing.T, values string) map[string]any {
-		t.Helper()
-		objects := chart.Objects(t, chart.MustRender(t, gateway, values))
-		if len(objects) != 1 || objects[0].GetAPIVersion() != "gateway.envoyproxy.io/v1alpha1" || objects[0].GetKind() != "EnvoyExtensionPolicy" {
-			t.Fatalf("rendered %v, want one EnvoyExtensionPolicy", objects)
-		}
-		if name := objects[0].GetNamespace() + "/" + objects[0].GetName(); name != "edge/demo-a" {
-			t.Errorf("the policy is %s, want it beside its targets", name)
-		}
-		return normal(t, objects[0].Object["spec"]).(map[string]any)
-	}
-	t.Run("a module in an image", func(t *testing.T) {
-		got := spec(t, "image: {digest: '"+image+"', pullSecret: registry}\nworkloads: {a: {namespace: edge, vars: {v: 1}, targetRefs: [{kind: Gateway, name: public, sectionName: web}, {kind: GRPCRoute, name: shop}]}}")
-		filter := got["wasm"].([]any)[0].(map[string]any)
-		delete(filter["config"].(map[string]any), "revision")
-
-		want := map[string]any{
-			"targetRefs": []any{
-				map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public", "sectionName": "web"},
-				map[string]any{"group": "gateway.networking.k8s.io", "kind": "GRPCRoute", "name": "shop"},
-			},
-			"wasm": []any{map[string]any{
-				"name": "edge.demo-a", "rootID": "demo-a", "failOpen": false,
-				"code": map[string]any{"type": "Image", "image": map[string]any{
-					"url": "ghcr.io/wasm-rewrite/wasm-rewrite@" + image, "pullSecretRef": map[string]any{"kind": "Secret", "name": "registry"},
-				}},
-				"config": map[string]any{"vars": map[string]any{"v": 1.0}},
-			}},
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("spec (-want +got):\n%s", diff)
-		}
-	})
-	t.Run("a module behind a URL, open where it fails", func(t *testing.T) {
-		sum := strings.TrimPrefix(image, "sha256:")
-		got := spec(t, "url: https://example.com/plugin.wasm\nsha256: '"+sum+"'\nworkloads: {a: {namespace: edge, failStrategy: FAIL_OPEN, targetRefs: [{kind: HTTPRoute, name: shop}]}}")
-		filter := got["wasm"].([]any)[0].(map[string]any)
-		want := map[string]any{"type": "HTTP", "http": map[string]any{"url": "https://example.com/plugin.wasm", "sha256": sum}}
-		if diff := cmp.Diff(want, filter["code"]); diff != "" || filter["failOpen"] != true {
-			t.Errorf("failOpen is %v, code (-want +got):\n%s", filter["failOpen"], diff)
-		}
-	})
-	t.Run("the gate before a release is on by itself", func(t *testing.T) {
-		gates := "delivery: EnvoyExtensionPolicy\nimage: {digest: '" + image + "'}\nverify: {image: {digest: '" + image + "'}}\n"
-		manifest := chart.MustRender(t, gates, "workloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}")
-		if !strings.Contains(manifest, "name: \"demo-verify-before\"") {
-			t.Errorf("there is no gate in\n%s", manifest)
-		}
-		after := chart.MustRender(t, gates, "{verify: {before: {enabled: false}, after: {enabled: true}}, workloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}}")
-		for _, want := range []string{"kind: ClusterRole\n", "resources: [envoyextensionpolicies], verbs: [get]", "resources: [pods], verbs: [list]", `sidecar.istio.io/inject: "false"`} {
-			if !strings.Contains(after, want) {
-				t.Errorf("the gate after a release lacks %s:\n%s", want, after)
-			}
-		}
-		if off := chart.MustRender(t, chart.Module, "workloads: {a: {}}"); strings.Contains(off, "demo-verify-before") {
-			t.Error("there is a gate under Istio, which nobody asked for")
-		}
-	})
 }
 
 // chartNotes gives the notes that `helm install` prints, which `helm template` leaves out.
@@ -471,7 +323,8 @@ func TestChartNotes(t *testing.T) {
 	})
 	t.Run("say how Envoy Gateway shows what it did", func(t *testing.T) {
 		notes := chartNotes(t, gateway+"image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nworkloads: {a: {targetRefs: [{kind: HTTPRoute, name: shop}]}}")
-		for _, want := range []string{"kubectl get envoyextensionpolicy demo-a --namespace shop", "wasmcustom.wasm_rewrite.shop_demo_a.revision: ", "stats/prometheus"} {
+		for _, want := range []string{"kubectl get envoyextensionpolicy demo-a --namespace shop", "wasmcustom.wasm_rewrite.shop_demo_a.revision: ",
+			"stats/prometheus"} {
 			if !strings.Contains(notes, want) {
 				t.Errorf("%q is not in the notes:\n%s", want, notes)
 			}
@@ -492,194 +345,4 @@ func TestChartNotes(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestChartSchemaIsDraft7(t *testing.T) {
-	schema, err := jsonschema.UnmarshalJSON(strings.NewReader(chart.ReadFile(t, filepath.Join(chart.Dir, "values.schema.json"))))
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	compiler := jsonschema.NewCompiler()
-	compiler.DefaultDraft(jsonschema.Draft7)
-	if err := compiler.AddResource("values.schema.json", schema); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := compiler.Compile("values.schema.json"); err != nil {
-		t.Error(err)
-	}
-	// Every object says what may stand in it.
-	var strict func(path string, schema any)
-	strict = func(path string, schema any) {
-		s, ok := schema.(map[string]any)
-		if !ok {
-			return
-		}
-		if properties, ok := s["properties"].(map[string]any); ok {
-			if s["additionalProperties"] != false && path != ".workloads" && path != ".workloads.*.selector" {
-				t.Errorf("%s lets unknown keys through", path)
-			}
-
-			for key, property := range properties {
-				strict(path+"."+key, property)
-			}
-		}
-		strict(path+".*", s["additionalProperties"])
-		strict(path+"[]", s["items"])
-	}
-	strict("", schema)
-
-	for name, definition := range schema.(map[string]any)["definitions"].(map[string]any) {
-		strict(name, definition)
-	}
-}
-
-func TestChartIsLintedAndPacked(t *testing.T) {
-	program := made.Helm(t)
-
-	run := func(args ...string) {
-		output, err := exec.Command(program, args...).CombinedOutput()
-		if err != nil {
-			t.Errorf("helm %s: %v\n%s", strings.Join(args, " "), err, output)
-		}
-	}
-	for _, file := range append(chart.CIValues(t), os.DevNull) {
-		run("lint", "--strict", chart.Dir, "--values", file)
-	}
-
-	folder := t.TempDir()
-	run("package", chart.Dir, "--destination", folder)
-	archive, err := filepath.Glob(filepath.Join(folder, "*.tgz"))
-	if err != nil || len(archive) != 1 {
-		t.Fatalf("packed %v, %v", archive, err)
-	}
-
-	packed, err := loader.Load(archive[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	var names []string
-	for _, file := range packed.Raw {
-		names = append(names, file.Name)
-	}
-
-	for _, name := range []string{"README.md", "values.schema.json", "values.yaml", "templates/NOTES.txt"} {
-		if !slices.Contains(names, name) {
-			t.Errorf("%s is not in the package", name)
-		}
-	}
-
-	for _, name := range []string{"README.md.gotmpl", "ci/seed-values.yaml"} {
-		if slices.Contains(names, name) {
-			t.Errorf("%s is in the package", name)
-		}
-	}
-}
-
-// Checked and rendered rules take a few times what Helm takes to read and print the same values.
-func TestChartRendersManyWorkloadsInTime(t *testing.T) {
-	const most = 4.5
-	var values bytes.Buffer
-	fmt.Fprint(&values, chart.Module, "workloads:\n")
-
-	for w := range 200 {
-		fmt.Fprintf(&values, "  team-%d:\n    selector: {app: app-%d}\n    vars: {domain: example.com}\n    patterns:\n", w, w)
-
-		for p := range 20 {
-			fmt.Fprintf(&values, "    - name: rule-%d\n      match: {path: {regex: '^/app-%d/%d/([0-9]+)/(?P<rest>.*)$'}, host: {regex: '^(?P<tenant>[a-z]+)[.]${var.domain}$'}}\n", p, w, p)
-			fmt.Fprint(&values, "      rewrite: {path: '/v2/$1/${rest}', host: '${tenant}.internal'}\n      headers: {request: {set: {x-tenant: '${tenant}'}}}\n")
-		}
-	}
-
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(file, values.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-
-	plain := filepath.Join(t.TempDir(), "plain")
-	for name, text := range map[string]string{
-		"Chart.yaml": "apiVersion: v2\nname: plain\nversion: 1.0.0\n",
-		"templates/plain.yaml": "{{- range $name, $workload := .Values.workloads }}\n---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n" +
-			"metadata: {name: {{ $name }}}\nspec: {{ toYaml $workload | nindent 2 }}\n{{- end }}\n",
-	} {
-		path := filepath.Join(plain, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// The time of the processor, with the two of a pair in turn, for other work on the machine lengthens it too.
-	render := func(folder string) time.Duration {
-		command := exec.Command(made.Helm(t), "template", chart.Release, folder, "--values", file)
-		manifest, err := command.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if objects := bytes.Count(manifest, []byte("\nkind: WasmPlugin\n")); objects != 200 {
-			t.Fatalf("%s: rendered %d objects, want 200", folder, objects)
-		}
-		return command.ProcessState.UserTime() + command.ProcessState.SystemTime()
-	}
-
-	ratio := math.Inf(1)
-	for try := 0; try < 3 && ratio > most; try++ {
-		ours, theirs := render(chart.Dir), render(plain)
-		ratio = min(ratio, ours.Seconds()/theirs.Seconds())
-		t.Logf("200 workloads of 20 patterns: %v; printed by a chart that looks at nothing: %v", ours, theirs)
-	}
-	if ratio > most {
-		t.Errorf("200 workloads of 20 patterns took %.1f times what a chart takes that looks at nothing, want at most %.1f", ratio, most)
-	}
-}
-
-// A null removes a key of the chart's own values too. What the templates need then is missed by name.
-func TestChartSurvivesNullForEveryKey(t *testing.T) {
-	var values map[string]any
-	if err := yaml.Unmarshal([]byte(chart.ReadFile(t, filepath.Join(chart.Dir, "values.yaml"))), &values); err != nil {
-		t.Fatal(err)
-	}
-
-	var keys []string
-	for key, value := range values {
-		keys = append(keys, key)
-
-		of, _ := value.(map[string]any)
-		for inner := range of {
-			keys = append(keys, key+"."+inner)
-		}
-	}
-
-	needed := []string{
-		"delivery", "image", "image.registry", "image.repository", "image.pullPolicy", "module", "module.key", "module.mountPath",
-		"envoyFilter", "envoyFilter.context", "envoyFilter.position", "rootNamespace",
-		"verify", "verify.image", "verify.before", "verify.after",
-	}
-
-	const image = "image: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}\nworkloads: {a: {}}\n"
-	for _, key := range keys {
-		t.Run(key, func(t *testing.T) {
-			t.Parallel()
-
-			outer, inner, nested := strings.Cut(key, ".")
-			null := outer + ": null"
-			if nested {
-				null = outer + ": {" + inner + ": null}"
-			}
-
-			for _, delivery := range []string{"WasmPlugin", "EnvoyFilter"} {
-				values := []string{image, "delivery: " + delivery, null}
-				if key == "workloads" {
-					values[0] = ""
-				}
-
-				_, err := chart.Render(t, values...)
-				switch missing := "missing property '" + key[strings.LastIndexByte(key, '.')+1:] + "'"; {
-				case err != nil && strings.Contains(err.Error(), missing) && slices.Contains(needed, key):
-				case err != nil && key == "image.digest" && strings.Contains(err.Error(), "image.digest: is missing"):
-				case err != nil || slices.Contains(needed, key):
-					t.Errorf("delivery %s: %v", delivery, err)
-				}
-			}
-		})
-	}
 }

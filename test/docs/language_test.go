@@ -25,6 +25,7 @@ func TestThePathTableOfTheLanguagePage(t *testing.T) {
 		if replace != "" {
 			edit["replace"] = replace
 		}
+
 		pattern := map[string]any{"rewrite": edit}
 		if match != "" {
 			pattern["match"] = map[string]any{"path": fromYAML(t, match)}
@@ -47,6 +48,7 @@ func TestTheReferenceTablesOfTheLanguagePage(t *testing.T) {
 		if sent != "" {
 			headers = append(headers, header(sent))
 		}
+
 		seen := send(t, config, "/", headers)
 
 		name, _, _ := strings.Cut(set, ":")
@@ -58,6 +60,7 @@ func TestTheReferenceTablesOfTheLanguagePage(t *testing.T) {
 			t.Errorf("%s with %q gives %q, the page says %q", set, sent, got, want)
 		}
 	}
+
 	for _, row := range rows(t, "| `rewrite.path`, with") {
 		pattern := map[string]any{"rewrite": map[string]any{"path": row[0], "replace": "whole"}}
 		seen := send(t, map[string]any{"patterns": []any{pattern}}, row[1], nil)
@@ -70,10 +73,12 @@ func TestTheReferenceTablesOfTheLanguagePage(t *testing.T) {
 // rows are the cells of the table that begins with a heading, without code marks.
 func rows(t *testing.T, heading string) (table [][]string) {
 	t.Helper()
+
 	page, err := os.ReadFile(languagePage)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	_, after, found := strings.Cut(string(page), "\n"+heading)
 	if !found {
 		t.Fatalf("%s has no table that begins with %s", languagePage, heading)
@@ -85,16 +90,19 @@ func rows(t *testing.T, heading string) (table [][]string) {
 			break
 		}
 		var row []string
+
 		escaped := strings.ReplaceAll(line, `\|`, "\x00")
 		for _, cell := range strings.Split(strings.Trim(escaped, "|"), "|") {
 			cell = strings.ReplaceAll(strings.TrimSpace(cell), "\x00", "|")
 			row = append(row, strings.Trim(cell, "`"))
 		}
+
 		table = append(table, row)
 	}
 	if len(table) < 3 {
 		t.Fatalf("the table %s has %d rows", heading, len(table))
 	}
+
 	return table
 }
 
@@ -114,14 +122,17 @@ func header(text string) host.Header {
 // send puts one GET through a configuration.
 func send(t *testing.T, config map[string]any, path string, headers []host.Header) exchange.Seen {
 	t.Helper()
+
 	text, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	rules, err := rewrite.Load(text)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
+
 	seen, err := exchange.Native(rules).Exchange(t.Context(), exchange.Request("GET", "http", "example.com", path, headers), exchange.Response(200, nil))
 	if err != nil {
 		t.Fatal(err)
@@ -129,5 +140,6 @@ func send(t *testing.T, config map[string]any, path string, headers []host.Heade
 	if seen.Upstream == nil {
 		t.Fatalf("%s: %s was answered with %s", text, path, exchange.Value(seen.Client, ":status"))
 	}
+
 	return seen
 }

@@ -13,6 +13,7 @@ func TestTheAPIServerTakesEveryFormOfAPolicy(t *testing.T) {
 	t.Parallel()
 	start(t)
 	const zeros = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
 	const base = "delivery: EnvoyExtensionPolicy\nimage: {digest: '" + zeros + "'}\nverify: {before: {enabled: false}}\n"
 	for name, values := range map[string][]string{
 		"the example":      {chart.ReadFile(t, filepath.Join(chart.Dir, "ci/envoyextensionpolicy-values.yaml"))},

@@ -42,6 +42,7 @@ var bed struct {
 func TestMain(m *testing.M) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+
 	bed.ctx = ctx
 	go func() {
 		<-ctx.Done()
@@ -56,6 +57,7 @@ func TestMain(m *testing.M) {
 	if bed.Bed != nil {
 		if err := bed.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
+
 			code = 1
 		}
 	}
@@ -67,6 +69,7 @@ func start(t *testing.T) {
 	t.Helper()
 	bed.once.Do(func() {
 		made.File(t, "eg-tools")
+
 		began := time.Now()
 		bed.Bed, bed.err = envoygateway.Start(bed.ctx, envoygateway.Config{
 			Build:   filepath.Join(made.Root, "build"),
@@ -106,6 +109,7 @@ func newSpace(t *testing.T) *space {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := &space{T: t, name: created.Name}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -124,6 +128,7 @@ func newSpace(t *testing.T) *space {
 	}
 	s.apply(manifest.String())
 	s.within(2*time.Minute, s.ready)
+
 	return s
 }
 
@@ -136,12 +141,14 @@ func (s *space) ready() error {
 	if len(services.Items) != 1 || len(services.Items[0].Spec.Ports) != 1 {
 		return fmt.Errorf("%d Services of the Gateway, want 1 with one port", len(services.Items))
 	}
+
 	s.address = fmt.Sprintf("http://%s:%d", bed.IP, services.Items[0].Spec.Ports[0].NodePort)
 
 	pods, err := bed.Client.CoreV1().Pods(envoygateway.Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: s.owned()})
 	if err != nil {
 		return err
 	}
+
 	serving := 0
 	for _, pod := range pods.Items {
 		for _, condition := range pod.Status.Conditions {
@@ -153,6 +160,7 @@ func (s *space) ready() error {
 	if serving != 2 || len(pods.Items) != 2 {
 		return fmt.Errorf("%d of %d proxies are ready, want 2 of 2", serving, len(pods.Items))
 	}
+
 	return errors.Join(s.answers("shop", "/status/200", http.StatusOK), s.answers("other", "/status/200", http.StatusOK))
 }
 
@@ -168,11 +176,13 @@ func (s *space) proxies() (names []string) {
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	for _, pod := range pods.Items {
 		if pod.DeletionTimestamp == nil {
 			names = append(names, pod.Name)
 		}
 	}
+
 	return names
 }
 
@@ -243,16 +253,20 @@ func (s *space) get(client *http.Client, route, path string, headers ...string) 
 	if err != nil {
 		return answer{}, err
 	}
+
 	request.Host = route + ".example"
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
+
 	response, err := client.Do(request)
 	if err != nil {
 		return answer{}, err
 	}
 	defer response.Body.Close()
+
 	body, err := io.ReadAll(response.Body)
+
 	return answer{response, string(body)}, err
 }
 
@@ -271,21 +285,26 @@ func (s *space) answers(route, path string, status int, headers ...string) error
 // within waits until a condition holds, no longer than limit, and returns how long that took.
 func (s *space) within(limit time.Duration, condition func() error) time.Duration {
 	s.Helper()
+
 	began := time.Now()
+
 	err := condition()
 	for err != nil && time.Since(began) < limit {
 		time.Sleep(50 * time.Millisecond)
+
 		err = condition()
 	}
 	if err != nil {
 		s.Fatalf("after %s: %v", limit, err)
 	}
+
 	return time.Since(began).Round(10 * time.Millisecond)
 }
 
 // stays wants a condition to hold for a while.
 func (s *space) stays(condition func() error) {
 	s.Helper()
+
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err := condition(); err != nil {
 			s.Fatal(err)
@@ -306,6 +325,7 @@ func (s *space) becomes(route, path string, status int, headers ...string) time.
 		return nil
 	})
 	s.stays(func() error { return s.answers(route, path, status, headers...) })
+
 	return took
 }
 
@@ -325,6 +345,7 @@ func (s *space) condition(policy, kind, status string) (reason, message string, 
 	if err := json.Unmarshal([]byte(out), &object); err != nil {
 		return "", "", err
 	}
+
 	for _, ancestor := range object.Status.Ancestors {
 		for _, c := range ancestor.Conditions {
 			if c.Type == kind && string(c.Status) == status {
@@ -332,5 +353,6 @@ func (s *space) condition(policy, kind, status string) (reason, message string, 
 			}
 		}
 	}
+
 	return "", "", fmt.Errorf("policy %s has no condition %s=%s: %+v", policy, kind, status, object.Status)
 }

@@ -73,14 +73,17 @@ func nacks(s *space) (total float64) {
 	if len(pods) != 1 {
 		s.Fatalf("%d Pods of the controller, want 1", len(pods))
 	}
+
 	metrics := s.run("get", "--raw", "/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+strings.TrimPrefix(pods[0], "pod/")+":19001/proxy/metrics")
 	for _, m := range regexp.MustCompile(`(?m)^xds_nack_total\S* (\S+)$`).FindAllStringSubmatch(metrics, -1) {
 		n, err := strconv.ParseFloat(m[1], 64)
 		if err != nil {
 			s.Fatal(err)
 		}
+
 		total += n
 	}
+
 	return total
 }
 
@@ -101,6 +104,7 @@ func (s *space) replaceOne() {
 // seen counts the statuses of many answers, each over a connection of its own.
 func (s *space) seen(route, path string, times int) map[int]int {
 	s.Helper()
+
 	seen := map[int]int{}
 	for range times {
 		a, err := s.get(fresh, route, path)
@@ -109,12 +113,14 @@ func (s *space) seen(route, path string, times int) map[int]int {
 		}
 		seen[a.StatusCode]++
 	}
+
 	return seen
 }
 
 // A first install has no rules of before: its route is closed, or open with FAIL_OPEN; other routes go on.
 func TestAFirstInstallWithRefusedRulesClosesItsRouteAlone(t *testing.T) {
 	t.Parallel()
+
 	for _, c := range []struct {
 		name, values string
 		status       int

@@ -11,14 +11,17 @@ import (
 // load asks for the path of the seed without pause until it is ended, over kept connections, and counts the answers.
 func (s *space) load() (end func() map[string]int) {
 	s.Helper()
+
 	stop := make(chan struct{})
 	var workers sync.WaitGroup
 	var mu sync.Mutex
+
 	seen := map[string]int{}
 	for range 4 {
 		client := &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
 		workers.Go(func() {
 			defer client.CloseIdleConnections()
+
 			for {
 				select {
 				case <-stop:
@@ -44,6 +47,7 @@ func (s *space) load() (end func() map[string]int) {
 		return seen
 	})
 	s.Cleanup(func() { once() })
+
 	return once
 }
 
@@ -55,6 +59,7 @@ func TestInstallChangeRollbackAndUninstallLoseNoRequest(t *testing.T) {
 	end := s.load()
 	r := s.install("seed", rules(418), image, ungated)
 	s.becomes("shop", "/banana", http.StatusTeapot)
+
 	for _, status := range []int{http.StatusPaymentRequired, http.StatusTeapot} {
 		r.upgrade(rules(status))
 		s.becomes("shop", "/banana", status)
@@ -65,6 +70,7 @@ func TestInstallChangeRollbackAndUninstallLoseNoRequest(t *testing.T) {
 	s.becomes("shop", "/banana", http.StatusNotFound)
 
 	seen := end()
+
 	total := 0
 	for _, n := range seen {
 		total += n

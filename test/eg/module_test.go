@@ -26,15 +26,19 @@ func TestTheModuleComesByHTTPToo(t *testing.T) {
 func serve(t *testing.T) string {
 	t.Helper()
 	start(t)
+
 	listener, err := net.Listen("tcp", bed.HostIP+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, made.Module(t))
 	})}
 	t.Cleanup(func() { _ = server.Close() })
+
 	go func() { _ = server.Serve(listener) }()
+
 	return "http://" + listener.Addr().String() + "/plugin.wasm"
 }
 

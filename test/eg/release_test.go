@@ -21,6 +21,7 @@ type release struct {
 // seed are the seed's rules on the route shop, under Envoy Gateway.
 func (s *space) seed() string {
 	s.Helper()
+
 	text, err := os.ReadFile(filepath.Join(chart.Dir, "ci/seed-values.yaml"))
 	if err != nil {
 		s.Fatal(err)
@@ -62,6 +63,7 @@ func (s *space) publish(args ...string) (digest string) {
 	if err != nil {
 		s.Fatalf("publish %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	return lines[len(lines)-1]
 }
@@ -88,16 +90,19 @@ func (r *release) upgrade(values ...string) {
 // helm installs or upgrades; what begins with -- is a flag, all else values.
 func (r *release) helm(command string, values ...string) (string, error) {
 	r.Helper()
+
 	args := []string{command, r.name, chart.Dir, "--namespace", r.space.name, "--timeout", "90s"}
 	for _, text := range values {
 		if strings.HasPrefix(text, "--") {
 			args = append(args, text)
 			continue
 		}
+
 		for _, document := range strings.Split(text, "\n---\n") {
 			args = append(args, "--values", r.file(document))
 		}
 	}
+
 	return tool(r.Context(), "helm", args...)
 }
 
@@ -113,6 +118,7 @@ func (r *release) uninstall() {
 	if r.gone {
 		return
 	}
+
 	r.gone = true
 	if r.Failed() {
 		r.show()

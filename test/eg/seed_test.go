@@ -15,6 +15,7 @@ func (s *space) teapot(site string) error {
 	if err != nil {
 		return err
 	}
+
 	for name, want := range map[string]string{"Who-Am-I": "wasm-rewrite", "Injected-By": "istio-api!", "Site": site, "Author": "陽明"} {
 		if got := a.Header[name]; len(got) != 1 || got[0] != want {
 			return fmt.Errorf("%s: header %s: %q, want %q", a.Status, name, got, want)
@@ -27,6 +28,7 @@ func (s *space) teapot(site string) error {
 	if a.StatusCode != http.StatusTeapot {
 		return fmt.Errorf("answers %s, want 418", a.Status)
 	}
+
 	return nil
 }
 
@@ -82,10 +84,12 @@ func (s *space) wantRevision(r *release) {
 	if err != nil {
 		s.Fatalf("helm status: %v\n%s", err, notes)
 	}
+
 	m := regexp.MustCompile(`wasm_rewrite\.(\S+)\.revision: (\d+)`).FindStringSubmatch(notes)
 	if m == nil {
 		s.Fatalf("the notes name no revision:\n%s", notes)
 	}
+
 	for _, proxy := range s.proxies() {
 		metrics := s.metrics(proxy)
 		gauge := regexp.MustCompile(`(?m)^wasm_rewrite_` + m[1] + `_revision\S* (\d+)$`).FindStringSubmatch(metrics)

@@ -24,11 +24,13 @@ func (s *space) status(code int, words ...string) {
 		if got := exitCode(exit); got != code {
 			return fmt.Errorf("status: exit code %d, want %d\n%s", got, code, out)
 		}
+
 		for _, word := range words {
 			if !strings.Contains(out, word) {
 				return fmt.Errorf("status does not say %q:\n%s", word, out)
 			}
 		}
+
 		return nil
 	})
 }

@@ -24,6 +24,7 @@ func TestAChangeOfRulesCutsLongStreamsOfEveryRouteAfterTheDrainTimeout(t *testin
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	request.Host = "other.example"
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -43,8 +44,10 @@ func TestAChangeOfRulesCutsLongStreamsOfEveryRouteAfterTheDrainTimeout(t *testin
 		}
 	}()
 	r.upgrade(rules(402))
+
 	began := time.Now()
 	s.becomes("shop", "/banana", http.StatusPaymentRequired)
+
 	select {
 	case how := <-ended:
 		t.Logf("%s after the change: %s", time.Since(began).Round(time.Second), how)

@@ -180,7 +180,8 @@ func TestAHandEditIsHealed(t *testing.T) {
 	byHand := func(patch string) {
 		t.Helper()
 
-		_, err := bed.objects.Resource(wasmPlugins).Namespace("shop-dev").Patch(bed.ctx, "wasm-rewrite-checkout", apitypes.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		_, err := bed.objects.Resource(wasmPlugins).Namespace("shop-dev").Patch(bed.ctx, "wasm-rewrite-checkout", apitypes.MergePatchType, []byte(patch),
+			metav1.PatchOptions{})
 		must(t, err)
 	}
 	byHand(`{"spec": {"pluginConfig": {"patterns": []}}}`)
@@ -353,7 +354,8 @@ func windowIs(duration string) error {
 }
 
 func project(environment string) (*unstructured.Unstructured, error) {
-	return bed.objects.Resource(applications.GroupVersion().WithResource("appprojects")).Namespace(argocd.Namespace).Get(bed.ctx, "wasm-rewrite-"+environment, metav1.GetOptions{})
+	return bed.objects.Resource(applications.GroupVersion().WithResource("appprojects")).Namespace(argocd.Namespace).Get(bed.ctx,
+		"wasm-rewrite-"+environment, metav1.GetOptions{})
 }
 
 // addProject gives an environment a project like dev's.

@@ -142,7 +142,8 @@ func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
 	gated(t)
 
 	live := func(status string) string {
-		return strings.Replace(rule("lived"), "    - name: lived is rewritten", "    - name: lived answers\n      live: true\n      request: {path: /lived/x}\n      expect: {status: "+status+"}\n    - name: lived is rewritten", 1)
+		return strings.Replace(rule("lived"), "    - name: lived is rewritten",
+			"    - name: lived answers\n      live: true\n      request: {path: /lived/x}\n      expect: {status: "+status+"}\n    - name: lived is rewritten", 1)
 	}
 	// The engine's upstream answers 200 to everything, httpbin only to what it knows.
 	wrong := strings.Replace(live("200"), "path: /anything/lived-is-in-force}", "path: /nobody/lived-is-in-force}", 1)
@@ -158,7 +159,8 @@ func TestWhatIsNotServedIsNotPromoted(t *testing.T) {
 		if err == nil {
 			t.Fatal("make promote copies what failed its live test")
 		}
-		if !strings.Contains(err.Error(), "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is ") || !strings.Contains(err.Error(), "FAIL workload checkout: lived answers") {
+		if !strings.Contains(err.Error(), "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is ") ||
+			!strings.Contains(err.Error(), "FAIL workload checkout: lived answers") {
 			return err
 		}
 		return nil

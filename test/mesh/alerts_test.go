@@ -89,65 +89,17 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 // API server, with the labels of a PodMonitor. What it returns gives the alerts that fire, each once, with their workloads.
 func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 	s.Helper()
+
 	folder := s.TempDir()
-	write := func(file string, content any) {
-		text, err := yaml.Marshal(content)
-		if err == nil {
-			err = os.WriteFile(file, text, 0o600)
-		}
-		if err != nil {
-			s.Fatal(err)
-		}
-	}
 
 	var files []any
 	for _, r := range releases {
-		args := []string{"template", r.name, chart(), "--namespace", s.name, "--set", "metrics.prometheusRule.enabled=true", "--show-only", "templates/prometheusrule.yaml"}
-		for _, text := range r.values {
-			args = append(args, "--values", s.file(text))
-		}
-
-		out, err := exec.CommandContext(s.Context(), made.Helm(s.T), args...).Output()
-		if err != nil {
-			s.Fatalf("helm template: %v", err)
-		}
-		var object struct{ Spec map[string]any }
-		if err := yaml.Unmarshal(out, &object); err != nil {
-			s.Fatal(err)
-		}
-
-		file := filepath.Join(folder, r.name+".yaml")
-		write(file, object.Spec)
-		files = append(files, file)
+		files = append(files, s.alertRules(folder, r))
 	}
 
-	api, err := clientcmd.BuildConfigFromFlags("", bed.Kubeconfig)
-	if err != nil {
-		s.Fatal(err)
-	}
-
-	server, err := url.Parse(api.Host)
-	if err != nil {
-		s.Fatal(err)
-	}
-
-	pods, err := bed.Client.CoreV1().Pods(s.name).List(s.Context(), metav1.ListOptions{LabelSelector: "app=httpbin", FieldSelector: "status.phase=" + string(corev1.PodRunning)})
-	if err != nil {
-		s.Fatal(err)
-	}
-
-	var scrapes []any
-	for _, pod := range pods.Items {
-		scrapes = append(scrapes, map[string]any{
-			"job_name": pod.Name, "scheme": "https", "metrics_path": fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:15020/proxy/stats/prometheus", s.name, pod.Name),
-			"scrape_interval": "1s", "scrape_timeout": "1s",
-			"authorization": map[string]any{"credentials": api.BearerToken}, "tls_config": map[string]any{"ca_file": api.CAFile},
-			"static_configs": []any{map[string]any{"targets": []any{server.Host}, "labels": map[string]any{"namespace": s.name, "pod": pod.Name}}},
-		})
-	}
-
+	scrapes := s.scrapes()
 	config := filepath.Join(folder, "prometheus.yaml")
-	write(config, map[string]any{"global": map[string]any{"evaluation_interval": "1s"}, "rule_files": files, "scrape_configs": scrapes})
+	s.write(config, map[string]any{"global": map[string]any{"evaluation_interval": "1s"}, "rule_files": files, "scrape_configs": scrapes})
 
 	port, err := process.FreePort()
 	if err != nil {
@@ -159,38 +111,9 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 		Path: made.File(s.T, "build/bin/prometheus"), Ready: process.HTTP(base + "/-/ready"),
 		Args: []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(folder, "data"), fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port)},
 	})
-
-	query := func(query string) (results []map[string]string) {
-		s.Helper()
-
-		response, err := http.Get(base + "/api/v1/query?query=" + url.QueryEscape(query))
-		if err != nil {
-			s.Fatal(err)
-		}
-		defer response.Body.Close()
-
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			s.Fatal(err)
-		}
-		var answer struct {
-			Status string
-			Data   struct {
-				Result []struct{ Metric map[string]string }
-			}
-		}
-		if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
-			s.Fatalf("Prometheus answers %s: %v", body, err)
-		}
-
-		for _, result := range answer.Data.Result {
-			results = append(results, result.Metric)
-		}
-
-		return results
-	}
 	s.until(func() error {
-		if shown := len(query(`{__name__=~"wasm_rewrite_.+_revision"}`)); shown < len(releases) || len(query("up == 1")) < len(pods.Items) {
+		shown := s.query(base, `{__name__=~"wasm_rewrite_.+_revision"}`)
+		if len(shown) < len(releases) || len(s.query(base, "up == 1")) < len(scrapes) {
 			return errors.New("Prometheus has not scraped every Pod")
 		}
 		return nil
@@ -199,10 +122,112 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 	return func() (alerts []string) {
 		s.Helper()
 
-		for _, labels := range query(`ALERTS{alertstate="firing"}`) {
+		for _, labels := range s.query(base, `ALERTS{alertstate="firing"}`) {
 			alerts = append(alerts, labels["alertname"]+" "+labels["workload"])
 		}
 		slices.Sort(alerts)
 		return slices.Compact(alerts)
 	}
+}
+
+func (s *space) write(file string, content any) {
+	s.Helper()
+
+	text, err := yaml.Marshal(content)
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+// alertRules are the rules that the chart makes for a release, as a file.
+func (s *space) alertRules(folder string, r alerted) (file string) {
+	s.Helper()
+
+	args := []string{"template", r.name, chart(), "--namespace", s.name, "--set", "metrics.prometheusRule.enabled=true", "--show-only",
+		"templates/prometheusrule.yaml"}
+	for _, text := range r.values {
+		args = append(args, "--values", s.file(text))
+	}
+
+	out, err := exec.CommandContext(s.Context(), made.Helm(s.T), args...).Output()
+	if err != nil {
+		s.Fatalf("helm template: %v", err)
+	}
+
+	var object struct{ Spec map[string]any }
+	if err := yaml.Unmarshal(out, &object); err != nil {
+		s.Fatal(err)
+	}
+
+	file = filepath.Join(folder, r.name+".yaml")
+	s.write(file, object.Spec)
+
+	return file
+}
+
+// scrapes has one job for each Pod.
+func (s *space) scrapes() (jobs []any) {
+	s.Helper()
+
+	api, err := clientcmd.BuildConfigFromFlags("", bed.Kubeconfig)
+	if err != nil {
+		s.Fatal(err)
+	}
+
+	server, err := url.Parse(api.Host)
+	if err != nil {
+		s.Fatal(err)
+	}
+
+	pods, err := bed.Client.CoreV1().Pods(s.name).List(s.Context(),
+		metav1.ListOptions{LabelSelector: "app=httpbin", FieldSelector: "status.phase=" + string(corev1.PodRunning)})
+	if err != nil {
+		s.Fatal(err)
+	}
+
+	for _, pod := range pods.Items {
+		jobs = append(jobs, map[string]any{
+			"job_name": pod.Name, "scheme": "https", "metrics_path": fmt.Sprintf("/api/v1/namespaces/%s/pods/%s:15020/proxy/stats/prometheus", s.name, pod.Name),
+			"scrape_interval": "1s", "scrape_timeout": "1s",
+			"authorization": map[string]any{"credentials": api.BearerToken}, "tls_config": map[string]any{"ca_file": api.CAFile},
+			"static_configs": []any{map[string]any{"targets": []any{server.Host}, "labels": map[string]any{"namespace": s.name, "pod": pod.Name}}},
+		})
+	}
+
+	return jobs
+}
+
+// query asks a Prometheus, and gives the labels of what it has.
+func (s *space) query(base, query string) (results []map[string]string) {
+	s.Helper()
+
+	response, err := http.Get(base + "/api/v1/query?query=" + url.QueryEscape(query))
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer response.Body.Close()
+
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+
+	var answer struct {
+		Status string
+		Data   struct {
+			Result []struct{ Metric map[string]string }
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
+		s.Fatalf("Prometheus answers %s: %v", body, err)
+	}
+
+	for _, result := range answer.Data.Result {
+		results = append(results, result.Metric)
+	}
+
+	return results
 }

@@ -106,7 +106,8 @@ func TestATrafficExtensionWhoseModuleCannotBeFetchedIsAnswered403UntilTheRightDi
 	wrong := strings.Repeat("0", 60) + "0bad"
 	r.upgrade(s.imageAt("sha256:" + wrong))
 	s.settles(s.refused)
-	if code, out := s.statusTool()(); code != 1 || !strings.Contains(out, "deny-all") || !strings.Contains(out, "the last refusal: cannot fetch Wasm module") || !strings.Contains(out, wrong) {
+	if code, out := s.statusTool()(); code != 1 || !strings.Contains(out, "deny-all") ||
+		!strings.Contains(out, "the last refusal: cannot fetch Wasm module") || !strings.Contains(out, wrong) {
 		t.Errorf("status: exit code %d, want 1, the fallback and the digest\n%s", code, out)
 	}
 	if err := s.asked("v2", "/status/200", http.StatusOK); err != nil {

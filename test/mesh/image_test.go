@@ -149,7 +149,8 @@ func TestTheDockerfileMakesTheLayerThatPublishMakes(t *testing.T) {
 
 	folder := t.TempDir()
 	buildah := func(args ...string) {
-		command := exec.CommandContext(t.Context(), "buildah", append([]string{"--root", filepath.Join(folder, "root"), "--runroot", filepath.Join(folder, "run"), "--storage-driver", "vfs"}, args...)...)
+		command := exec.CommandContext(t.Context(), "buildah", append([]string{"--root", filepath.Join(folder, "root"), "--runroot",
+			filepath.Join(folder, "run"), "--storage-driver", "vfs"}, args...)...)
 		if out, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("buildah %s: %v\n%s", strings.Join(args, " "), err, out)
 		}

@@ -54,7 +54,9 @@ func (g routeGenerator) request(set int, kind, host string) routeRequest {
 	if g.chance(8) {
 		q.host += ":" + ofRequest
 	}
-	q.target = g.of("/", "/app", "/app/", "/app/x", "/app/x/y", "/appx", "/app/v1", "/app/v1/", "/app//x", "/api", "/api/", "/api/v1/x", "/api/v1/x/y", "/API/x", "/APP", "/v2/x/", "/x/y", "/other", "/o/o/o") +
+
+	q.target = g.of("/", "/app", "/app/", "/app/x", "/app/x/y", "/appx", "/app/v1", "/app/v1/", "/app//x", "/api", "/api/", "/api/v1/x", "/api/v1/x/y",
+		"/API/x", "/APP", "/v2/x/", "/x/y", "/other", "/o/o/o") +
 		g.of("", "", "?a=b", "?v=2", "?v=3&c=/")
 	for _, one := range [][]string{
 		{"x-env", "blue", "green"}, {"x-user", "blue", "me"}, {"x-answer-x-up", "1"}, {"x-answer-x-site", "up"},
@@ -65,6 +67,7 @@ func (g routeGenerator) request(set int, kind, host string) routeRequest {
 			q.headers = append(q.headers, rewrite.Header{Name: one[0], Value: g.of(one[1:]...)})
 		}
 	}
+
 	return q
 }
 
@@ -83,7 +86,9 @@ type routeAnswer struct {
 // answers asks with four clients, each over a connection of its own.
 func (r *routed) answers(asked []routeRequest) []routeAnswer {
 	r.Helper()
+
 	all, faults := make([]routeAnswer, len(asked)), make([]error, 4)
+
 	var clients sync.WaitGroup
 	for client := range faults {
 		clients.Go(func() {
@@ -93,6 +98,7 @@ func (r *routed) answers(asked []routeRequest) []routeAnswer {
 					c.Close()
 				}
 			}()
+
 			for i := client; i < len(asked); i += len(faults) {
 				if all[i], faults[client] = r.ask(connections, asked[i]); faults[client] != nil {
 					return
@@ -101,17 +107,20 @@ func (r *routed) answers(asked []routeRequest) []routeAnswer {
 		})
 	}
 	clients.Wait()
+
 	for _, err := range faults {
 		if err != nil {
 			r.Fatal(err)
 		}
 	}
+
 	return all
 }
 
 // ask sends a request, over a new connection where the gateway ended the last one.
 func (r *routed) ask(connections map[string]*wire.Conn, q routeRequest) (routeAnswer, error) {
 	request := wire.Message{Start: q.method, Target: q.target, Headers: append([]rewrite.Header{{Name: ":authority", Value: q.host}}, q.headers...)}
+
 	var err error
 	for range 2 {
 		c := connections[q.kind]
@@ -119,6 +128,7 @@ func (r *routed) ask(connections map[string]*wire.Conn, q routeRequest) (routeAn
 			if c, err = wire.Dial(r.Context(), wire.HTTP1, r.at[q.kind]); err != nil {
 				return routeAnswer{}, err
 			}
+
 			connections[q.kind] = c
 		}
 		var m wire.Message
@@ -132,6 +142,7 @@ func (r *routed) ask(connections map[string]*wire.Conn, q routeRequest) (routeAn
 		c.Close()
 		delete(connections, q.kind)
 	}
+
 	return routeAnswer{}, fmt.Errorf("%v: %w", q, err)
 }
 
@@ -153,12 +164,14 @@ func routeAnswerOf(m wire.Message) (routeAnswer, error) {
 	if err := json.Unmarshal([]byte(m.Body), &got); err != nil {
 		return a, fmt.Errorf("the backend said %q: %w", m.Body, err)
 	}
+
 	a.Name, a.Target, a.Host = got.Name, got.Target, got.Host
 	for _, name := range []string{"X-User", "X-Route", "X-Env"} {
 		if values := got.Headers[name]; values != nil {
 			a.Request[name] = values
 		}
 	}
+
 	return a, nil
 }
 
@@ -196,17 +209,20 @@ func differs(when stage, q routeRequest, got, want routeAnswer) string {
 		if when.moving && when.old && want.Target == q.target {
 			a.Request, a.Response = nil, nil
 		}
+
 		return a
 	}
 	if a, b := fmt.Sprintf("%+v", plain(got)), fmt.Sprintf("%+v", plain(want)); a != b {
 		return fmt.Sprintf("  istiod: %s\n  rules:  %s", b, a)
 	}
+
 	return ""
 }
 
 // checkVariety wants enough of each kind of answer, so that equal ones show something.
 func checkVariety(t *testing.T, answers []routeAnswer) {
 	t.Helper()
+
 	counts := map[string]int{}
 	for _, a := range answers {
 		switch {
@@ -222,6 +238,7 @@ func checkVariety(t *testing.T, answers []routeAnswer) {
 		}
 	}
 	t.Logf("%d requests: %v", len(answers), counts)
+
 	for _, kind := range []string{"redirected", "answered 410", "answered 404", "sent to s0", "sent to s1", "sent to s2", "with headers"} {
 		if counts[kind] < 20 {
 			t.Errorf("only %d requests were %s: the test shows little", counts[kind], kind)

@@ -37,12 +37,14 @@ func routes(seed uint64, number int, gateway string) routeSet {
 	if wild {
 		set.hosts[1] = "*." + g.set + ".example.com"
 	}
+
 	for i := range 1 + g.IntN(2) {
 		hosts := anyOf(set.hosts[:1+g.IntN(2)])
 		if wild {
 			// istiod refuses a VirtualService with a host and a wildcard of it.
 			hosts = anyOf(set.hosts[i : i+1])
 		}
+
 		name := fmt.Sprintf("%s-%d", g.set, i)
 		if set.kind == "HTTPRoute" {
 			set.objects = append(set.objects, g.httpRoute(name, hosts))
@@ -50,6 +52,7 @@ func routes(seed uint64, number int, gateway string) routeSet {
 			set.objects = append(set.objects, g.virtualService(name, hosts)...)
 		}
 	}
+
 	return set
 }
 
@@ -77,14 +80,17 @@ func (g routeGenerator) virtualService(name string, hosts []any) (objects []docu
 			if g.chance(3) {
 				root["rewrite"] = document{"uri": g.of("/", "/new")}
 			}
+
 			objects = append(objects, document{
 				"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": document{"name": child},
 				"spec": document{"http": []any{route, g.istioRoute()}},
 			})
 			route = root
 		}
+
 		http = append(http, route)
 	}
+
 	return append(objects, document{
 		"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": document{"name": name},
 		"spec": document{"hosts": hosts, "gateways": []any{g.gateway}, "http": http},
@@ -94,6 +100,7 @@ func (g routeGenerator) virtualService(name string, hosts []any) (objects []docu
 // istioRoute is one entry of spec.http.
 func (g routeGenerator) istioRoute() document {
 	route := document{}
+
 	var match []any
 	for range g.IntN(3) {
 		match = append(match, g.istioMatch())
@@ -101,6 +108,7 @@ func (g routeGenerator) istioRoute() document {
 	if len(match) > 0 {
 		route["match"] = match
 	}
+
 	switch g.IntN(8) {
 	case 0:
 		route["redirect"] = g.istioRedirect()
@@ -123,7 +131,9 @@ func (g routeGenerator) istioRoute() document {
 	if g.chance(3) {
 		route["headers"] = g.istioHeaders()
 	}
+
 	route["route"] = g.destinations()
+
 	return route
 }
 
@@ -142,6 +152,7 @@ func (g routeGenerator) destinations() []any {
 		second["weight"] = 0
 		return []any{first, second}
 	}
+
 	return []any{first}
 }
 
@@ -158,6 +169,7 @@ func (g routeGenerator) istioMatch() document {
 	if match["uri"] != nil && g.chance(5) {
 		match["ignoreUriCase"] = true
 	}
+
 	text := func() document {
 		switch g.IntN(4) {
 		case 0:
@@ -184,6 +196,7 @@ func (g routeGenerator) istioMatch() document {
 	if g.chance(12) {
 		match["authority"] = document{"prefix": g.of("a.", "b.", "w.")}
 	}
+
 	return match
 }
 
@@ -210,6 +223,7 @@ func (g routeGenerator) edits(names ...string) document {
 	if g.chance(3) || len(edits) == 0 {
 		edits["add"] = document{g.of(names...): g.of("three", "four")}
 	}
+
 	return edits
 }
 
@@ -230,6 +244,7 @@ func (g routeGenerator) istioRedirect() document {
 	if g.chance(2) {
 		to["redirectCode"] = []int{301, 302, 303, 307, 308}[g.IntN(5)]
 	}
+
 	return to
 }
 
@@ -249,6 +264,7 @@ func (g routeGenerator) apiRule() document {
 	rule := document{}
 	kind := g.of("", "", "headers", "full", "prefix", "prefix", "redirect", "redirect-prefix")
 	var filters []any
+
 	var matches []any
 	switch kind {
 	case "prefix", "redirect-prefix":
@@ -261,11 +277,13 @@ func (g routeGenerator) apiRule() document {
 	if len(matches) > 0 {
 		rule["matches"] = matches
 	}
+
 	prefix := document{"type": "ReplacePrefixMatch", "replacePrefixMatch": g.of("", "/", "/new", "/new/", "/app")}
 	if len(matches) > 0 && matches[0].(document)["path"].(document)["value"] == "/" {
 		// Istio joins /new to what follows / without a slash; the rules do as the Gateway API says.
 		prefix["replacePrefixMatch"] = g.of("", "/")
 	}
+
 	full := document{"type": "ReplaceFullPath", "replaceFullPath": g.of("/", "/new", "/new/x")}
 	switch kind {
 	case "full":
@@ -279,6 +297,7 @@ func (g routeGenerator) apiRule() document {
 		if prefix["replacePrefixMatch"] == "" {
 			prefix["replacePrefixMatch"] = "/"
 		}
+
 		filters = append(filters, g.apiRedirect(prefix))
 	}
 	if kind == "headers" || g.chance(5) {
@@ -292,8 +311,10 @@ func (g routeGenerator) apiRule() document {
 		if g.chance(6) {
 			backend["filters"] = g.modifiers()
 		}
+
 		rule["backendRefs"] = []any{backend}
 	}
+
 	return rule
 }
 
@@ -313,6 +334,7 @@ func (g routeGenerator) apiMatch(kind string) document {
 	if g.chance(10) {
 		match["method"] = g.of("GET", "POST")
 	}
+
 	return match
 }
 
@@ -341,6 +363,7 @@ func (g routeGenerator) apiRedirect(path document) document {
 	if g.chance(2) {
 		to["statusCode"] = []int{301, 302}[g.IntN(2)]
 	}
+
 	return document{"type": "RequestRedirect", "requestRedirect": to}
 }
 
@@ -357,6 +380,7 @@ func (g routeGenerator) modifiers() (filters []any) {
 		if g.chance(3) || len(edits) == 0 {
 			edits["add"] = []any{document{"name": g.of(names...), "value": g.of("three", "four")}}
 		}
+
 		return edits
 	}
 	both := g.IntN(3)
@@ -366,5 +390,6 @@ func (g routeGenerator) modifiers() (filters []any) {
 	if both != 1 {
 		filters = append(filters, document{"type": "ResponseHeaderModifier", "responseHeaderModifier": edits("x-up", "x-site", "x-more")})
 	}
+
 	return filters
 }

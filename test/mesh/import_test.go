@@ -26,7 +26,8 @@ import (
 
 // routeSeeds are those of which a difference came once. They stay.
 var routeSeeds = []uint64{
-	1, 3, 12033386635353807334, 15623091886140484724, 15902799205909178868, 17065954560588976230, 6588405272831621054, 7230238557802014600, 12982956844585643025, 11457525876530137238,
+	1, 3, 12033386635353807334, 15623091886140484724, 15902799205909178868, 17065954560588976230, 6588405272831621054, 7230238557802014600,
+	12982956844585643025, 11457525876530137238,
 	12179221346017833750, 17238167651233800692, 17000612652777191122, 8789511835183857527, 7224757389672918639, 6233831395646078173, 18214488309271003995,
 	10138159456299629710, 444779847195050346, 4026803807595326522, 16542807178787782230, 6787621486099863837,
 }
@@ -43,6 +44,7 @@ func TestImportedRulesDoAsIstiodsRoutesAfterEachStepOfMovingIn(t *testing.T) {
 		sets     = 130 // of objects that share hosts
 		requests = 10  // a host
 	)
+
 	seeds := slices.Clone(routeSeeds)
 	for more := rand.New(rand.NewPCG(*importSeed, 3)); len(seeds) < sets; {
 		seeds = append(seeds, more.Uint64())
@@ -50,13 +52,16 @@ func TestImportedRulesDoAsIstiodsRoutesAfterEachStepOfMovingIn(t *testing.T) {
 
 	// Both gateways, with everything as it was.
 	theirs, ours := routedSpace(t, nil, seeds), routedSpace(t, map[string]string{"istio-injection": "enabled"}, seeds)
+
 	asked := requestsTo(ours.sets, requests)
 	for _, side := range []*routed{theirs, ours} {
 		side.create()
 	}
+
 	for _, side := range []*routed{theirs, ours} {
 		side.serves(0)
 	}
+
 	want := theirs.answers(asked)
 	checkVariety(t, want)
 	ours.wantAnswers(stage{says: "before anything is installed"}, asked, want)
@@ -92,16 +97,21 @@ type routed struct {
 func routedSpace(t *testing.T, labels map[string]string, seeds []uint64) *routed {
 	t.Helper()
 	side := &routed{space: namespace(t, labels), at: map[string]string{}}
+
 	side.gateway = side.name
 	for i, seed := range seeds {
 		side.sets = append(side.sets, routes(seed, i, side.gateway))
 	}
+
 	annotations := ""
 	if bed.Preload {
 		side.run("apply", "--filename", "../../docs/preload.yaml")
+
 		annotations = "sidecar.istio.io/bootstrapOverride: wasm-preload"
 	}
+
 	echo := side.echo()
+
 	manifest := fmt.Sprintf(`
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -141,6 +151,7 @@ spec:
 `, name, echo, annotations)
 	}
 	side.apply(manifest)
+
 	return side
 }
 
@@ -151,19 +162,23 @@ func (s *space) echo() string {
 	if err != nil {
 		s.Fatal(err)
 	}
+
 	reference := s.reference(":echo")
 	if err := remote.Write(reference, made); err != nil {
 		s.Fatal(err)
 	}
+
 	return reference.String()
 }
 
 // create makes the objects, once all that they name is there.
 func (r *routed) create() {
 	r.Helper()
+
 	for _, name := range append([]string{r.gateway + "-istio"}, importedServices...) {
 		r.rollout(name)
 	}
+
 	var all []document
 	for _, set := range r.sets {
 		all = append(all, set.objects...)
@@ -174,6 +189,7 @@ func (r *routed) create() {
 	if err != nil {
 		r.Fatal(err)
 	}
+
 	for kind, name := range map[string]string{"HTTPRoute": r.gateway + "-istio", "VirtualService": r.gateway + "-classic"} {
 		for _, port := range k8s.GetServiceContext(r, r.Context(), r.kubectl, name).Spec.Ports {
 			if port.Port == 80 || port.Port == 8080 {
@@ -186,6 +202,7 @@ func (r *routed) create() {
 // documents writes objects into a file.
 func (r *routed) documents(objects []document) string {
 	r.Helper()
+
 	var b strings.Builder
 	for _, o := range objects {
 		text, err := yaml.Marshal(o)
@@ -194,6 +211,7 @@ func (r *routed) documents(objects []document) string {
 		}
 		fmt.Fprintf(&b, "---\n%s", text)
 	}
+
 	return r.file(b.String())
 }
 
@@ -202,6 +220,7 @@ const generationName = "zz-generation"
 // generation are the last objects of a change, which say on each port that it is there.
 func (r *routed) generation(n int) []document {
 	to := fmt.Sprintf("/generation-%d", n)
+
 	return []document{
 		{
 			"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": document{"name": generationName},
@@ -243,7 +262,8 @@ type importReport struct {
 // imported are the values that import makes of what the cluster has.
 func (r *routed) imported(flags ...string) (string, importReport) {
 	r.Helper()
-	objects, err := exec.CommandContext(r.Context(), "kubectl", r.args("get", "virtualservices,httproutes,gateways.networking.istio.io,gateways.gateway.networking.k8s.io,services", "--output=json")...).Output()
+	objects, err := exec.CommandContext(r.Context(), "kubectl",
+		r.args("get", "virtualservices,httproutes,gateways.networking.istio.io,gateways.gateway.networking.k8s.io,services", "--output=json")...).Output()
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -261,10 +281,12 @@ func (r *routed) imported(flags ...string) (string, importReport) {
 	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 {
 		r.Fatalf("import: exit code %d, %v\n%s", code, err, out)
 	}
+
 	values, err := yaml.Marshal(report.Values)
 	if err != nil {
 		r.Fatal(err)
 	}
+
 	return string(values), report
 }
 
@@ -272,18 +294,22 @@ func (r *routed) imported(flags ...string) (string, importReport) {
 // something is left that would show: an answer 500.
 func (r *routed) takeOut(report importReport) {
 	r.Helper()
+
 	out, partly := map[string][]string{}, map[string]bool{}
 	for _, o := range report.Objects {
 		name := o.Object[strings.LastIndexByte(o.Object, '/')+1:]
+
 		out[name] = o.TakeOut
 		for _, f := range o.Findings {
 			partly[name] = partly[name] || f.Kind == "left out"
 		}
 	}
+
 	var changed []document
 	for i := range r.sets {
 		for _, o := range r.sets[i].objects {
 			name := o["metadata"].(document)["name"].(string)
+
 			stripped := copied(r.T, o)
 			for _, path := range out[name] {
 				if !drop(stripped, path) {
@@ -305,6 +331,7 @@ func (r *routed) takeOut(report importReport) {
 
 func copied(t *testing.T, o document) (same document) {
 	t.Helper()
+
 	text, err := json.Marshal(o)
 	if err == nil {
 		err = json.Unmarshal(text, &same)
@@ -328,6 +355,7 @@ var step = regexp.MustCompile(`([^.\[\]]+)|\[(\d+)\]`)
 // drop takes the value at a path out of an object; of a list it leaves a gap, so that the other paths stay true.
 func drop(o document, path string) bool {
 	var at any = o
+
 	steps := step.FindAllStringSubmatch(path, -1)
 	for i, one := range steps {
 		last := i == len(steps)-1
@@ -336,22 +364,26 @@ func drop(o document, path string) bool {
 			if !ok || of[one[1]] == nil {
 				return false
 			}
+
 			at = of[one[1]]
 			if last {
 				delete(of, one[1])
 			}
 			continue
 		}
+
 		n, _ := strconv.Atoi(one[2])
 		list, ok := at.([]any)
 		if !ok || n >= len(list) || list[n] == nil {
 			return false
 		}
+
 		at = list[n]
 		if last {
 			list[n] = nil
 		}
 	}
+
 	return true
 }
 
@@ -361,13 +393,16 @@ func compact(v any) {
 	if !ok {
 		return
 	}
+
 	for key, value := range of {
 		list, ok := value.([]any)
 		if !ok {
 			compact(value)
 			continue
 		}
+
 		list = slices.DeleteFunc(list, func(one any) bool { return one == nil })
+
 		of[key] = list
 		for _, one := range list {
 			compact(one)
@@ -386,6 +421,7 @@ func blank(o document) {
 				delete(route, "redirect")
 				route["directResponse"] = document{"status": 500, "body": document{"string": "left in the VirtualService"}}
 			}
+
 			filters, _ := route["filters"].([]any)
 			if slices.ContainsFunc(filters, func(f any) bool { return f.(document)["type"] == "RequestRedirect" }) {
 				delete(route, "filters")
@@ -403,18 +439,23 @@ type stage struct {
 // wantAnswers asks until every request is answered as wanted, and shows those that never are.
 func (r *routed) wantAnswers(when stage, asked []routeRequest, want []routeAnswer) {
 	r.Helper()
+
 	began := time.Now()
+
 	again := map[int]string{}
 	for i := range asked {
 		again[i] = ""
 	}
+
 	first := 0
 	for round := 0; len(again) > 0 && (round < 2 || time.Since(began) < settled); round++ {
 		left := slices.Sorted(maps.Keys(again))
+
 		some := make([]routeRequest, len(left))
 		for j, i := range left {
 			some[j] = asked[i]
 		}
+
 		for j, got := range r.answers(some) {
 			i := left[j]
 			if again[i] = differs(when, asked[i], got, want[i]); again[i] == "" {
@@ -432,12 +473,14 @@ func (r *routed) wantAnswers(when stage, asked []routeRequest, want []routeAnswe
 // showDifferences shows the first difference of each set, with its objects.
 func (r *routed) showDifferences(when string, asked []routeRequest, differences map[int]string) {
 	r.Helper()
+
 	shown := map[int]bool{}
 	for _, i := range slices.Sorted(maps.Keys(differences)) {
 		q := asked[i]
 		if !shown[q.set] && len(shown) < 20 {
 			r.Errorf("%s: seed %d: %v\n%s\n%s", when, r.sets[q.set].seed, q, differences[i], text(r.sets[q.set].objects))
 		}
+
 		shown[q.set] = true
 	}
 	if len(shown) > 0 {

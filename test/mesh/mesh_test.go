@@ -180,7 +180,8 @@ func (s *space) deploy(annotations map[string]string) {
 	k8s.KubectlApplyFromStringContext(s, s.Context(), s.kubectl, manifest)
 
 	for _, version := range []string{"v1", "v2"} {
-		if out, err := exec.CommandContext(s.Context(), "kubectl", s.args("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(s.Context(), "kubectl",
+			s.args("rollout", "status", "deployment/httpbin-"+version, "--timeout=90s")...).CombinedOutput(); err != nil {
 			s.Fatalf("httpbin-%s: %v\n%s", version, err, out)
 		}
 		s.eventually(version, "/status/200", func(a answer) error { return a.wantStatus(http.StatusOK) })

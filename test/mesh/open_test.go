@@ -24,6 +24,7 @@ func TestAConnectionThatWasOpenServesOneMoreRequestByTheOldRules(t *testing.T) {
 	fill := func() {
 		slow := request
 		slow.Target = "/delay/1"
+
 		var all sync.WaitGroup
 		for range clients {
 			all.Go(func() {
@@ -38,6 +39,7 @@ func TestAConnectionThatWasOpenServesOneMoreRequestByTheOldRules(t *testing.T) {
 	// One after the other, as many times as there are connections and some times more.
 	old := func(before int) (n int) {
 		t.Helper()
+
 		for i := range 3 * clients {
 			m, err := wire.Exchange(t.Context(), wire.HTTP1, address, request)
 			if err != nil {
@@ -50,22 +52,27 @@ func TestAConnectionThatWasOpenServesOneMoreRequestByTheOldRules(t *testing.T) {
 				t.Errorf("request %d after the change is still answered %d", i+1, before)
 			}
 		}
+
 		return n
 	}
 
 	fill()
+
 	r := s.release(s.name, onlyV1, image)
 	s.inForce()
+
 	installed := old(notFound)
 
 	fill()
 	r.uninstall()
 	s.until(func() error {
-		if out := s.kubectlOutput("exec", "deployment/httpbin-v1", "--container=istio-proxy", "--", "pilot-agent", "request", "GET", "config_dump?resource=dynamic_listeners"); strings.Contains(out, r.name) {
+		if out := s.kubectlOutput("exec", "deployment/httpbin-v1", "--container=istio-proxy", "--", "pilot-agent", "request", "GET",
+			"config_dump?resource=dynamic_listeners"); strings.Contains(out, r.name) {
 			return fmt.Errorf("a listener still has the filter of %s", r.name)
 		}
 		return nil
 	})
+
 	uninstalled := old(teapot)
 	t.Logf("of %d open connections %d served one more request by the old rules after the install, and %d after the uninstall", clients, installed, uninstalled)
 }

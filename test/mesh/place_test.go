@@ -213,7 +213,8 @@ func (s *space) fromV1(service, path string) string {
 		s.Fatal(err)
 	}
 	const script = `exec 3<>/dev/tcp/$1/8000; printf 'GET %s HTTP/1.1\r\nHost: %s:8000\r\nConnection: close\r\n\r\n' "$3" "$2" >&3; while IFS= read -r line; do printf '%s\n' "$line"; done <&3`
-	out, err := exec.CommandContext(s.Context(), "kubectl", s.args("exec", "deployment/httpbin-v1", "--container=httpbin", "--", "/bin/bash", "-c", script, "bash", string(address), service, path)...).CombinedOutput()
+	out, err := exec.CommandContext(s.Context(), "kubectl", s.args("exec", "deployment/httpbin-v1", "--container=httpbin", "--", "/bin/bash", "-c",
+		script, "bash", string(address), service, path)...).CombinedOutput()
 	if err != nil {
 		s.Fatalf("kubectl exec: %v\n%s", err, out)
 	}

@@ -46,7 +46,8 @@ func TestTheChartOfAReleaseBringsItsSignedFilter(t *testing.T) {
 	}
 
 	// What the release proposes for dev.
-	command := exec.CommandContext(t.Context(), "git", "--git-dir", filepath.Join(folder, "origin.git"), "show", "release-"+version+":environments/dev/release.yaml")
+	command := exec.CommandContext(t.Context(), "git", "--git-dir", filepath.Join(folder, "origin.git"), "show",
+		"release-"+version+":environments/dev/release.yaml")
 	text, err := command.Output()
 	if err != nil {
 		t.Fatalf("the branch for dev: %v", err)
@@ -65,7 +66,8 @@ func TestTheChartOfAReleaseBringsItsSignedFilter(t *testing.T) {
 		t.Fatalf("cosign: %v\n%s", err, out)
 	}
 
-	verify := exec.CommandContext(t.Context(), made.File(t, "build/bin/release"), "verify", "-registry", bed.Images+"/me", "-version", version, "-key", other+".pub")
+	verify := exec.CommandContext(t.Context(), made.File(t, "build/bin/release"), "verify", "-registry", bed.Images+"/me", "-version", version, "-key",
+		other+".pub")
 	verify.Dir = made.Root
 	if out, err := verify.CombinedOutput(); err == nil || !strings.Contains(string(out), "signature") {
 		t.Errorf("verified with another key: %v\n%s", err, out)

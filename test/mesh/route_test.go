@@ -64,7 +64,8 @@ workloads:
 
 		for line, want := range map[string]string{"line=acted": " patterns=to-second", "line=idle": " patterns=-"} {
 			s.until(func() error {
-				out, err := exec.CommandContext(t.Context(), "kubectl", "--kubeconfig", bed.Kubeconfig, "logs", "--namespace=istio-ingress", "deployment/istio-ingressgateway", "--tail=200").Output()
+				out, err := exec.CommandContext(t.Context(), "kubectl", "--kubeconfig", bed.Kubeconfig, "logs", "--namespace=istio-ingress",
+					"deployment/istio-ingressgateway", "--tail=200").Output()
 				if err != nil {
 					return err
 				}

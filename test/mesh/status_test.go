@@ -33,7 +33,8 @@ func TestStatusNamesWhatIsInForceAndWhatIsNot(t *testing.T) {
 	wrong := strings.Repeat("0", 60) + "0bad"
 	r.upgrade("image: {digest: 'sha256:" + wrong + "'}")
 	s.eventually("v1", "/banana/418", func(a answer) error { return a.wantStatus(http.StatusForbidden) })
-	if code, out = ask("httpbin"); code != 1 || !strings.Contains(out, "deny-all") || !strings.Contains(out, "the last refusal: cannot fetch Wasm module") || !strings.Contains(out, wrong) {
+	if code, out = ask("httpbin"); code != 1 || !strings.Contains(out, "deny-all") ||
+		!strings.Contains(out, "the last refusal: cannot fetch Wasm module") || !strings.Contains(out, wrong) {
 		t.Fatalf("with a digest that is not there: exit code %d, want 1, the fallback and the digest\n%s", code, out)
 	}
 	t.Logf("with a digest that is not there:\n%s", out)
@@ -44,7 +45,8 @@ func TestStatusNamesWhatIsInForceAndWhatIsNot(t *testing.T) {
 			Module struct{ Asked, InForce string }
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 1 || len(report.Rows) != 1 || report.Rows[0].State != "deny-all" || report.Rows[0].Module.Asked != wrong || report.Rows[0].Module.InForce != "" {
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 1 || len(report.Rows) != 1 || report.Rows[0].State != "deny-all" ||
+		report.Rows[0].Module.Asked != wrong || report.Rows[0].Module.InForce != "" {
 		t.Fatalf("as JSON: exit code %d, %v\n%s", code, err, out)
 	}
 }

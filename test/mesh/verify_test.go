@@ -16,7 +16,8 @@ import (
 // pushes it.
 func (s *space) gates() string {
 	s.Helper()
-	out, err := exec.CommandContext(s.Context(), made.File(s.T, "build/bin/publish"), "-program", made.File(s.T, "build/bin/wasm-rewrite"), s.repository()+"-cli").Output()
+	out, err := exec.CommandContext(s.Context(), made.File(s.T, "build/bin/publish"), "-program", made.File(s.T, "build/bin/wasm-rewrite"),
+		s.repository()+"-cli").Output()
 	if err != nil {
 		s.Fatalf("publish: %v", err)
 	}
@@ -201,12 +202,15 @@ func TestRulesAreReadFromTheCluster(t *testing.T) {
 	if code, out := s.tool("explain", "GET", "/old/7", cluster, "--kubeconfig", bed.Kubeconfig); code != 0 || !strings.Contains(out, "/3000000/0.5/7") {
 		t.Errorf("explain: exit code %d\n%s", code, out)
 	}
-	s.run("patch", "wasmplugin", r.name+"-shop", "--type=merge", "--patch", `{"spec": {"pluginConfig": {"patterns": [{"match": {"path": {"regex": "("}}, "rewrite": {"path": "x"}}]}}}`)
+	s.run("patch", "wasmplugin", r.name+"-shop", "--type=merge", "--patch",
+		`{"spec": {"pluginConfig": {"patterns": [{"match": {"path": {"regex": "("}}, "rewrite": {"path": "x"}}]}}}`)
 	code, out := s.tool("lint", cluster, "-w", "shop", "--kubeconfig", bed.Kubeconfig)
-	if want := "error: " + cluster + `: workload shop: patterns[0].match.path.regex: "(": missing closing ) [invalid]`; code != 1 || !slices.Contains(strings.Split(out, "\n"), want) {
+	if want := "error: " + cluster + `: workload shop: patterns[0].match.path.regex: "(": missing closing ) [invalid]`; code != 1 ||
+		!slices.Contains(strings.Split(out, "\n"), want) {
 		t.Errorf("lint: exit code %d\n%swant\n%s", code, out, want)
 	}
-	if code, out := s.tool("lint", "cluster:default", "--kubeconfig", bed.Kubeconfig); code != 2 || !strings.Contains(out, "the chart made no object in namespace default") {
+	if code, out := s.tool("lint", "cluster:default", "--kubeconfig", bed.Kubeconfig); code != 2 ||
+		!strings.Contains(out, "the chart made no object in namespace default") {
 		t.Errorf("lint: exit code %d\n%s", code, out)
 	}
 }

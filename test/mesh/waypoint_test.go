@@ -129,7 +129,8 @@ func TestAWaypointCountsRefusesAndHeals(t *testing.T) {
 	}
 	s.until(func() error { return s.counted("banana.rewritten") })
 
-	out, err := r.tryUpgrade(`workloads: {waypoint: {headers: {request: {set: {x-twice: "1", X-Twice: "2"}}, response: {set: {site: never}}}}}`, "verify: {after: {timeoutSeconds: 5}}")
+	out, err := r.tryUpgrade(`workloads: {waypoint: {headers: {request: {set: {x-twice: "1", X-Twice: "2"}}, response: {set: {site: never}}}}}`,
+		"verify: {after: {timeoutSeconds: 5}}")
 	if err == nil || !strings.Contains(out, "Pod "+s.name+"/waypoint-") || !strings.Contains(out, "not in force on every proxy") {
 		t.Errorf("helm upgrade: %v, want it to fail and to name the waypoint's Pod\n%s", err, out)
 	}
@@ -153,7 +154,8 @@ func TestAWaypointCountsRefusesAndHeals(t *testing.T) {
 
 // counted is whether the waypoint shows a counter of the filter that is more than 0.
 func (s *space) counted(counter string) error {
-	out, err := exec.CommandContext(s.Context(), "kubectl", s.args("exec", "deployment/waypoint", "--", "pilot-agent", "request", "GET", "stats?filter=wasm_rewrite")...).Output()
+	out, err := exec.CommandContext(s.Context(), "kubectl", s.args("exec", "deployment/waypoint", "--", "pilot-agent", "request", "GET",
+		"stats?filter=wasm_rewrite")...).Output()
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,8 @@ func TestRenderIsHelms(t *testing.T) {
 func TestPackagedChart(t *testing.T) {
 	dir := t.TempDir()
 	values := filepath.Join(dir, "values.yaml")
-	if err := os.WriteFile(values, []byte("workloads: {a: {selector: {app: a}, patterns: [{match: {path: {exact: /a}}, rewrite: {path: /b}}]}}"), 0o644); err != nil {
+	if err := os.WriteFile(values, []byte("workloads: {a: {selector: {app: a}, patterns: [{match: {path: {exact: /a}}, rewrite: {path: /b}}]}}"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 

@@ -178,7 +178,8 @@ func (m *model) service(_ *gateway.HTTPRoute, _ string, s plan.Service, rows []*
 // whose hosts fit.
 func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentReference, namespace string, rows []*row) {
 	name := plan.Service{Namespace: namespace, Name: string(ref.Name)}
-	target := plan.Fields{}.With("namespace", namespace).With("targetRefs", []any{plan.Fields{{Key: "kind", Value: "Gateway"}, {Key: "name", Value: string(ref.Name)}}})
+	target := plan.Fields{}.With("namespace", namespace).With("targetRefs",
+		[]any{plan.Fields{{Key: "kind", Value: "Gateway"}, {Key: "name", Value: string(ref.Name)}}})
 	t := m.table("Gateway "+name.String(), plan.Table{Name: string(ref.Name), Target: target})
 	known := m.Gateways[namespace+"/"+string(ref.Name)]
 	if known == nil {
@@ -228,12 +229,14 @@ func (m *model) guess(o *gateway.HTTPRoute, at string, ref gateway.ParentReferen
 	switch {
 	case ref.Port != nil && (*ref.Port == 80 || *ref.Port == 443):
 		scheme, by = map[gateway.PortNumber]string{80: "http", 443: "https"}[*ref.Port], "port"
-	case ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "https"), ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "tls"):
+	case ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "https"),
+		ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "tls"):
 		scheme, by = "https", "name"
 	case ref.SectionName != nil && strings.Contains(string(*ref.SectionName), "http"):
 		scheme, by = "http", "name"
 	case ref.Port != nil || ref.SectionName != nil:
-		m.report.Ask(object(o), at, "whether this listener of Gateway %s speaks http or https is not known: add the Gateway to the input. Until then the rules hold for both", name)
+		m.report.Ask(object(o), at, "whether this listener of Gateway %s speaks http or https is not known: add the Gateway to the input. Until "+
+			"then the rules hold for both", name)
 		return ""
 	default:
 		return ""

@@ -16,6 +16,7 @@ const rewritten = "x-envoy-original-path"
 // rows gives the rows of an HTTPRoute: one for each match of each rule.
 func (m *model) rows(o *gateway.HTTPRoute) []*row {
 	var rows []*row
+
 	var routes []*plan.Route
 	for i, rule := range o.Spec.Rules {
 		at := fmt.Sprintf("spec.rules[%d]", i)

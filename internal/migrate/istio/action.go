@@ -76,7 +76,8 @@ func (m *model) backends(at, namespace string, r *api.HTTPRoute, to *plan.Route,
 		if j, ok := seen[host]; ok {
 			was := &to.Backends[j]
 			if len(was.Headers)+len(headers) > 0 || was.Host != b.Host {
-				m.report.Leave(to.Object, key, "two destinations of one Service have rules of their own, and its proxies cannot tell them apart: keep these in the VirtualService")
+				m.report.Leave(to.Object, key, "two destinations of one Service have rules of their own, and its proxies cannot tell them apart: keep "+
+					"these in the VirtualService")
 
 				was.Headers, was.Host = nil, ""
 			}
@@ -148,8 +149,10 @@ func (m *model) prefix(at, prefix, target string, match *api.HTTPMatchRequest, o
 	case strings.HasSuffix(target, "/"):
 		regex = "^" + regexp.QuoteMeta(cut) + "/+"
 	case cut != prefix:
-		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and so do the rules: write %s/ where a segment was meant", target+"x", prefix+"x", target)
+		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and so do the rules: write %s/ where a segment was meant", target+"x",
+			prefix+"x", target)
 	}
+
 	path := plan.Fields{{Key: "regex", Value: regex}}
 	if match.GetIgnoreUriCase() {
 		path = append(path, plan.Field{Key: "ignoreCase", Value: true})
@@ -179,7 +182,8 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 	}
 
 	switch prefix := begins(uri); {
-	case uri == nil || uri.GetPrefix() == "/" || prefix == "/" || prefix == "" && uri.GetExact() == "" && uri.GetRegex() == "" || uri.GetRegex() == ".*" || uri.GetRegex() == "/.*":
+	case uri == nil || uri.GetPrefix() == "/" || prefix == "/" || prefix == "" && uri.GetExact() == "" && uri.GetRegex() == "" ||
+		uri.GetRegex() == ".*" || uri.GetRegex() == "/.*":
 	case uri.GetExact() != "" && match.GetIgnoreUriCase():
 		// Each spelling of the path would become another.
 		if regexp.MustCompile("(?i:" + re.Match + ")").MatchString(uri.GetExact()) {
@@ -196,7 +200,8 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 		put(plan.Fields{{Key: "regex", Value: "^(?:" + strings.Trim(regex, "^$") + ")$"}}, changed, "")
 		return nil
 	case prefix != "" && strings.HasPrefix(within, prefix):
-	case prefix != "" && strings.HasPrefix(plan.Beginning("^"+strings.TrimPrefix(re.Match, "^")), prefix) && strings.HasSuffix(strings.TrimRight(re.Match, "$)"), "."+"*"):
+	case prefix != "" && strings.HasPrefix(plan.Beginning("^"+strings.TrimPrefix(re.Match, "^")), prefix) &&
+		strings.HasSuffix(strings.TrimRight(re.Match, "$)"), "."+"*"):
 		// Not anchored, but all that follows is taken: the first place counts.
 		regex = "^" + strings.TrimPrefix(regex, "^")
 		m.report.Differ(one.Object, key, "%q is taken at the beginning of a path only", re.Match)
@@ -212,7 +217,8 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 	rest.Match = append(plan.Fields{}, one.Match...)
 	rest.TakeOut = nil
 	put(plan.Fields{{Key: "regex", Value: regex}}, changed, "")
-	if head, ok := strings.CutSuffix(strings.TrimSuffix(re.Match, "$"), "(.*)"); ok && (head == "^"+uri.GetPrefix() || head == "^/" && uri.GetPrefix() == "") && uri.GetRegex() == "" {
+	if head, ok := strings.CutSuffix(strings.TrimSuffix(re.Match, "$"), "(.*)"); ok &&
+		(head == "^"+uri.GetPrefix() || head == "^/" && uri.GetPrefix() == "") && uri.GetRegex() == "" {
 		return nil // it takes all that the route takes
 	}
 

@@ -83,7 +83,8 @@ func together(root, leaf *api.HTTPMatchRequest) *api.HTTPMatchRequest {
 // apart tells whether no request fits both, as istiod decides it.
 func apart(root, leaf *api.HTTPMatchRequest) bool {
 	differ := clash(root.Uri, leaf.Uri) || clash(root.Scheme, leaf.Scheme) || clash(root.Method, leaf.Method) || clash(root.Authority, leaf.Authority)
-	for _, pair := range [][2]map[string]*api.StringMatch{{root.Headers, leaf.Headers}, {root.WithoutHeaders, leaf.WithoutHeaders}, {root.QueryParams, leaf.QueryParams}} {
+	for _, pair := range [][2]map[string]*api.StringMatch{{root.Headers, leaf.Headers}, {root.WithoutHeaders, leaf.WithoutHeaders},
+		{root.QueryParams, leaf.QueryParams}} {
 		for name, value := range pair[1] {
 			differ = differ || clash(pair[0][name], value)
 		}

@@ -52,6 +52,7 @@ func (m *model) route(object, at string, o *istio.VirtualService, namespace stri
 		routes = append(routes, one.Route)
 	}
 	plan.Together(m.report, routes)
+
 	return list
 }
 

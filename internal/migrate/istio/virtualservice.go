@@ -43,6 +43,7 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 	slices.SortStableFunc(list, func(a, b *istio.VirtualService) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name+"."+a.Namespace, b.Name+"."+b.Namespace))
 	})
+
 	for _, o := range in.Services {
 		report.Object(object(o))
 		m.byName[o.Namespace+"/"+o.Name] = o
@@ -50,6 +51,7 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 	// Gateways in the order in which the input names them.
 	var names []string
 	routes := map[*istio.VirtualService][]*row{}
+
 	for _, o := range in.Services {
 		for _, g := range gateways(o) {
 			if !slices.Contains(names, g) {
@@ -57,13 +59,16 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 			}
 		}
 	}
+
 	for _, o := range list {
 		routes[o] = m.rows(o)
 	}
+
 	var tables []plan.Table
 	for _, name := range names {
 		tables = append(tables, m.table(name, list, routes))
 	}
+
 	return tables
 }
 
@@ -85,10 +90,12 @@ func gateways(o *istio.VirtualService) []string {
 	if len(o.Spec.Gateways) == 0 {
 		return []string{mesh}
 	}
+
 	var names []string
 	for _, g := range o.Spec.Gateways {
 		names = append(names, qualified(g, o.Namespace))
 	}
+
 	return names
 }
 
@@ -109,6 +116,8 @@ type row struct {
 
 // table puts the routes of all VirtualServices of a gateway together: by host,
 // and of one host those that take everything last.
+//
+//nolint:funlen // one way through a VirtualService: its parts share what was read
 func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*istio.VirtualService][]*row) plan.Table {
 	t := plan.Table{Name: gateway[strings.LastIndexByte(gateway, '/')+1:], Mesh: gateway == mesh}
 	var known Gateway
@@ -117,6 +126,7 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 		if known, ok = m.Gateways[gateway]; !ok {
 			known = m.Gateways[strings.TrimPrefix(gateway, "/")]
 		}
+
 		t.Target = m.Target(known.Selector)
 	}
 	type virtual struct {
@@ -124,37 +134,44 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 		services []plan.Service
 		rows     []*row
 	}
+
 	byHost, order := map[string]*virtual{}, []string{}
 	for _, o := range list {
 		if !slices.Contains(gateways(o), gateway) {
 			continue
 		}
+
 		for _, host := range o.Spec.Hosts {
 			key := strings.ToLower(host)
 			service, is := m.Resolve(host, o.Namespace)
 			if is {
 				key = service.String()
 			}
+
 			v := byHost[key]
 			if v == nil {
 				v = &virtual{host: plan.Name(host)}
 				if is {
 					v.services = []plan.Service{service}
 				}
+
 				byHost[key] = v
 				order = append(order, key)
 			} else if t.Mesh {
 				m.report.Differ(object(o), "spec.hosts", "an older VirtualService has %s already, and in the mesh istiod takes one only: this one is not run there", host)
 				continue
 			}
+
 			used := m.used(gateway, rows[o])
 			v.rows = append(v.rows, used...)
 			m.unknown(gateway, o, used)
 		}
 	}
+
 	var hosts []plan.VHost
 	for _, key := range order {
 		v := byHost[key]
+
 		var first, last []*plan.Route
 		for _, r := range v.rows {
 			if r.all {
@@ -163,9 +180,12 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 				first = append(first, r.Route)
 			}
 		}
+
 		hosts = append(hosts, plan.VHost{Names: names(v.host, v.services, t.Mesh), Services: v.services, Routes: append(first, last...)})
 	}
+
 	t.Hosts = plan.Group(hosts)
+
 	return t
 }
 
@@ -202,6 +222,7 @@ func (m *model) used(gateway string, rows []*row) (list []*row) {
 			}
 		}
 	}
+
 	return list
 }
 
@@ -220,15 +241,18 @@ func names(h plan.Host, services []plan.Service, inMesh bool) []plan.Host {
 	if len(services) == 0 {
 		return []plan.Host{h}
 	}
+
 	s := services[0]
 	namespace := s.Namespace
 	if namespace == "" {
 		namespace = "default"
 	}
+
 	whole := plan.Name(s.Name + "." + namespace + ".svc.cluster.local")
 	if !inMesh {
 		return []plan.Host{whole}
 	}
+
 	return []plan.Host{plan.Name(s.Name), plan.Name(s.Name + "." + namespace), plan.Name(s.Name + "." + namespace + ".svc"), whole}
 }
 
@@ -237,6 +261,7 @@ func (m *model) rows(o *istio.VirtualService) []*row {
 	if len(o.Spec.Hosts) == 0 {
 		return nil
 	}
+
 	var list []*row
 	for i, r := range o.Spec.Http {
 		at := fmt.Sprintf("spec.http[%d]", i)
@@ -244,8 +269,10 @@ func (m *model) rows(o *istio.VirtualService) []*row {
 			list = append(list, m.route(object(o), at, o, o.Namespace, r)...)
 			continue
 		}
+
 		list = append(list, m.delegate(o, at, r)...)
 	}
+
 	return list
 }
 
@@ -256,18 +283,23 @@ func (m *model) delegate(o *istio.VirtualService, at string, r *api.HTTPRoute) [
 	if namespace == "" {
 		namespace = o.Namespace
 	}
+
 	child := m.byName[namespace+"/"+r.Delegate.Name]
 	if child == nil || len(child.Spec.Hosts) > 0 {
 		name := plan.Service{Namespace: namespace, Name: r.Delegate.Name}
 		m.report.Leave(object(o), at+".delegate", "VirtualService %s is not in the input: add it", name)
+
 		blind := proto.Clone(r).(*api.HTTPRoute)
 		blind.Delegate, blind.Rewrite, blind.Headers, blind.Redirect, blind.DirectResponse = nil, nil, nil, nil, nil
+
 		list := m.route(object(o), at, o, o.Namespace, blind)
 		for _, one := range list {
 			one.Left = true
 		}
+
 		return list
 	}
+
 	var list []*row
 	for i, c := range child.Spec.Http {
 		in := fmt.Sprintf("spec.http[%d]", i)
@@ -275,6 +307,7 @@ func (m *model) delegate(o *istio.VirtualService, at string, r *api.HTTPRoute) [
 			m.report.Leave(object(child), in+".delegate", "a delegate of a delegate: istiod does not run it")
 			continue
 		}
+
 		merged := merge(r, c)
 		if merged == nil {
 			m.report.Differ(object(child), in+".match", "takes nothing that %s of %s takes, so istiod does not run it", at, object(o))
@@ -286,5 +319,6 @@ func (m *model) delegate(o *istio.VirtualService, at string, r *api.HTTPRoute) [
 			list = append(list, one)
 		}
 	}
+
 	return list
 }

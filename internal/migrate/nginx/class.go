@@ -49,7 +49,8 @@ var classes = map[string]string{
 	"traefik": "Traefik", "haproxy": "HAProxy", "kong": "Kong", "higress": "Higress", "alb": "the AWS load balancer controller",
 	"azure-application-gateway": "Azure's Application Gateway", "azure/application-gateway": "Azure's Application Gateway", "gce": "Google's load balancer",
 	"gce-internal": "Google's load balancer", "contour": "Contour", "apisix": "APISIX", "skipper": "Skipper", "cilium": "Cilium", "istio": "Istio",
-	"ambassador": "Emissary", "tailscale": "Tailscale", "voyager": "Voyager", "caddy": "Caddy", "f5": "F5", "citrix": "Citrix", "openshift-default": "OpenShift's router",
+	"ambassador": "Emissary", "tailscale": "Tailscale", "voyager": "Voyager", "caddy": "Caddy", "f5": "F5", "citrix": "Citrix",
+	"openshift-default": "OpenShift's router",
 }
 
 // class is the one of an Ingress, by either way to write it.
@@ -93,6 +94,7 @@ func ours(all []*networking.Ingress, controllers map[string]string, report *plan
 			used[class(o)] = true
 		}
 	}
+
 	kept := map[string][]*networking.Ingress{}
 	for _, o := range all {
 		name, at := class(o), object(o)
@@ -103,9 +105,11 @@ func ours(all []*networking.Ingress, controllers map[string]string, report *plan
 		} else if who == "" {
 			who = classes[strings.ToLower(name)]
 		}
+
 		for _, key := range plan.Sorted(theirs) {
 			report.NotOurs(at, annotation(key), "is of %s: write its rule by hand", theirs[key])
 		}
+
 		switch {
 		case who != "":
 			report.NotOurs(at, "spec.ingressClassName", "class %s is of %s", name, who)
@@ -116,6 +120,7 @@ func ours(all []*networking.Ingress, controllers map[string]string, report *plan
 			kept[name] = append(kept[name], o)
 		}
 	}
+
 	return kept
 }
 

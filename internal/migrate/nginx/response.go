@@ -29,22 +29,32 @@ func (r *reader) responses(s *settings) {
 		}
 	}
 	if domain := r.take("proxy-cookie-domain"); domain != "" && domain != "off" {
-		if from, to, ok := strings.Cut(domain, " "); ok {
-			from = strings.TrimPrefix(from, ".")
-			edits = r.replace(edits, "proxy-cookie-domain", "set-cookie", `(?i)(;\s*domain=)\.?`, from, "$1", strings.TrimSpace(to))
-			if edits != nil {
-				last, _ := edits[len(edits)-1].(plan.Fields)
-				if regex, _ := last.Get("regex").(string); strings.HasPrefix(regex, `(?i)(;\s*domain=)`) {
-					last = last.Put("regex", regex+`(\s*(?:;|$))`).Put("replacement", last.Get("replacement").(string)+"$2")
-					edits[len(edits)-1] = last
-				}
-			}
-		} else {
-			r.report.Leave(r.object, annotation(prefix+"proxy-cookie-domain"), "%q is not two domains", domain)
-		}
+		edits = r.cookieDomain(edits, domain)
 	}
 
 	s.headers = plan.Fields{}.With("replace", edits)
+}
+
+// cookieDomain adds the edit of a cookie's domain, which has to be the whole of
+// it.
+func (r *reader) cookieDomain(edits []any, domain string) []any {
+	from, to, ok := strings.Cut(domain, " ")
+	if !ok {
+		r.report.Leave(r.object, annotation(prefix+"proxy-cookie-domain"), "%q is not two domains", domain)
+		return edits
+	}
+
+	edits = r.replace(edits, "proxy-cookie-domain", "set-cookie", `(?i)(;\s*domain=)\.?`, strings.TrimPrefix(from, "."), "$1", strings.TrimSpace(to))
+	if edits == nil {
+		return nil
+	}
+
+	last, _ := edits[len(edits)-1].(plan.Fields)
+	if regex, _ := last.Get("regex").(string); strings.HasPrefix(regex, `(?i)(;\s*domain=)`) {
+		edits[len(edits)-1] = last.Put("regex", regex+`(\s*(?:;|$))`).Put("replacement", last.Get("replacement").(string)+"$2")
+	}
+
+	return edits
 }
 
 // replace adds one edit of a response header: from, literal text behind a
@@ -61,5 +71,6 @@ func (r *reader) replace(edits []any, key, header, before, from, kept, to string
 		return edits
 	}
 
-	return append(edits, plan.Fields{{Key: "name", Value: header}, {Key: "regex", Value: before + regexp.QuoteMeta(from)}, {Key: "replacement", Value: kept + text}})
+	return append(edits, plan.Fields{{Key: "name", Value: header}, {Key: "regex", Value: before + regexp.QuoteMeta(from)},
+		{Key: "replacement", Value: kept + text}})
 }

@@ -174,7 +174,8 @@ func (m *model) www(s *server, all []*server) []plan.VHost {
 	to := plan.Fields{{Key: "status", Value: 308}, {Key: "host", Value: plan.Literal(s.host)}}
 	m.report.Differ(l.object, key, "the gateway has to take %s, too; a trailing / that nginx would take off the address stays", from)
 
-	return []plan.VHost{{Names: []plan.Host{name(from)}, Routes: []*plan.Route{{Object: l.object, Path: key, Do: plan.Fields{{Key: "redirect", Value: to}}, Answers: true}}}}
+	return []plan.VHost{{Names: []plan.Host{name(from)}, Routes: []*plan.Route{{Object: l.object, Path: key,
+		Do: plan.Fields{{Key: "redirect", Value: to}}, Answers: true}}}}
 }
 
 // root is app-root: nginx tests for / before it looks for a location.
@@ -377,50 +378,12 @@ func oneSlash(r *plan.Route, path string, to plan.Fields) plan.Fields {
 // rewrite puts what nginx does before it passes a request on into the route.
 func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, names []string) {
 	to := plan.Fields{}
+
 	var request plan.Fields
-	key := annotation(prefix + "rewrite-target")
 	if l.rewrites() {
-		target, drop := strings.CutSuffix(l.set.target, "?")
-
-		text, err := variables(target, groups, names)
-		switch {
-		case err == nil && strings.Contains(target, "request_uri"):
-			err = errRequestURI
-		case err == nil && !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "$"):
-			err = errNoSlash
-		}
-		if err != nil {
-			m.report.Leave(l.object, key, "%q: %v: write rewrite.path by hand", l.set.target, err)
-
-			r.Left = true
+		var header string
+		if to, header = m.target(l, r, path, groups, names); r.Left {
 			return
-		}
-
-		header, err := variables(l.set.forwarded, groups, names)
-		if err != nil {
-			m.report.Leave(l.object, annotation(prefixKey), "%q: %v: write headers.request.set by hand", l.set.forwarded, err)
-
-			header = ""
-		}
-		if p, ok := r.Match.Get("path").(plan.Fields); ok && p.Get("regex") != nil {
-			if one, changed, ok := plan.OneSlash(path, text, &header); ok {
-				if strings.HasPrefix(text, "/") && one != path && !plan.EndsInSlash(path, text) {
-					m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
-				}
-
-				text = changed
-				r.Match = r.Match.Put("path", p.Put("regex", one))
-			}
-		}
-		if strings.HasPrefix(text, "//") {
-			m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
-
-			text = "/" + strings.TrimLeft(text, "/")
-		}
-
-		to = append(to, plan.Field{Key: "path", Value: text}, plan.Field{Key: "replace", Value: "whole"})
-		if drop {
-			to = append(to, plan.Field{Key: "query", Value: "drop"})
 		}
 		if header != "" {
 			request = plan.Fields{{Key: "set", Value: plan.Fields{{Key: "x-forwarded-prefix", Value: header}}}}
@@ -440,4 +403,52 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 
 	r.Do = plan.Fields{}.With("rewrite", to)
 	r.Headers = plan.Fields{}.With("request", request).With("response", l.set.headers)
+}
+
+// target is what rewrite-target makes of the path, and the prefix that the
+// upstream is told of. The route is left if it cannot be said.
+func (m *model) target(l *location, r *plan.Route, path string, groups int, names []string) (to plan.Fields, header string) {
+	target, drop := strings.CutSuffix(l.set.target, "?")
+
+	text, err := variables(target, groups, names)
+	switch {
+	case err == nil && strings.Contains(target, "request_uri"):
+		err = errRequestURI
+	case err == nil && !strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "$"):
+		err = errNoSlash
+	}
+	if err != nil {
+		r.Left = true
+		m.report.Leave(l.object, annotation(prefix+"rewrite-target"), "%q: %v: write rewrite.path by hand", l.set.target, err)
+		return nil, ""
+	}
+
+	if header, err = variables(l.set.forwarded, groups, names); err != nil {
+		header = ""
+		m.report.Leave(l.object, annotation(prefixKey), "%q: %v: write headers.request.set by hand", l.set.forwarded, err)
+	}
+
+	// Slashes: the rules send one where nginx sends several.
+	if p, ok := r.Match.Get("path").(plan.Fields); ok && p.Get("regex") != nil {
+		if one, changed, ok := plan.OneSlash(path, text, &header); ok {
+			if strings.HasPrefix(text, "/") && one != path && !plan.EndsInSlash(path, text) {
+				m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
+			}
+
+			text = changed
+			r.Match = r.Match.Put("path", p.Put("regex", one))
+		}
+	}
+	if strings.HasPrefix(text, "//") {
+		m.report.Differ(l.object, l.at, "where nginx sends a path that begins with //, the rules send one /")
+
+		text = "/" + strings.TrimLeft(text, "/")
+	}
+
+	to = plan.Fields{{Key: "path", Value: text}, {Key: "replace", Value: "whole"}}
+	if drop {
+		to = append(to, plan.Field{Key: "query", Value: "drop"})
+	}
+
+	return to, header
 }

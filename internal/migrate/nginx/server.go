@@ -187,7 +187,9 @@ func (b *builder) canary(o *networking.Ingress) {
 			for _, l := range b.server(rule.Host).locations {
 				if l.path == p.Path && p.PathType != nil && l.kind == *p.PathType && !l.def {
 					l.backends = append(slices.Clip(l.backends), plan.Service{Namespace: o.Namespace, Name: p.Backend.Service.Name})
-					b.report.Differ(object(o), annotation(prefix+"canary"), "its Service runs the rules of %s, as in ingress-nginx; the share of requests that it gets is a matter of routes: weights of HTTPRoute or VirtualService", l.object)
+					b.report.Differ(object(o), annotation(prefix+"canary"),
+						"its Service runs the rules of %s, as in ingress-nginx; the share of requests that it gets is a matter of routes: weights of "+
+							"HTTPRoute or VirtualService", l.object)
 
 					found = true
 				}

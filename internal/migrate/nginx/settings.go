@@ -101,7 +101,8 @@ func hint(name string) string {
 // harmless are the annotations whose meaning is kept without a rule.
 var harmless = map[string]bool{
 	"preserve-trailing-slash": true, "service-upstream": true, "http2-push-preload": true, "proxy-buffering": true, "proxy-request-buffering": true,
-	"enable-access-log": true, "enable-rewrite-log": true, "enable-opentelemetry": true, "opentelemetry-trust-incoming-span": true, "connection-proxy-header": true,
+	"enable-access-log": true, "enable-rewrite-log": true, "enable-opentelemetry": true, "opentelemetry-trust-incoming-span": true,
+	"connection-proxy-header": true,
 }
 
 // reader takes annotations out of an Ingress one by one, so that those that

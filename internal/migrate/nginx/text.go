@@ -114,19 +114,7 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 		to = to.Without("host") // it is the one that came
 	}
 
-	rest := strings.NewReplacer("${request_uri}", "$request_uri", "${uri}", "$uri", "${is_args}", "$is_args", "${args}", "$args").Replace(m[4])
-	if keep {
-		// A final ? of a rewrite drops the query.
-		if cut, ok := strings.CutSuffix(rest, "?"); ok {
-			rest, keep = cut, false
-		}
-	}
-
-	for _, end := range []string{"$is_args$args", "$is_args$query_string", "?$args", "?$query_string"} {
-		if cut, ok := strings.CutSuffix(rest, end); ok {
-			rest, keep = cut, true
-		}
-	}
+	rest, keep := withoutQuery(m[4], keep)
 	if cut, ok := strings.CutSuffix(rest, "$request_uri"); ok {
 		if cut == "" || cut == "/" {
 			return to, nil // the path and the query that came
@@ -158,6 +146,26 @@ func locationOf(target string, groups int, names []string, keep bool) (plan.Fiel
 	}
 
 	return to, nil
+}
+
+// withoutQuery cuts off the end that says what becomes of the query, and says
+// whether it is added.
+func withoutQuery(target string, keep bool) (rest string, added bool) {
+	rest = strings.NewReplacer("${request_uri}", "$request_uri", "${uri}", "$uri", "${is_args}", "$is_args", "${args}", "$args").Replace(target)
+	if keep {
+		// A final ? of a rewrite drops the query.
+		if cut, ok := strings.CutSuffix(rest, "?"); ok {
+			rest, keep = cut, false
+		}
+	}
+
+	for _, end := range []string{"$is_args$args", "$is_args$query_string", "?$args", "?$query_string"} {
+		if cut, ok := strings.CutSuffix(rest, end); ok {
+			rest, keep = cut, true
+		}
+	}
+
+	return rest, keep
 }
 
 var (

@@ -12,12 +12,14 @@ func Headers(first, second Fields) Fields {
 	if len(second) == 0 {
 		return first
 	}
+
 	all := Fields{}
 	for _, side := range []string{"request", "response"} {
 		a, _ := first.Get(side).(Fields)
 		b, _ := second.Get(side).(Fields)
 		all = all.With(side, edits(a, b))
 	}
+
 	return all
 }
 
@@ -32,10 +34,12 @@ func edits(first, second Fields) Fields {
 
 	set, _ := first.Get("set").(Fields)
 	add, _ := first.Get("add").(Fields)
+
 	later, _ := second.Get("set").(Fields)
 	for _, one := range later {
 		set = append(set.Without(one.Key), one)
 	}
+
 	more, _ := second.Get("add").(Fields)
 	for _, one := range more {
 		values := append(slices.Clone(list(add.Get(one.Key))), list(one.Value)...)
@@ -45,6 +49,7 @@ func edits(first, second Fields) Fields {
 			add = append(add.Without(one.Key), Field{one.Key, values})
 		}
 	}
+
 	return Fields{}.With("remove", remove).With("set", set).With("add", add)
 }
 

@@ -72,11 +72,13 @@ func Together(report *Report, routes []*Route) {
 	if !slices.ContainsFunc(routes, func(r *Route) bool { return r.Left }) {
 		return
 	}
+
 	for _, r := range routes {
 		acts := r.Acts(nil) || slices.ContainsFunc(r.Backends, func(b Backend) bool { return r.Acts(&b) })
 		if r.Answers || !acts {
 			continue
 		}
+
 		r.Left = true
 		report.Leave(r.Object, r.Path, "another match of this route is left out, and both share the rewrite: give each match a route of its own")
 	}

@@ -122,7 +122,8 @@ func span(regex string, n int) (from, to int, ok bool) {
 }
 
 func capturing(at string) bool {
-	return !strings.HasPrefix(at, "(?") || strings.HasPrefix(at, "(?P<") || strings.HasPrefix(at, "(?<") && !strings.HasPrefix(at, "(?<=") && !strings.HasPrefix(at, "(?<!")
+	return !strings.HasPrefix(at, "(?") || strings.HasPrefix(at, "(?P<") || strings.HasPrefix(at, "(?<") && !strings.HasPrefix(at, "(?<=") &&
+		!strings.HasPrefix(at, "(?<!")
 }
 
 var (
@@ -287,7 +288,8 @@ func empty(re *syntax.Regexp) bool {
 // text, so that its place is known. The second regex is what is excluded.
 func Without(regex string) (rest, excluded string, ok bool) {
 	from := strings.Index(regex, "(?!")
-	if from < 0 || strings.Contains(regex[from+3:], "(?!") || strings.Contains(regex, "(?=") || strings.Contains(regex, "(?<!") || strings.Contains(regex, "(?<=") {
+	if from < 0 || strings.Contains(regex[from+3:], "(?!") || strings.Contains(regex, "(?=") || strings.Contains(regex, "(?<!") ||
+		strings.Contains(regex, "(?<=") {
 		return "", "", false
 	}
 	// What stands before it is literal, but for groups that are still open.

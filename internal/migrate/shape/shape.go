@@ -46,6 +46,7 @@ func (c *checker) value(path string, v any, t reflect.Type) {
 		if t.Implements(message) {
 			break
 		}
+
 		t = t.Elem()
 	}
 	if v == nil {
@@ -65,6 +66,7 @@ func (c *checker) value(path string, v any, t reflect.Type) {
 		}
 		return
 	}
+
 	switch t.Kind() {
 	case reflect.Struct:
 		c.object(path, v, t)
@@ -74,6 +76,7 @@ func (c *checker) value(path string, v any, t reflect.Type) {
 			c.add(path, "wants keys and values, and has %s", short(v))
 			return
 		}
+
 		for _, key := range sorted(of) {
 			c.value(path+"."+key, of[key], t.Elem())
 		}
@@ -104,6 +107,7 @@ func (c *checker) list(path string, v any, entry func(at string, one any)) {
 		c.add(path, "wants a list, and has %s", short(v))
 		return
 	}
+
 	for i, one := range list {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if one == nil {
@@ -121,8 +125,10 @@ func (c *checker) object(path string, v any, t reflect.Type) {
 		c.add(path, "wants keys and values, and has %s", short(v))
 		return
 	}
+
 	known := map[string]reflect.Type{}
 	fields(t, known)
+
 	for _, key := range sorted(of) {
 		at := strings.TrimPrefix(path+"."+key, ".")
 		if kind, ok := known[key]; ok {
@@ -136,6 +142,7 @@ func (c *checker) object(path string, v any, t reflect.Type) {
 func fields(t reflect.Type, known map[string]reflect.Type) {
 	for i := range t.NumField() {
 		f := t.Field(i)
+
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "":
@@ -151,11 +158,13 @@ func (c *checker) message(path string, v any, d protoreflect.MessageDescriptor) 
 	if d.FullName().Parent() == "google.protobuf" {
 		return // durations, wrapped numbers and the like have a text of their own
 	}
+
 	of, ok := v.(map[string]any)
 	if !ok {
 		c.add(path, "wants keys and values, and has %s", short(v))
 		return
 	}
+
 	for _, key := range sorted(of) {
 		at := strings.TrimPrefix(path+"."+key, ".")
 		f := d.Fields().ByJSONName(key)
@@ -179,6 +188,7 @@ func (c *checker) field(path string, v any, f protoreflect.FieldDescriptor) {
 			c.add(path, "wants keys and values, and has %s", short(v))
 			return
 		}
+
 		for _, key := range sorted(of) {
 			if of[key] == nil {
 				c.add(path+"."+key, "is empty")
@@ -242,6 +252,7 @@ func short(v any) string {
 		}
 		return fmt.Sprintf("%q", v)
 	}
+
 	return fmt.Sprint(v)
 }
 

@@ -73,7 +73,8 @@ func run(ctx context.Context, build, istio, envoy string) (err error) {
 		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--namespace=demo", "--filename=" + filepath.Join(build, "../docs/preload.yaml")}},
 		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--filename=-"}, Stdin: strings.NewReader(manifest)},
 		{Path: filepath.Join(bin, "publish"), Args: []string{"publish", "-module", filepath.Join(build, "plugin.wasm"), m.Images + "/wasm-rewrite"}, Stdout: &digest},
-		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "wait", "--namespace=demo", "--for=condition=Available", "deployment", "--all", "--timeout=60s"}},
+		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "wait", "--namespace=demo", "--for=condition=Available", "deployment", "--all",
+			"--timeout=60s"}},
 	} {
 		var problems bytes.Buffer
 		command.Env = append(os.Environ(), "KUBECONFIG="+m.Kubeconfig, "KUBECACHEDIR="+cache)

@@ -47,24 +47,17 @@ func chart(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer os.RemoveAll(temporary)
 
-	folder := filepath.Join(temporary, "wasm-rewrite")
-	if err := os.CopyFS(folder, os.DirFS(chartFolder)); err != nil {
-		return err
-	}
-
-	values := filepath.Join(folder, "values.yaml")
-	settings := []setting{
+	pins := []setting{
 		{"image.registry", image.RegistryStr()}, {"image.repository", image.RepositoryStr()}, {"image.digest", *filter},
 		{"verify.image.digest", *cli},
 	}
-	if err := set(values, settings); err != nil {
-		return err
-	}
-	if _, err := tell(exec.CommandContext(ctx, *helm, "package", folder, "--version", *version, "--app-version", *version, "--destination", temporary)); err != nil {
+
+	archive, err := pack(ctx, *helm, temporary, *version, pins)
+	if err != nil {
 		return err
 	}
 
-	push := exec.CommandContext(ctx, *helm, "push", filepath.Join(temporary, "wasm-rewrite-"+*version+".tgz"), "oci://"+*registry+"/charts")
+	push := exec.CommandContext(ctx, *helm, "push", archive, "oci://"+*registry+"/charts")
 	if image.Scheme() == "http" {
 		push.Args = append(push.Args, "--plain-http")
 	}
@@ -82,6 +75,25 @@ func chart(ctx context.Context, args []string, out io.Writer) error {
 	_, err = fmt.Fprintf(out, "%s\n", digest[1])
 
 	return err
+}
+
+// pack makes the chart's archive, in a folder, with some values of its own.
+func pack(ctx context.Context, helm, temporary, version string, pins []setting) (archive string, err error) {
+	folder := filepath.Join(temporary, "wasm-rewrite")
+	if err := os.CopyFS(folder, os.DirFS(chartFolder)); err != nil {
+		return "", err
+	}
+
+	if err := set(filepath.Join(folder, "values.yaml"), pins); err != nil {
+		return "", err
+	}
+
+	command := exec.CommandContext(ctx, helm, "package", folder, "--version", version, "--app-version", version, "--destination", temporary)
+	if _, err := tell(command); err != nil {
+		return "", err
+	}
+
+	return filepath.Join(temporary, "wasm-rewrite-"+version+".tgz"), nil
 }
 
 // setting is a value for a scalar of a YAML file, named as image.digest.

@@ -38,7 +38,8 @@ func check(ctx context.Context, args []string, out io.Writer) error {
 	} else {
 		for _, key := range []struct{ name, value string }{{"version", about.Version}, {"appVersion", about.AppVersion}} {
 			if key.value != version {
-				wrong = append(wrong, fmt.Errorf("%s/Chart.yaml: %s: %q; want %s: chart, filter and command line have one version", chartFolder, key.name, key.value, version))
+				wrong = append(wrong, fmt.Errorf("%s/Chart.yaml: %s: %q; want %s: chart, filter and command line have one version", chartFolder, key.name,
+					key.value, version))
 			}
 		}
 	}

@@ -70,7 +70,8 @@ func TestAStampChangesOneValueAndNothingElse(t *testing.T) {
 	const after = "# why\nglobal:\n  chart: {version: 1.2.4, name: web} # kept\nimage: # also\n  digest: sha256:ab # sha256:…\n  tag: \"1.10\"\nempty:\n"
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	write(t, file, before)
-	if err := stamp(t.Context(), []string{file, "global.chart.version=1.2.4", "global.chart.name=web", "image.digest=sha256:ab", "image.tag=1.10"}, io.Discard); err != nil {
+	if err := stamp(t.Context(), []string{file, "global.chart.version=1.2.4", "global.chart.name=web", "image.digest=sha256:ab", "image.tag=1.10"},
+		io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(t, file); got != after {
@@ -88,13 +89,15 @@ func TestAStampChangesOneValueAndNothingElse(t *testing.T) {
 }
 
 func TestVerifyWantsToKnowWhoSigns(t *testing.T) {
-	if err := verify(t.Context(), []string{"-registry", "127.0.0.1:1/me", "-version", "1.2.3"}, io.Discard); err == nil || !strings.Contains(err.Error(), "-key or -identity") {
+	if err := verify(t.Context(), []string{"-registry", "127.0.0.1:1/me", "-version", "1.2.3"}, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "-key or -identity") {
 		t.Error(err)
 	}
 }
 
 func TestOnlyDigestsAreSigned(t *testing.T) {
-	if err := sign(t.Context(), []string{"127.0.0.1:1/me/wasm-rewrite:1.2.3"}, io.Discard); err == nil || !strings.Contains(err.Error(), "only digests are signed") {
+	if err := sign(t.Context(), []string{"127.0.0.1:1/me/wasm-rewrite:1.2.3"}, io.Discard); err == nil ||
+		!strings.Contains(err.Error(), "only digests are signed") {
 		t.Error(err)
 	}
 }

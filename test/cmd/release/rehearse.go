@@ -39,7 +39,8 @@ type rehearsal struct {
 // rehearse runs the release workflow for a version. It needs what make builds.
 func rehearse(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("rehearse", flag.ContinueOnError)
-	address := flags.String("registry", "", "where to, as REGISTRY: a `host:port/path` that takes everything from everybody, instead of a registry that lives as long as this")
+	address := flags.String("registry", "", "where to, as REGISTRY: a `host:port/path` that takes everything from everybody, instead of a registry "+
+		"that lives as long as this")
 	keep := flags.String("keep", "", "an empty `folder` for the git repository and the keys, instead of one that goes when all is done")
 	build := flags.String("build", "build", "the `folder` of what make built")
 	if err := flags.Parse(args); err != nil {

@@ -163,7 +163,8 @@ func freePort(text string) (int, error) {
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return 0, fmt.Errorf("PORT=%d: another program listens on it (`ss -ltnp 'sport = :%d'` says which). Choose another one, or leave PORT out for a free one", port, port)
+		return 0, fmt.Errorf("PORT=%d: another program listens on it (`ss -ltnp 'sport = :%d'` says which). Choose another one, or "+
+			"leave PORT out for a free one", port, port)
 	case err != nil:
 		return 0, fmt.Errorf("PORT=%d: %w. Choose one from 1024 to 65535, or leave PORT out for a free one", port, err)
 	}

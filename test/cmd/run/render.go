@@ -96,10 +96,12 @@ func check(o options) error {
 		return fmt.Errorf("RULES: %w", err)
 	}
 	if in.Kind == input.Rules && in.Workloads[0].Config == nil {
-		return fmt.Errorf("RULES=%s: is empty, so there is nothing to run. Write values of the chart:\n  workloads:\n    shop:\n      selector: {app: shop}\n      patterns: …", o.rules)
+		return fmt.Errorf("RULES=%s: is empty, so there is nothing to run. Write values of the chart:\n  workloads:\n    shop:\n      selector: "+
+			"{app: shop}\n      patterns: …", o.rules)
 	}
 	if in.Kind == input.Rules {
-		return fmt.Errorf("RULES=%s: has plain rules, and the chart wants to know where they run. Write them under a workload:\n  workloads:\n    shop:\n      selector: {app: shop}\n      patterns: …", o.rules)
+		return fmt.Errorf("RULES=%s: has plain rules, and the chart wants to know where they run. Write them under a workload:\n  workloads:\n    "+
+			"shop:\n      selector: {app: shop}\n      patterns: …", o.rules)
 	}
 
 	var errs []lint.Finding

@@ -36,6 +36,7 @@ func TestStaticIsAFilterOfEnvoy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	config, err = yaml.YAMLToJSON(config)
 	if err != nil {
 		t.Fatal(err)
@@ -71,6 +72,7 @@ func TestAnEnvoyTakesWhatIsPrintedAndRefusesWrongRules(t *testing.T) {
 			if err := os.WriteFile(file, []byte(strings.Replace(plainEnvoy, "FILTER", strings.ReplaceAll(text, "\n", "\n          "), 1)), 0o600); err != nil {
 				t.Fatal(err)
 			}
+
 			out, err := exec.CommandContext(t.Context(), made.Envoy(t), "--mode", "validate", "--log-level", "error", "--config-path", file).CombinedOutput()
 			if (err == nil) != (c.want == "OK") || !strings.Contains(string(out), c.want) {
 				t.Errorf("%v: want it to say %s\n%s", err, c.want, out)

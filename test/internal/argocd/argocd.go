@@ -55,7 +55,8 @@ func Start(ctx context.Context, c *cluster.Cluster, build string) (*ArgoCD, erro
 	}
 	// It makes the key that the others read.
 	if _, err := a.run(ctx, "server", process.HTTP("http://"+c.IP+":8080/healthz"),
-		"--namespace="+Namespace, "--disable-auth", "--insecure", "--port=8080", "--metrics-port=8083", "--repo-server=127.0.0.1:8081", "--repo-server-plaintext"); err != nil {
+		"--namespace="+Namespace, "--disable-auth", "--insecure", "--port=8080", "--metrics-port=8083", "--repo-server=127.0.0.1:8081",
+		"--repo-server-plaintext"); err != nil {
 		return nil, err
 	}
 	if _, err := a.run(ctx, "repo-server", process.HTTP("http://"+c.IP+":8084/healthz"),
@@ -63,7 +64,8 @@ func Start(ctx context.Context, c *cluster.Cluster, build string) (*ArgoCD, erro
 		return nil, err
 	}
 	if _, err := a.run(ctx, "applicationset-controller", process.TCP(c.IP+":7000"),
-		"--namespace="+Namespace, "--webhook-addr=:7000", "--metrics-addr=:8085", "--probe-addr=:8086", "--argocd-repo-server=127.0.0.1:8081", "--repo-server-plaintext"); err != nil {
+		"--namespace="+Namespace, "--webhook-addr=:7000", "--metrics-addr=:8085", "--probe-addr=:8086", "--argocd-repo-server=127.0.0.1:8081",
+		"--repo-server-plaintext"); err != nil {
 		return nil, err
 	}
 
@@ -74,7 +76,8 @@ func Start(ctx context.Context, c *cluster.Cluster, build string) (*ArgoCD, erro
 func (a *ArgoCD) StartController(ctx context.Context) error {
 	var err error
 	a.controller, err = a.run(ctx, "application-controller", process.HTTP("http://"+a.cluster.IP+":8082/healthz"),
-		"--namespace="+Namespace, "--metrics-port=8082", "--repo-server=127.0.0.1:8081", "--repo-server-plaintext")
+		"--namespace="+Namespace, "--metrics-port=8082", "--repo-server=127.0.0.1:8081",
+		"--repo-server-plaintext")
 	return err
 }
 
@@ -131,14 +134,16 @@ func (a *ArgoCD) install(ctx context.Context) error {
 		return err
 	}
 
-	return a.kubectl(ctx, nil, "wait", "--for=condition=Established", "--timeout=30s", "crd/applications.argoproj.io", "crd/applicationsets.argoproj.io", "crd/appprojects.argoproj.io")
+	return a.kubectl(ctx, nil, "wait", "--for=condition=Established", "--timeout=30s", "crd/applications.argoproj.io", "crd/applicationsets.argoproj.io",
+		"crd/appprojects.argoproj.io")
 }
 
 func (a *ArgoCD) kubectl(ctx context.Context, stdin []byte, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 
-	command := exec.CommandContext(ctx, filepath.Join(a.build, "bin/kubectl"), append([]string{"--kubeconfig=" + a.cluster.Kubeconfig, "--cache-dir=" + filepath.Join(a.home(), "kubecache")}, args...)...)
+	command := exec.CommandContext(ctx, filepath.Join(a.build, "bin/kubectl"),
+		append([]string{"--kubeconfig=" + a.cluster.Kubeconfig, "--cache-dir=" + filepath.Join(a.home(), "kubecache")}, args...)...)
 	command.Stdin = bytes.NewReader(stdin)
 	if out, err := command.CombinedOutput(); err != nil {
 		return errors.Join(fmt.Errorf("kubectl %s: %w", args[0], err), errors.New(string(out)))

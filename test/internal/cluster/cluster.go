@@ -144,7 +144,8 @@ func checkTools(bin string) error {
 		return nil
 	}
 
-	return fmt.Errorf("a mesh needs programs that are not here:\n  %s\non Debian and Ubuntu: apt-get install etcd-server containerd runc containernetworking-plugins iptables iproute2 procps",
+	return fmt.Errorf("a mesh needs programs that are not here:\n  %s\non Debian and Ubuntu: apt-get install etcd-server containerd runc "+
+		"containernetworking-plugins iptables iproute2 procps",
 		strings.Join(missing, "\n  "))
 }
 
@@ -360,20 +361,7 @@ state = "/run/containerd"
 	return err
 }
 
-func (k *Cluster) startNode(ctx context.Context) error {
-	k.step("kube-proxy, kubelet")
-	if _, err := k.Run(ctx, process.Config{
-		Name: "kube-proxy", Path: k.bin("kube-proxy"),
-		Args: []string{
-			"--kubeconfig=" + k.Kubeconfig, "--proxy-mode=iptables", "--cluster-cidr=" + podNetwork, "--hostname-override=" + nodeName,
-			// The connection table's limits belong to the whole machine.
-			"--conntrack-max-per-core=0", "--conntrack-min=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0",
-		},
-	}); err != nil {
-		return err
-	}
-
-	config := fmt.Sprintf(`apiVersion: kubelet.config.k8s.io/v1beta1
+const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 address: %s
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
@@ -397,7 +385,22 @@ registryPullQPS: 0
 imageGCHighThresholdPercent: 100
 evictionHard: {memory.available: 0%%, nodefs.available: 0%%, nodefs.inodesFree: 0%%, imagefs.available: 0%%}
 readOnlyPort: 0
-`, k.IP, k.IP, k.path("resolv.conf"), k.path("volume-plugins"), k.cgroup())
+`
+
+func (k *Cluster) startNode(ctx context.Context) error {
+	k.step("kube-proxy, kubelet")
+	if _, err := k.Run(ctx, process.Config{
+		Name: "kube-proxy", Path: k.bin("kube-proxy"),
+		Args: []string{
+			"--kubeconfig=" + k.Kubeconfig, "--proxy-mode=iptables", "--cluster-cidr=" + podNetwork, "--hostname-override=" + nodeName,
+			// The connection table's limits belong to the whole machine.
+			"--conntrack-max-per-core=0", "--conntrack-min=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0",
+		},
+	}); err != nil {
+		return err
+	}
+
+	config := fmt.Sprintf(kubeletConfig, k.IP, k.IP, k.path("resolv.conf"), k.path("volume-plugins"), k.cgroup())
 	if err := errors.Join(
 		os.WriteFile(k.path("kubelet.yaml"), []byte(config), 0o644),
 		os.WriteFile(k.path("resolv.conf"), nil, 0o644),
@@ -407,7 +410,8 @@ readOnlyPort: 0
 
 	_, err := k.Run(ctx, process.Config{
 		Name: "kubelet", Path: k.bin("kubelet"),
-		Args: []string{"--config=" + k.path("kubelet.yaml"), "--kubeconfig=" + k.Kubeconfig, "--hostname-override=" + nodeName, "--node-ip=" + k.IP, "--cert-dir=" + k.path("kubelet-pki")},
+		Args: []string{"--config=" + k.path("kubelet.yaml"), "--kubeconfig=" + k.Kubeconfig, "--hostname-override=" + nodeName, "--node-ip=" + k.IP,
+			"--cert-dir=" + k.path("kubelet-pki")},
 		Ready: func(ctx context.Context) error {
 			found, err := k.Client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
 			if err != nil {

@@ -162,8 +162,19 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 		return nil, err
 	}
 
-	adminFile := filepath.Join(dir, "admin")
-	e.Process, err = process.Start(ctx, process.Config{
+	e.Process, err = process.Start(ctx, e.command(c, file))
+	if err != nil {
+		return nil, err
+	}
+
+	return e, e.readPorts(ctx)
+}
+
+// command is how Envoy is started, and when it is ready.
+func (e *Envoy) command(c Config, file string) process.Config {
+	adminFile := filepath.Join(e.dir, "admin")
+
+	return process.Config{
 		Name: "envoy",
 		Path: c.Binary,
 		Args: []string{
@@ -184,12 +195,7 @@ func Start(ctx context.Context, c Config) (_ *Envoy, err error) {
 			e.admin = "http://" + string(address)
 			return process.HTTP(e.admin + "/ready")(ctx)
 		},
-	})
-	if err != nil {
-		return nil, err
 	}
-
-	return e, e.readPorts(ctx)
 }
 
 // MustStart is Start for a test, which stops Envoy and shows the end of its log if the test failed.

@@ -49,6 +49,7 @@ func Start(ctx context.Context, c Config) (*Bed, error) {
 	if c.Log == nil {
 		c.Log = io.Discard
 	}
+
 	b := &Bed{config: c}
 	if err := b.start(ctx); err != nil {
 		return nil, errors.Join(err, b.Stop())
@@ -67,17 +68,20 @@ func (b *Bed) start(ctx context.Context) error {
 			if b.Registry, err = registry.Start(hostIP, dir); err != nil {
 				return "", "", err
 			}
+
 			b.Images = b.Registry.Address
 
 			// The node wants the first image, and the others wait until it is there.
 			if pause, err = b.push("pause:test", "", "/pause", filepath.Join(bin, "pause")); err != nil {
 				return "", "", err
 			}
+
 			go func() {
 				var err error
 				controller, err = b.pushAll(bin)
 				pushed <- err
 			}()
+
 			return b.Registry.Address, pause, nil
 		},
 	})
@@ -89,6 +93,7 @@ func (b *Bed) start(ctx context.Context) error {
 	}
 
 	fmt.Fprintln(b.config.Log, "mesh: Envoy Gateway")
+
 	return b.install(ctx, controller)
 }
 
@@ -101,6 +106,7 @@ func (b *Bed) pushAll(bin string) (controller string, err error) {
 	if b.Proxy, err = b.push("envoyproxy/envoy:test", user, "/usr/local/bin/envoy", b.config.Envoy); err != nil {
 		return "", err
 	}
+
 	b.HTTPBin, err = b.push("httpbin:test", "", "/bin/go-httpbin", filepath.Join(bin, "httpbin"))
 	return controller, err
 }
@@ -111,6 +117,7 @@ func (b *Bed) push(name, user, path, program string) (string, error) {
 	if err := files.AddProgram(path, program); err != nil {
 		return "", err
 	}
+
 	made, err := image.Make(files, user, path)
 	if err != nil {
 		return "", err
@@ -145,6 +152,7 @@ func (b *Bed) install(ctx context.Context, controller string) error {
 	if err := os.WriteFile(class, []byte(gatewayClass), 0o644); err != nil {
 		return err
 	}
+
 	return b.run(ctx, "kubectl", "apply", "--filename", class)
 }
 
@@ -170,6 +178,7 @@ func (b *Bed) command(ctx context.Context, program string, args ...string) *exec
 func (b *Bed) state() (all string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+
 	for _, args := range [][]string{
 		{"get", "pods", "--all-namespaces", "--output=wide"},
 		{"get", "events", "--all-namespaces", "--field-selector=type=Warning"},
@@ -178,6 +187,7 @@ func (b *Bed) state() (all string) {
 		out, err := b.command(ctx, "kubectl", args...).CombinedOutput()
 		all += fmt.Sprintf("kubectl %v: %v\n%s", args, err, out)
 	}
+
 	return all
 }
 

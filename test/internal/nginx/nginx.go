@@ -250,7 +250,8 @@ func MustStart(t testing.TB, binary string, servers []Server, services map[strin
 
 	dir := t.TempDir()
 	var b strings.Builder
-	fmt.Fprintf(&b, "daemon off; master_process off; worker_processes 1; pid %s/pid; error_log stderr warn;\nevents {}\nhttp {\naccess_log off; server_names_hash_max_size 8192; server_names_hash_bucket_size 256;\n", dir)
+	fmt.Fprintf(&b, "daemon off; master_process off; worker_processes 1; pid %s/pid; error_log stderr warn;\nevents {}\nhttp {\naccess_log off; "+
+		"server_names_hash_max_size 8192; server_names_hash_bucket_size 256;\n", dir)
 
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		fmt.Fprintf(&b, "%s_temp_path %s/%s;\n", kind, dir, kind)
@@ -262,7 +263,8 @@ func MustStart(t testing.TB, binary string, servers []Server, services map[strin
 	}
 
 	for _, s := range servers {
-		fmt.Fprintf(&b, "server {\nlisten 127.0.0.1:%d%s;\nserver_name %s %s;\nproxy_http_version 1.1;\n", port, map[bool]string{true: " default_server"}[s.Host == ""], s.name(), strings.Join(s.Aliases, " "))
+		fmt.Fprintf(&b, "server {\nlisten 127.0.0.1:%d%s;\nserver_name %s %s;\nproxy_http_version 1.1;\n", port,
+			map[bool]string{true: " default_server"}[s.Host == ""], s.name(), strings.Join(s.Aliases, " "))
 
 		for _, line := range s.lines {
 			b.WriteString(line + "\n")

@@ -37,7 +37,8 @@ func Start(host, folder string) (*Registry, error) {
 	}
 
 	r := &Registry{Address: net.JoinHostPort(host, "0")}
-	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(folder)), registry.WithReferrersSupport(true))
+	images := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithBlobHandler(registry.NewDiskBlobHandler(folder)),
+		registry.WithReferrersSupport(true))
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if wanted := r.password.Load(); wanted != nil {
 			if user, password, _ := request.BasicAuth(); user != wanted.user || password != wanted.password {

@@ -35,7 +35,8 @@ func given(t *testing.T) (words, texts []string) {
 func TestNothingThatIsGivenToMakeIsRun(t *testing.T) {
 	words, texts := given(t)
 	mark := filepath.Join(t.TempDir(), "mark")
-	payloads := []string{"$(shell touch " + mark + ")", "`touch " + mark + "`", "'; touch " + mark + "; '", `"; touch ` + mark + `; "`, "x$$(touch " + mark + ")", "x\ntouch " + mark, "${shell touch " + mark + "}"}
+	payloads := []string{"$(shell touch " + mark + ")", "`touch " + mark + "`", "'; touch " + mark + "; '", `"; touch ` + mark + `; "`, "x$$(touch " +
+		mark + ")", "x\ntouch " + mark, "${shell touch " + mark + "}"}
 
 	run := func(t *testing.T, target, name, payload string, inEnvironment bool) {
 		t.Helper()

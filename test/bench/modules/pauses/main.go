@@ -28,7 +28,8 @@ type vm struct{ types.VMContext }
 func (v vm) OnVMStart(size int) types.OnVMStartStatus {
 	live = new(object)
 	if !seesCollections() {
-		proxywasm.LogCritical("pauses: what a collection leaves in an object's header is not what TinyGo's runtime.MemStats tell: its collector is not the one that this was written for")
+		proxywasm.LogCritical("pauses: what a collection leaves in an object's header is not what TinyGo's runtime.MemStats tell: its collector is not " +
+			"the one that this was written for")
 		return types.OnVMStartStatusFailed
 	}
 	return v.VMContext.OnVMStart(size)
