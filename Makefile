@@ -60,8 +60,9 @@ test: build/plugin.wasm $(addprefix build/bin/,helm httpbin nginx helm-docs helm
 	@$(MAKE) size
 
 .PHONY: lint
-lint: build/bin/golangci-lint build/bin/helm build/bin/actionlint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION) ## golangci-lint, helm lint, shellcheck, yamllint, actionlint, zizmor
+lint: build/bin/golangci-lint build/bin/vale build/bin/helm build/bin/actionlint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION) ## golangci-lint, vale for prose, helm lint, shellcheck, yamllint, actionlint, zizmor
 	build/bin/golangci-lint run
+	git ls-files -z '*.md' ':!docs/lint.md' ':!charts' | xargs -0 build/bin/vale --no-wrap
 	go run ./charts/lint charts/wasm-rewrite/templates
 	@for values in charts/wasm-rewrite/ci/*.yaml; do build/bin/helm lint --strict --quiet charts/wasm-rewrite --values "$$values"; done
 	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck
@@ -110,11 +111,12 @@ build/bin/httpbin: package := github.com/mccutchen/go-httpbin/v2/cmd/go-httpbin
 # In the mesh it runs in an image of its own, without a C library.
 build/bin/httpbin: export CGO_ENABLED := 0
 build/bin/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+build/bin/vale: package := github.com/vale-cli/vale/v3/cmd/vale
 build/bin/helm4: package := helm.sh/helm/v4/cmd/helm
 build/bin/helm-docs: package := github.com/norwoodj/helm-docs/cmd/helm-docs
 build/bin/helm-schema: package := github.com/losisin/helm-values-schema-json/v2
 
-$(addprefix build/bin/,helm4 httpbin golangci-lint helm-docs helm-schema): build/bin/%: test/tools/%/go.mod
+$(addprefix build/bin/,helm4 httpbin golangci-lint vale helm-docs helm-schema): build/bin/%: test/tools/%/go.mod
 	@plugin/toolchain/go.sh
 	@echo "$*: building it, once"
 	@cd test/tools/$* && go build -ldflags '-s -w' -o ../../../$@ $(package)
