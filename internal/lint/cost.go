@@ -149,11 +149,13 @@ func (l *linter) trials(p *pattern, length int) (list []trial) {
 		for _, unit := range units(p.path.expr, pathSubject) {
 			for _, start := range []string{"/", strings.TrimSuffix(p.path.example, "/")} {
 				t := first
-				path, query, has := strings.Cut(first.target, "?")
-				if path = filled(start, unit, length); !strings.HasPrefix(path, "/") {
-					path = "/" + path
+				_, query, has := strings.Cut(first.target, "?")
+
+				t.target = filled(start, unit, length)
+				if !strings.HasPrefix(t.target, "/") {
+					t.target = "/" + t.target
 				}
-				if t.target = path; has {
+				if has {
 					t.target += "?" + query
 				}
 

@@ -313,10 +313,10 @@ func (s *space) stays(condition func() error) {
 }
 
 // becomes waits until a request has been answered with a status many times in a row, which two proxies do not do by
-// chance, and wants it to stay so. It returns how long that took.
-func (s *space) becomes(route, path string, status int, headers ...string) time.Duration {
+// chance, and wants it to stay so.
+func (s *space) becomes(route, path string, status int, headers ...string) {
 	s.Helper()
-	took := s.within(settled, func() error {
+	s.within(settled, func() error {
 		for range 12 {
 			if err := s.answers(route, path, status, headers...); err != nil {
 				return err
@@ -325,8 +325,6 @@ func (s *space) becomes(route, path string, status int, headers ...string) time.
 		return nil
 	})
 	s.stays(func() error { return s.answers(route, path, status, headers...) })
-
-	return took
 }
 
 // condition is the reason and the message of a condition of a policy, where it has the wanted status.
