@@ -25,7 +25,7 @@ var chartCannotSee = map[string][]string{
 	"no function of Helm tells how large or how deep a regex becomes when it is compiled":   {"instructions, the limit is", "nested deeper than"},
 	"Helm's regexes know Unicode, those of the filter would need tables larger than itself": {"Unicode classes such as", "the case of letters outside ASCII"},
 	"whether a named group is there once is seen by the parser of regexes alone":            {"the group name", "a group named"},
-	"a schema and a template compare no two names of one block, or texts of two keys":       {"is read by", "is the same name", "is originalPathHeader too"},
+	"a schema and a template compare no two names of one block, or texts of two keys":       {"is read by", "is the same name", "is originalPathHeader too", "redirect.host has the port"},
 	"what a redirect's fragment may hold depends on where its text begins":                  {"a reference after #", "a fragment has no space"},
 	"the chart knows other languages by their $ alone":                                      {"is not of this language"},
 	"where a modifier has a use depends on the text that the reference is in":               {"it has no use elsewhere", "takes no modifier"},

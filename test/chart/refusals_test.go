@@ -218,7 +218,7 @@ workloads:
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a \ that begins no reference; write \\ for a backslash`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": vars.map is a list or a map; only a string, a number or a boolean can be referred to`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": there is no vars.nope`,
-		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": ${response.status} is known only in headers.response`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": ${response.status} is known on the response only, in headers.response, and in redirect and respond with match.response`,
 	}},
 	{"numbers and vars beside a suffix", chart.Module + "workloads: {a: {patterns: [{match: {path: {suffix: '.${var.gone}'}}, rewrite: {path: $1}}]}}",
 		[]string{

@@ -76,7 +76,7 @@ Checks the references in one text. In: at, path, text.
       {{- $reason = include "wasm-rewrite.varReason" (dict "vars" $at.vars "reference" $token) -}}
     {{- else if hasPrefix "response." $name -}}
       {{- if not $at.response -}}
-        {{- $reason = printf "${%s} is known only in headers.response" $name -}}
+        {{- $reason = printf "${%s} is known on the response only, in headers.response, and in redirect and respond with match.response" $name -}}
       {{- end -}}
     {{- else if not (or (contains (printf "<%s>" $name) $at.regexes) (has $name (list "method" "scheme" "host" "path" "query" "config"))
         (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}

@@ -114,6 +114,7 @@ Checks what a pattern does. In: at, path, pattern.
   {{- $path := .path -}}
   {{- $pattern := .pattern -}}
   {{- $blocks := dict -}}
+  {{- $_ := set $at "response" (hasKey ($pattern.match | default dict) "response") -}}
   {{- with $pattern.rewrite -}}
     {{- include "wasm-rewrite.checkValues" (dict "at" $at "path" (print $path ".rewrite") "values" (pick . "path" "host")) -}}
     {{- if kindIs "map" .query -}}
