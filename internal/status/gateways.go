@@ -117,7 +117,7 @@ func (c *Cluster) verdicts(ctx context.Context, objects []*Object) {
 		one, cancel := context.WithTimeout(ctx, c.options.Timeout)
 		// Without an answer the proxies decide.
 		if u, err := c.objects.Resource(policies).Namespace(o.Namespace).Get(one, o.Name, metav1.GetOptions{}); err == nil {
-			o.Verdict = verdictOf(u)
+			o.readVerdict(u)
 		}
 		cancel()
 	}

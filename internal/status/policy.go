@@ -40,7 +40,6 @@ func (o *Object) parsePolicy(u *unstructured.Unstructured) {
 			return s
 		}
 		o.Plugin, o.Revision = text("name"), text("config", "revision")
-		o.FailOpen, _, _ = unstructured.NestedBool(filter, "failOpen")
 		if text("code", "type") == "HTTP" {
 			o.URL, o.Module = text("code", "http", "url"), text("code", "http", "sha256")
 			continue
@@ -52,7 +51,19 @@ func (o *Object) parsePolicy(u *unstructured.Unstructured) {
 		}
 	}
 
+	o.readVerdict(u)
+}
+
+// readVerdict reads what the cluster alone knows of a policy, or the chart does
+// not tell the gates.
+func (o *Object) readVerdict(u *unstructured.Unstructured) {
 	o.Verdict = verdictOf(u)
+	filters, _, _ := unstructured.NestedSlice(u.Object, "spec", "wasm")
+	for _, f := range filters {
+		if filter, ok := f.(map[string]any); ok {
+			o.FailOpen, _, _ = unstructured.NestedBool(filter, "failOpen")
+		}
+	}
 }
 
 // verdictOf reads the conditions of a policy. It has some for each Gateway that it
@@ -100,6 +111,9 @@ func (o *Object) judgeVerdict(row Row) (decided Row, ok bool) {
 		row.Advice = "put the patterns of both into one workload"
 	case "Invalid":
 		row.Reason = "the controller could not make a filter of it: its routes answer 500 to every request"
+		if o.FailOpen {
+			row.Reason = "the controller could not make a filter of it: its routes pass every request unrewritten"
+		}
 		row.Advice = "publish the module, or name one that is there; the controller asks again when the HTTPRoute or the policy changes, not by itself"
 	default:
 		row.Reason = "the controller does not take the policy: nothing of it is in force"

@@ -304,9 +304,13 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 		for _, listener := range []json.RawMessage{c.Error.Failed, c.Active.Listener} {
 			if f := findFilter(listener, o.Plugin); f != nil {
 				if found.filter == nil || c.Error.Details != "" {
+					// A refusal may stand a second time, without a name and without a time.
+					last := found.updated
 					found = told{f, c.Active.Updated, c.Error.Details}
-					if c.Error.Tried.After(found.updated) {
-						found.updated = c.Error.Tried
+					for _, other := range []time.Time{c.Error.Tried, last} {
+						if other.After(found.updated) {
+							found.updated = other
+						}
 					}
 				}
 				break

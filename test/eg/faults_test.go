@@ -180,22 +180,37 @@ func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
 	s.wantAccepted(r.policy())
 }
 
-// A checksum that is not the module's is as one that is not there, and FAIL_OPEN does not open it.
-func TestAWrongChecksumClosesTheRouteWithFailOpenToo(t *testing.T) {
+// A checksum that is not the module's is as a module that is not there; FAIL_OPEN opens the route then, unrewritten.
+func TestAWrongChecksumClosesTheRouteOrOpensItWithFailOpen(t *testing.T) {
 	t.Parallel()
-	s := newSpace(t)
-	r := s.install("seed", rules(418), ungated, "workloads: {httpbin: {failStrategy: FAIL_OPEN}}",
-		fmt.Sprintf("{url: %q, sha256: %q}", serve(t), strings.Repeat("0", 64)))
-	s.becomes("shop", "/banana", http.StatusInternalServerError)
-	s.becomes("other", "/status/200", http.StatusOK)
-	reason, message, err := s.condition(r.policy(), "Accepted", "False")
-	if err != nil || reason != "Invalid" {
-		t.Errorf("the policy says %s: %s (%v), want Invalid", reason, message, err)
-	}
-	t.Logf("%s: %s", reason, message)
+	for _, c := range []struct {
+		name   string
+		status int
+		said   string
+	}{
+		{"FAIL_CLOSE", http.StatusInternalServerError, "its routes answer 500 to every request"},
+		{"FAIL_OPEN", http.StatusNotFound, "its routes pass every request unrewritten"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpace(t)
+			r := s.install("seed", rules(418), ungated, "workloads: {httpbin: {failStrategy: "+c.name+"}}",
+				fmt.Sprintf("{url: %q, sha256: %q}", serve(t), strings.Repeat("0", 64)))
+			s.within(settled, func() error {
+				reason, message, err := s.condition(r.policy(), "Accepted", "False")
+				if err == nil && reason != "Invalid" {
+					return fmt.Errorf("the policy says %s: %s, want Invalid", reason, message)
+				}
+				return err
+			})
+			s.becomes("shop", "/banana", c.status)
+			s.becomes("other", "/status/200", http.StatusOK)
+			s.status(1, "rejected", "Invalid", c.said)
 
-	r.upgrade(fmt.Sprintf("sha256: %q", sum(t)))
-	s.becomes("shop", "/banana", http.StatusTeapot)
+			r.upgrade(fmt.Sprintf("sha256: %q", sum(t)))
+			s.becomes("shop", "/banana", http.StatusTeapot)
+		})
+	}
 }
 
 // The controller keeps modules in a folder that goes with its Pod. Where the registry is away when it starts again, running
