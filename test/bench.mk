@@ -7,12 +7,13 @@ bench_tinygo = TinyGo $(shell sed -n 's|^require github.com/tinygo-org/tinygo v|
 
 ##@ Measure
 
-.PHONY: bench bench-quick bench-full
+.PHONY: bench bench-quick bench-full bench-startup
 bench: bench-normal ## what a request costs, beside Envoy itself, Lua, Rust and the seed (10 minutes)
-bench-quick bench-normal bench-full: bench-%: build/bin/bench $(bench_modules) $(ENVOY)
+bench-quick bench-normal bench-full bench-startup: bench-%: build/bin/bench $(bench_modules) $(ENVOY)
 	@exec build/bin/bench -profile $* -command 'make $(if $(filter normal,$*),bench,$@)' -envoy "$$ENVOY" -modules build/bench/modules -out build/bench
 bench-quick: ## the seed's scenario, no match, 1,000 patterns (two or three minutes)
 bench-full: ## every combination (an hour)
+bench-startup: ## what each costs before its first request: memory, CPU, time from push to first use (three minutes)
 
 .PHONY: soak
 SOAK ?= 10000000

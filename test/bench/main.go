@@ -50,6 +50,7 @@ func profiles() map[string]profile {
 			noMatchScenario(general(), 25*time.Second),
 			manyScenario("mixed", []string{ours}, []int{1, 1000}, 15*time.Second),
 		}},
+		"startup": {costs: 3},
 		"builds": {scenarios: []scenario{
 			seedScenario(between(), 8, 30*time.Second),
 			noMatchScenario(between(), 30*time.Second),
@@ -80,7 +81,7 @@ func main() {
 	flag.StringVar(&b.envoy, "envoy", "", "program")
 	flag.StringVar(&b.modules, "modules", "", "folder of the modules to compare")
 	flag.StringVar(&b.out, "out", "", "folder for the results, made where it is missing")
-	flag.StringVar(&name, "profile", "", "quick, normal, full or builds")
+	flag.StringVar(&name, "profile", "", "quick, normal, full, builds or startup")
 	flag.Func("build", "NAME=FILE: another build of the filter, measured beside this one; may be repeated", addBuild)
 	flag.StringVar(&command, "command", "", "what to name as the command in the results")
 
@@ -104,7 +105,7 @@ func main() {
 
 	p, ok := profiles()[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "-profile %q: want quick, normal, full or builds\n", name)
+		fmt.Fprintf(os.Stderr, "-profile %q: want quick, normal, full, builds or startup\n", name)
 		os.Exit(2)
 	}
 	if err := b.main(ctx, p, command); err != nil {
@@ -144,6 +145,14 @@ func (b *bench) main(ctx context.Context, p profile, command string) (err error)
 	}
 	if p.costs > 0 {
 		fmt.Fprintln(os.Stderr, "loading, memory, configuration")
+		if r.Startups, err = b.startups(ctx, p.costs); err != nil {
+			return err
+		}
+
+		if r.FirstUses, err = b.firstUses(ctx, p.costs); err != nil {
+			return err
+		}
+
 		if r.Costs, err = b.costs(ctx, p.costs); err != nil {
 			return err
 		}

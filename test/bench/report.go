@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -22,6 +23,8 @@ type report struct {
 	Verdicts   []verdict        `json:"verdicts"`
 	Scenarios  []scenarioResult `json:"scenarios"`
 	Latency    []latencies      `json:"latency_us,omitempty"`
+	Startups   []startup        `json:"startups,omitempty"`
+	FirstUses  []firstUse       `json:"first_uses,omitempty"`
 	Costs      []costs          `json:"costs,omitempty"`
 }
 
@@ -115,6 +118,7 @@ var goals = map[[2]string]float64{
 	{"seed", rust}: 0.7,
 	// The goal is the SDK's filter as its user builds it; beside the trimmed one it is shown what is lost.
 	{"no-match", emptyDefault}: 0.8,
+	{"no-match", lua}:          0.92,
 }
 
 // mostForMany is what the largest number of patterns may cost of what one costs.
@@ -184,24 +188,7 @@ func (r *report) markdown() string {
 	p("CPU time of all of Envoy's threads a request, in µs over a listener without a filter, measured side by side in shuffled rounds: " +
 		"the median of the rounds. In brackets is between what 95 of 100 medians (or ratios of them) lie when the rounds are drawn anew; to count as " +
 		"lost or won, it takes 998 of 1,000.\n")
-
-	title := map[string]string{lost: "Where wasm-rewrite loses", even: "Too close to tell in this run", won: "Where it wins"}
-	for _, result := range []string{lost, even, won} {
-		p("\n## %s\n\n", title[result])
-
-		none := true
-		for _, v := range r.Verdicts {
-			if v.Result == result {
-				p("- %s\n", v.Text)
-
-				none = false
-			}
-		}
-		if none {
-			p("Nowhere.\n")
-		}
-	}
-
+	b.WriteString(r.verdicts())
 	for _, s := range r.Scenarios {
 		p("\n## %s\n\n", s.Title)
 		p("%d rounds of %d requests, %d connections. No filter: %s µs; measured twice, the difference is %s.\n\n", s.Rounds, s.Batch, s.Connections,
@@ -221,6 +208,8 @@ func (r *report) markdown() string {
 	if r.Latency != nil {
 		b.WriteString(r.latency())
 	}
+	b.WriteString(r.beforeRequests())
+
 	if r.Costs != nil {
 		b.WriteString(r.costs())
 	}
@@ -267,6 +256,67 @@ func (r *report) costs() string {
 	}
 
 	return b.String() + t.markdown()
+}
+
+// verdicts are the comparisons in words, those that are lost first.
+func (r *report) verdicts() string {
+	if r.Scenarios == nil {
+		return ""
+	}
+
+	var b strings.Builder
+
+	title := map[string]string{lost: "Where wasm-rewrite loses", even: "Too close to tell in this run", won: "Where it wins"}
+	for _, result := range []string{lost, even, won} {
+		fmt.Fprintf(&b, "\n## %s\n\n", title[result])
+
+		none := true
+		for _, v := range r.Verdicts {
+			if v.Result == result {
+				fmt.Fprintf(&b, "- %s\n", v.Text)
+
+				none = false
+			}
+		}
+
+		if none {
+			b.WriteString("Nowhere.\n")
+		}
+	}
+
+	return b.String()
+}
+
+// beforeRequests is what the contenders cost before the first request, the dearest first.
+func (r *report) beforeRequests() string {
+	if r.Startups == nil {
+		return ""
+	}
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## Before the first request\n\nOver an Envoy without a filter; of %d plugins, what each after the first one adds. Medians, with the lowest and the highest.\n\n", manyPlugins)
+
+	rows := slices.Clone(r.Startups)
+	slices.SortStableFunc(rows, func(x, y startup) int {
+		return cmp.Or(cmp.Compare(x.Plugins, y.Plugins), cmp.Compare(x.Workers, y.Workers), cmp.Compare(y.Private.Median, x.Private.Median))
+	})
+
+	t := table{{"", "workers", "plugins", "private memory, MiB", "RSS, MiB", "CPU to be ready, ms"}}
+	for _, s := range rows {
+		t = append(t, []string{s.Name, fmt.Sprint(s.Workers), fmt.Sprint(s.Plugins), s.Private.String(), s.RSS.String(), s.CPU.String()})
+	}
+
+	b.WriteString(t.markdown())
+	b.WriteString("\nFrom the push to a running Envoy until a request meets it:\n\n")
+
+	t = table{{"", "ms"}}
+	for _, u := range r.FirstUses {
+		t = append(t, []string{u.Name, u.Took.String()})
+	}
+
+	b.WriteString(t.markdown())
+
+	return b.String()
 }
 
 // table is rows of cells, the first one the head.
