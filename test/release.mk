@@ -8,10 +8,24 @@ export version = $(patsubst v%,%,$(VERSION))
 .PHONY: publish
 publish: build/bin/publish build/plugin.wasm build/plugin.spdx.json build/cli.spdx.json ## push the filter's and the command line's image: REGISTRY=ghcr.io/me TAG=1.2.3; prints their digests
 	@$(given) REGISTRY TAG? PLATFORMS
-	@for platform in $$PLATFORMS; do \
+	@for platform in $$PLATFORMS; do echo "publish: the command line for linux/$$platform" >&2; \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$${TAG:-}" -o build/bin/linux-$$platform/wasm-rewrite ./cmd/wasm-rewrite; done
+	@echo "publish: pushing $$REGISTRY/wasm-rewrite" >&2
 	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm "$$REGISTRY/wasm-rewrite") && $(call say,filter,wasm-rewrite)
+	@echo "publish: pushing $$REGISTRY/wasm-rewrite-cli" >&2
 	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(PLATFORMS:%=-program build/bin/linux-%/wasm-rewrite) "$$REGISTRY/wasm-rewrite-cli") && $(call say,cli,wasm-rewrite-cli)
+
+# The command line as a file, for those who have neither Go nor an image: linux and macOS, amd64 and arm64, with their sums.
+.PHONY: binaries
+binaries: ## the command line for linux and macOS, amd64 and arm64: build/binaries, with SHA256SUMS; TAG=1.2.3
+	@$(given) TAG?
+	@plugin/toolchain/go.sh
+	@rm -rf build/binaries && mkdir -p build/binaries
+	@for platform in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do \
+		echo "binaries: $$platform" >&2; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$${TAG:-}" \
+			-o "build/binaries/wasm-rewrite-$${platform%/*}-$${platform#*/}" ./cmd/wasm-rewrite; done
+	@cd build/binaries && sha256sum wasm-rewrite-* >SHA256SUMS && cat SHA256SUMS
 
 # The nodes of a cluster that may run the command line.
 PLATFORMS ?= amd64 arm64
@@ -33,7 +47,7 @@ build/cli.spdx.json: build/bin/sbom FORCE
 	@GOOS=linux CGO_ENABLED=0 build/bin/sbom $(sbom_flags) -name wasm-rewrite-cli ./cmd/wasm-rewrite >$@
 
 .PHONY: publish-chart
-publish-chart: build/bin/helm build/bin/release
+publish-chart: build/bin/helm build/bin/release ## push the chart that pins both: REGISTRY=ghcr.io/me VERSION=1.2.3 FILTER=sha256:… CLI=sha256:…
 	@$(given) REGISTRY VERSION FILTER CLI
 	@build/bin/release chart -registry "$$REGISTRY" -version "$$version" -filter "$$FILTER" -cli "$$CLI" -helm build/bin/helm >build/chart.digest
 	@digest=$$(<build/chart.digest) && $(call say,chart,charts/wasm-rewrite)

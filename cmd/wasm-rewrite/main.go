@@ -99,7 +99,7 @@ apart so; the first line that fits holds, and --as says otherwise for a file:
   cluster:NAMESPACE                                       the chart's objects in a cluster
   a folder with release.yaml                              an environment
   a file with a document that has apiVersion and kind     a rendered manifest
-  a file with the key workloads                           values of the chart
+  a file with the key workloads, image or global          values of the chart
   any other file                                          plain rules, in YAML or JSON
 Values and environments are rendered with the chart as helm template does; an
 environment is ../common.yaml, release.yaml, rules/*.yaml by name and place.yaml,

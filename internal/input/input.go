@@ -28,7 +28,8 @@ type Kind string
 //	a folder with release.yaml                    an environment
 //	a file with a document that has apiVersion
 //	and kind                                      a manifest
-//	a file with the key workloads                 values of the chart
+//	a file with the key workloads, image or global
+//	                                              values of the chart
 //	any other file                                plain rules
 const (
 	Rules       Kind = "rules"
@@ -49,6 +50,7 @@ type Input struct {
 	Objects   []map[string]any // what the workloads were read from, and what the chart makes beside it
 	Places    *source.Map      // where the keys of the whole are written; nil where that is not known
 	Refusals  []Refusal        // why the chart would not render; the workloads are then what it would have rendered
+	Gaps      []Gap            // of an environment
 	// Unpinned: these values name no module. The chart of a release carries the
 	// digest of its own, the one at hand does not, so all zeros stand in for it.
 	Unpinned bool
@@ -82,6 +84,14 @@ type Refusal struct {
 	Workload string // "" for none in particular
 	Path     string // "" where the chart names none
 	Reason   string // with the value in front, where there is one
+}
+
+// Gap is a workload of an environment that has rules and no place, or the other way round.
+type Gap struct {
+	Workload string
+	Rules    bool     // it has rules
+	Others   []string // workloads with the other gap, of which one may be meant
+	Place    source.Place
 }
 
 // Error is an input that cannot be read.
@@ -129,7 +139,8 @@ func (docs Documents) Tell() Kind {
 	}
 
 	for _, doc := range docs {
-		for _, key := range []string{"workloads", "workload"} { // the second is no key, and the chart says what is meant
+		// workload is no key, and the chart says what is meant.
+		for _, key := range []string{"workloads", "image", "global", "workload"} {
 			if _, ok := doc.Object[key]; ok {
 				return Values
 			}

@@ -44,6 +44,7 @@ const (
 	ConfigLong   Check = "config-long"
 	NoRules      Check = "no-rules"
 	Everywhere   Check = "everywhere"
+	Placed       Check = "place"
 )
 
 // Faulty are the checks of what keeps rules from being used at all.
@@ -318,6 +319,11 @@ var Checks = []About{
 	{
 		Everywhere, SeverityInfo, "rules for every proxy of a namespace",
 		"A workload without selector and targetRefs is in every sidecar and gateway of its namespace; in Istio's root namespace it is in all of the mesh. That is right for some rules and a surprise for most.",
+		"", "",
+	},
+	{
+		Placed, SeverityError, "a workload of an environment with rules and no entry in place.yaml; a warning the other way round",
+		"Rules are promoted, places are not: rules for a workload that place.yaml does not name run nowhere that anybody chose. One name is easily misspelt in one of the two files.",
 		"", "",
 	},
 	{

@@ -13,7 +13,7 @@ import (
 // other. Nothing else that breaks rules is in either.
 func TestChecks(t *testing.T) {
 	// What rules alone cannot show is in the command line's scripts.
-	elsewhere := []Check{Refused, Phase, Module, Unknown, RouteChosen, ConfigLong, Everywhere}
+	elsewhere := []Check{Refused, Phase, Module, Unknown, RouteChosen, ConfigLong, Everywhere, Placed}
 	for _, a := range Checks {
 		t.Run(string(a.Check), func(t *testing.T) {
 			if a.Short == "" || a.Why == "" {

@@ -136,7 +136,26 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 		refused = append(refused, f)
 	}
 
+	for _, g := range in.Gaps {
+		refused = append(refused, gap(in, g))
+	}
+
 	return append(refused, findings...)
+}
+
+// gap gives a workload that an environment's files do not agree on as a finding.
+func gap(in *input.Input, g input.Gap) Finding {
+	f := Finding{
+		Input: in.Name, Workload: g.Workload, Check: Placed, File: g.Place.File, Line: g.Place.Line, Column: g.Place.Column,
+		Severity: SeverityWarning, Reason: "place.yaml has this workload, and no file has rules for it", Advice: "write rules/" + g.Workload + ".yaml, or remove the entry",
+	}
+	if g.Rules {
+		f.Severity, f.Reason, f.Advice = SeverityError, "there are rules for this workload, and place.yaml does not say where they run", "write workloads: {"+g.Workload+": {selector: {app: "+g.Workload+"}}} in place.yaml"
+	}
+	if len(g.Others) > 0 {
+		f.Advice += "; or one name is misspelt: the other side has " + strings.Join(g.Others, ", ")
+	}
+	return f
 }
 
 // leaveOut drops the findings that the values say are right, and reports what

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -58,7 +59,69 @@ func readEnvironment(dir string, o Options) (*input.Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.render(input.Environment, w)
+
+	in, err := o.render(input.Environment, w)
+	if err == nil {
+		in.Gaps, err = gaps(dir, files)
+	}
+
+	return in, err
+}
+
+// gaps compares the workloads of place.yaml with those that the other files of
+// an environment have rules for. One without a place.yaml has none.
+func gaps(dir string, files []string) (list []input.Gap, err error) {
+	place := filepath.Join(dir, "place.yaml")
+	if !slices.Contains(files, place) {
+		return nil, nil
+	}
+
+	rules, placed := map[string]source.Place{}, map[string]source.Place{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		docs, err := source.Parse(file, data)
+		if err != nil {
+			return nil, err
+		}
+
+		for _, doc := range docs {
+			workloads := doc.Places.At("workloads")
+			for _, name := range workloads.Keys() {
+				of := workloads.At(name)
+				if file == place {
+					placed[name] = of.Place()
+				} else {
+					rules[name] = of.Place()
+				}
+				// A place may have rules of its own.
+				if file == place && (of.At("patterns") != nil || of.At("headers") != nil) {
+					rules[name] = of.Place()
+				}
+			}
+		}
+	}
+
+	// Each side's names that the other one lacks.
+	missing := func(of, in map[string]source.Place) (names []string) {
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			if _, there := in[name]; !there {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	unplaced, unruled := missing(rules, placed), missing(placed, rules)
+	for _, name := range unplaced {
+		list = append(list, input.Gap{Workload: name, Rules: true, Others: unruled, Place: rules[name]})
+	}
+	for _, name := range unruled {
+		list = append(list, input.Gap{Workload: name, Others: unplaced, Place: placed[name]})
+	}
+
+	return list, nil
 }
 
 // EnvironmentFiles are the files of values of an environment, in the order in
