@@ -50,9 +50,15 @@ func (s *space) move(old *release, next ...string) {
 	r := s.rules(append(next, "workloads: {httpbin: {patternHeader: x-moved, "+prefixing+"}}")...)
 	s.inForce()
 	s.settles(s.rewritesOnce)
-	// 3. The old ones go; for a moment the mark reaches the workload.
+	// 3. The old ones go, which status does not wait for: now the mark reaches the workload.
 	old.uninstall()
-	s.inForce()
+	s.settles(func() error {
+		a, err := s.get("v1", "/banana")
+		if err == nil && rewrites(a) != "the mark reaches the workload" {
+			err = fmt.Errorf("/banana: %s, want the mark", rewrites(a))
+		}
+		return err
+	})
 	// 4. The new ones mark no more.
 	r.upgrade(`workloads: {httpbin: {patternHeader: ""}}`)
 	s.inForce()
