@@ -172,8 +172,9 @@ func (h *hostileTest) compare(t *testing.T, c crowd) (open int) {
 		t.Errorf("each request took %v of CPU more than without the filter, want at most %v", extra, 2*hostileCPU)
 	}
 
-	// On such a processor the one request that is before another client's, and the one that comes with it, take longer, too.
-	if limit := plain.wait + max(hostileWait, 3*seen.cpu); seen.wait > limit {
+	// How many of a crowd's requests Envoy takes in one bunch, before it looks at another client's, is a matter of luck where
+	// other programs keep the processor busy; each of them stays within its own bound, above.
+	if limit := plain.wait + max(hostileWait, 10*seen.cpu); seen.wait > limit {
 		t.Errorf("the worker did %v of other work while another listener's client waited, want at most %v", seen.wait, limit)
 	}
 
