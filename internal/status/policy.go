@@ -58,6 +58,7 @@ func (o *Object) parsePolicy(u *unstructured.Unstructured) {
 // not tell the gates.
 func (o *Object) readVerdict(u *unstructured.Unstructured) {
 	o.Verdict = verdictOf(u)
+
 	filters, _, _ := unstructured.NestedSlice(u.Object, "spec", "wasm")
 	for _, f := range filters {
 		if filter, ok := f.(map[string]any); ok {
@@ -114,6 +115,7 @@ func (o *Object) judgeVerdict(row Row) (decided Row, ok bool) {
 		if o.FailOpen {
 			row.Reason = "the controller could not make a filter of it: its routes pass every request unrewritten"
 		}
+
 		row.Advice = "publish the module, or name one that is there; the controller asks again when the HTTPRoute or the policy changes, not by itself"
 	default:
 		row.Reason = "the controller does not take the policy: nothing of it is in force"

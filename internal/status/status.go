@@ -306,6 +306,7 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 				if found.filter == nil || c.Error.Details != "" {
 					// A refusal may stand a second time, without a name and without a time.
 					last := found.updated
+
 					found = told{f, c.Active.Updated, c.Error.Details}
 					for _, other := range []time.Time{c.Error.Tried, last} {
 						if other.After(found.updated) {

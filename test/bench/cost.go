@@ -121,7 +121,7 @@ func (b *bench) life(ctx context.Context, c contender, workers int) (used, memor
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
-	if err := pause(ctx, settle); err != nil {
+	if err := pauseToSettle(ctx); err != nil {
 		return 0, 0, err
 	}
 
@@ -152,7 +152,7 @@ func (b *bench) configure(ctx context.Context, c contender) (one, thousand float
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
 
 	take := func(patterns []pattern) (float64, error) {
-		if err := pause(ctx, settle); err != nil {
+		if err := pauseToSettle(ctx); err != nil {
 			return 0, err
 		}
 
@@ -164,7 +164,7 @@ func (b *bench) configure(ctx context.Context, c contender) (one, thousand float
 			return 0, err
 		}
 		// The workers follow.
-		if err := pause(ctx, settle); err != nil {
+		if err := pauseToSettle(ctx); err != nil {
 			return 0, err
 		}
 
@@ -181,11 +181,12 @@ func (b *bench) configure(ctx context.Context, c contender) (one, thousand float
 	return one, thousand, err
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+// pauseToSettle waits until an Envoy has done what it does after a change.
+func pauseToSettle(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(d):
+	case <-time.After(settle):
 		return nil
 	}
 }

@@ -189,6 +189,7 @@ func (r *report) markdown() string {
 		"the median of the rounds. In brackets is between what 95 of 100 medians (or ratios of them) lie when the rounds are drawn anew; to count as " +
 		"lost or won, it takes 998 of 1,000.\n")
 	b.WriteString(r.verdicts())
+
 	for _, s := range r.Scenarios {
 		p("\n## %s\n\n", s.Title)
 		p("%d rounds of %d requests, %d connections. No filter: %s µs; measured twice, the difference is %s.\n\n", s.Rounds, s.Batch, s.Connections,
@@ -294,7 +295,8 @@ func (r *report) beforeRequests() string {
 	}
 
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n## Before the first request\n\nOver an Envoy without a filter; of %d plugins, what each after the first one adds. Medians, with the lowest and the highest.\n\n", manyPlugins)
+	fmt.Fprintf(&b, "\n## Before the first request\n\nOver an Envoy without a filter; of %d plugins, what each after the first one adds. "+
+		"Medians, with the lowest and the highest.\n\n", manyPlugins)
 
 	rows := slices.Clone(r.Startups)
 	slices.SortStableFunc(rows, func(x, y startup) int {

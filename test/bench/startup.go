@@ -132,7 +132,7 @@ func (b *bench) start(ctx context.Context, c contender, workers, plugins int) (t
 	}
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
 
-	if err := pause(ctx, settle); err != nil {
+	if err := pauseToSettle(ctx); err != nil {
 		return t, err
 	}
 
@@ -207,7 +207,7 @@ func (b *bench) push(ctx context.Context, c contender) (ms float64, err error) {
 	}
 	defer func() { err = errors.Join(err, proxy.Stop()) }()
 
-	if err := pause(ctx, settle); err != nil {
+	if err := pauseToSettle(ctx); err != nil {
 		return 0, err
 	}
 

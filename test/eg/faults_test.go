@@ -183,6 +183,7 @@ func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
 // A checksum that is not the module's is as a module that is not there; FAIL_OPEN opens the route then, unrewritten.
 func TestAWrongChecksumClosesTheRouteOrOpensItWithFailOpen(t *testing.T) {
 	t.Parallel()
+
 	for _, c := range []struct {
 		name   string
 		status int

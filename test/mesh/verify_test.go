@@ -145,7 +145,9 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 		t.Fatalf("helm upgrade went through with a live test that fails:\n%s", out)
 	}
 
-	for _, word := range []string{"in force on 1 proxy", "FAIL workload httpbin: banana", "absentResponseHeaders: got access-control-allow-origin: ", "post-upgrade hooks failed"} {
+	for _, word := range []string{
+		"in force on 1 proxy", "FAIL workload httpbin: banana", "absentResponseHeaders: got access-control-allow-origin: ", "post-upgrade hooks failed",
+	} {
 		if !strings.Contains(out, word) {
 			t.Errorf("a live test fails: helm upgrade does not say %q:\n%s", word, out)
 		}

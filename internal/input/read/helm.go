@@ -82,6 +82,7 @@ func gaps(dir string, files []string) (list []input.Gap, err error) {
 		if err != nil {
 			return nil, err
 		}
+
 		docs, err := source.Parse(file, data)
 		if err != nil {
 			return nil, err
@@ -113,10 +114,12 @@ func gaps(dir string, files []string) (list []input.Gap, err error) {
 		}
 		return names
 	}
+
 	unplaced, unruled := missing(rules, placed), missing(placed, rules)
 	for _, name := range unplaced {
 		list = append(list, input.Gap{Workload: name, Rules: true, Others: unruled, Place: rules[name]})
 	}
+
 	for _, name := range unruled {
 		list = append(list, input.Gap{Workload: name, Others: unplaced, Place: placed[name]})
 	}
