@@ -64,24 +64,18 @@ func (c *hostCall) edit(f func(m *HeaderMap, name string) Status) Status {
 	return f(m, name)
 }
 
-func (c *hostCall) addHeader() Status {
-	return c.edit(func(m *HeaderMap, name string) Status {
-		value, ok := c.data(3)
-		if !ok {
-			return StatusInvalidMemoryAccess
-		}
-		m.Add(name, value)
-		return StatusOK
-	})
-}
+func (c *hostCall) addHeader() Status { return c.write((*HeaderMap).Add) }
 
-func (c *hostCall) setHeader() Status {
+func (c *hostCall) setHeader() Status { return c.write((*HeaderMap).Set) }
+
+// write reads the value that a call hands over, and writes it to the header that it names.
+func (c *hostCall) write(how func(m *HeaderMap, name, value string)) Status {
 	return c.edit(func(m *HeaderMap, name string) Status {
 		value, ok := c.data(3)
 		if !ok {
 			return StatusInvalidMemoryAccess
 		}
-		m.Set(name, value)
+		how(m, name, value)
 		return StatusOK
 	})
 }
