@@ -1,4 +1,4 @@
-# `make help` lists the commands. What is made lies under build/; a version or a source that changes remakes only what
+# `make help` lists the commands. What is made is under build/; a version or a source that changes remakes only what
 # depends on it.
 SHELL := /bin/bash -euo pipefail
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -62,7 +62,7 @@ test: build/plugin.wasm $(addprefix build/bin/,helm httpbin nginx helm-docs helm
 .PHONY: lint
 lint: build/bin/golangci-lint build/bin/vale build/bin/helm build/bin/actionlint build/venv/lint-$(SHELLCHECK_VERSION)-$(YAMLLINT_VERSION)-$(ZIZMOR_VERSION) ## golangci-lint, vale for prose, helm lint, shellcheck, yamllint, actionlint, zizmor
 	build/bin/golangci-lint run
-	git ls-files -z '*.md' ':!docs/lint.md' ':!charts' | xargs -0 build/bin/vale --no-wrap
+	git ls-files -z '*.md' '*.go' | xargs -0 build/bin/vale --no-wrap
 	go run ./charts/lint charts/wasm-rewrite/templates
 	@for values in charts/wasm-rewrite/ci/*.yaml; do build/bin/helm lint --strict --quiet charts/wasm-rewrite --values "$$values"; done
 	git ls-files -z '*.sh' .ci/run | xargs -0 build/venv/bin/shellcheck

@@ -3,7 +3,7 @@
 #
 # usage: propose.sh BRANCH TITLE TEXT PATH...
 # TEXT is a file with the pull request's words. REMOTE is origin unless the environment says otherwise. Without a change
-# there is nothing to propose, which is no error. A pull request that GITHUB_TOKEN opens starts no workflow: close and
+# there is nothing to propose, which is not an error. A pull request that GITHUB_TOKEN opens starts no workflow: close and
 # open it once, or give GH_TOKEN of an app.
 set -euo pipefail
 

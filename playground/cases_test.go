@@ -35,7 +35,7 @@ func TestCases(t *testing.T) {
 			continue
 		}
 		if _, err := input.Parse(c.Name, []byte(values)); err != nil || !plain(values) || c.YAML == nil && !json.Valid(c.Config) {
-			left++ // a text that is no YAML or holds no object never comes to the engine; what is no JSON may be YAML
+			left++ // a text that is not YAML or holds no object never comes to the engine; what is not JSON may be YAML
 			continue
 		}
 		if c.Errors != nil {
@@ -61,12 +61,12 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// rewritten tells whether a case rests on how its JSON is spaced: the page reads it as YAML and writes it anew.
+// rewritten reports whether a case rests on how its JSON is spaced: the page reads it as YAML and writes it anew.
 func rewritten(c rewritetest.Case) bool {
 	return c.YAML == nil && (strings.ContainsAny(string(c.Config), "\n\r") || strings.Contains(string(c.Config), "${config}"))
 }
 
-// random tells whether a case draws a share at random: in the page, as in tests, such a share is always in.
+// random reports whether a case draws a share at random: in the page, as in tests, such a share is always in.
 func random(c rewritetest.Case) bool {
 	config, err := rewrite.Parse(c.Config)
 	return err == nil && slices.ContainsFunc(config.Patterns, func(p rewrite.Pattern) bool { return p.Sample != nil && p.Sample.By == nil })
@@ -168,7 +168,7 @@ func lines(m rewritetest.Message) string {
 	return strings.Join(list, "\n")
 }
 
-// typable tells whether fields of a page can hold a request: text, no fragment, one line each.
+// typable reports whether fields of a page can hold a request: text, no fragment, one line each.
 func typable(x rewritetest.Exchange) bool {
 	for _, m := range []rewritetest.Message{x.Request, x.Response} {
 		for _, h := range m.Headers {

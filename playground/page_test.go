@@ -124,7 +124,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("the imported values: %q", got)
 	}
 
-	// What is no object of these kinds is said.
+	// What is not an object of these kinds is said.
 	page.click("#tab-import")
 	page.set("#objects", "kind: ConfigMap\napiVersion: v1\n")
 	page.click("#convert")
@@ -174,7 +174,7 @@ func TestALinkHoldsEverything(t *testing.T) {
 	}
 	again.until(`document.querySelector("#tests-verdict").textContent.startsWith("1 passed, 1 failed")`)
 
-	// One that is none is said, and the page works on.
+	// A link that cannot be read is reported, and the page works on.
 	broken := open(t, "#no-link-at-all")
 	broken.until(`document.querySelector("#toast").textContent.startsWith("This link cannot be read")`)
 
@@ -220,7 +220,7 @@ func TestErrorsAreShownAtTheirLines(t *testing.T) {
 	page.do(chromedp.Focus("#findings button", chromedp.ByQuery), chromedp.KeyEvent(kb.Enter))
 	page.until(`document.querySelector("#rules").shadowRoot.querySelector(".cm-activeLine").textContent.includes("/status/$2")`)
 
-	// What is no YAML, and what the schema alone knows.
+	// What is not YAML, and what the schema alone knows.
 	page.edit("workloads:\n  shop:\n\tselector: {}\n")
 	page.until(`document.querySelector("#findings").textContent.includes("line 3")`)
 	page.edit("workloads:\n  shop:\n    phase: LATE\n    patterns: []\n")

@@ -65,7 +65,7 @@ func TestEachEnvironmentHasAProjectOfItsOwn(t *testing.T) {
 	}
 }
 
-// gated tells whether an environment's files switch a gate on.
+// gated reports whether an environment's files switch a gate on.
 func gated(t *testing.T, name string) bool {
 	t.Helper()
 	var values struct {

@@ -1,8 +1,8 @@
-# What a request costs, beside other ways to do the same. The first run builds what to compare with, which takes some
+# What a request costs, compared with other ways to do the same. The first run builds what to compare with, which takes some
 # minutes more; TinyGo's are built as the filter is. On a machine that has other work: sudo chrt -r 1 make bench
 
 bench_modules := $(addprefix build/bench/modules/,empty.wasm empty-default.wasm sdk.wasm seed.wasm seed-default.wasm rust.wasm plugin.wasm)
-# Which compiler and SDK made a module stands beside it, for the results.
+# Which compiler and SDK made a module comes with it, for the results.
 bench_tinygo = TinyGo $(shell sed -n 's|^require github.com/tinygo-org/tinygo v||p' plugin/toolchain/go.mod), proxy-wasm-go-sdk $(shell sed -n 's|.*/proxy-wasm-go-sdk v\([^ ]*\).*|\1|p' go.mod)
 
 ##@ Measure

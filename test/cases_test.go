@@ -124,7 +124,7 @@ func startTable(t *testing.T, binary string, cases []rewritetest.Case, manager f
 
 func (b *table) filter(name string, config []byte) envoy.Filter {
 	filter := envoy.Wasm(envoy.Plugin{Name: name, PluginName: name, Module: b.module})
-	// Unlike istiod's StringValue, this takes a configuration that is no UTF-8 too.
+	// Unlike istiod's StringValue, this takes a configuration that is not UTF-8 too.
 	filter.Config["config"].(map[string]any)["configuration"] = map[string]any{
 		"@type": "type.googleapis.com/google.protobuf.BytesValue", "value": config,
 	}

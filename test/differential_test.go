@@ -167,7 +167,7 @@ func escapedAgain(ours, theirs string) string {
 	return b.String()
 }
 
-// unsafePath tells whether a path may not leave the filter where from, a path
+// unsafePath reports whether a path may not leave the filter where from, a path
 // and query, arrived: the rule language's page in the simplest way.
 func unsafePath(from, to string) bool {
 	segments := func(path string) (n int) {

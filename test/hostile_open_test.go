@@ -150,7 +150,7 @@ type hostileTest struct {
 	answered        atomic.Int64
 }
 
-// compare tells how many requests waited for their upstream, with the filter.
+// compare says how many requests waited for their upstream, with the filter.
 func (h *hostileTest) compare(t *testing.T, c crowd) (open int) {
 	t.Helper()
 
@@ -289,7 +289,7 @@ func allGone(t *testing.T, e *envoy.Envoy) {
 	}
 }
 
-// waited asks over and over and tells how long the worker was at work during each answer. Time by the clock would tell
+// waited asks over and over and says how long the worker was at work during each answer. Time by the clock would tell
 // of this machine's other work.
 func waited(ctx context.Context, address string, worker func() time.Duration) (waits []time.Duration) {
 	for len(waits) == 0 || ctx.Err() == nil {
@@ -305,7 +305,7 @@ func waited(ctx context.Context, address string, worker func() time.Duration) (w
 	return waits
 }
 
-// workerOf gives what tells how long an Envoy's only worker has been on a processor, by the scheduler's own count.
+// workerOf gives what says how long an Envoy's only worker has been on a processor, by the scheduler's own count.
 func workerOf(t *testing.T, e *envoy.Envoy) func() time.Duration {
 	t.Helper()
 

@@ -53,7 +53,7 @@ var hostilePlaces = []string{
 	"/path", "/query", "/querytext", "/host", "/host-query", "/host-header", "/headers", "/location", "/location-host", "/answer", "/shadow",
 }
 
-// hostileCaptures are places behind which the data stands in the path itself.
+// hostileCaptures are places behind which the data is in the path itself.
 var hostileCaptures = []string{"/strip", "/inside/", "/prefix", "/prefix/", "/as-query/", "/as-host/", "/as-header/", "/moved", "/elsewhere/"}
 
 // What request data can do at most is make a request fail: nothing it holds
@@ -82,7 +82,7 @@ func TestHostileInput(t *testing.T) {
 			Name: onUnsafe, Filters: []envoy.Filter{plugin(t, onUnsafe, rules)}, Upstream: upstream.Address,
 			Manager: map[string]any{
 				"max_request_headers_kb": 1024, "common_http_protocol_options": map[string]any{"max_headers_count": 2000},
-				"delayed_close_timeout": "0s", // what is no HTTP is refused at once
+				"delayed_close_timeout": "0s", // what is not HTTP is refused at once
 			},
 		})
 	}
@@ -102,7 +102,7 @@ func TestHostileInput(t *testing.T) {
 		response, err := wire.Exchange(t.Context(), protocol, address(proxy, listener), request)
 		what = fmt.Sprintf("%s, %s, %.80s", listener, protocol, what)
 		if err != nil {
-			// Envoy closes a connection whose bytes are no HTTP.
+			// Envoy closes a connection whose bytes are not HTTP.
 			if !strings.Contains(err.Error(), "reset") && !strings.Contains(err.Error(), "EOF") && !strings.Contains(err.Error(), "broken pipe") &&
 				!strings.Contains(err.Error(), "refused") {
 				t.Errorf("%s: %v", what, err)
@@ -193,7 +193,7 @@ var responseHeaders = map[string]bool{
 // requestHeader is a header line that the upstream may see here.
 var requestHeader = regexp.MustCompile(`^(host|x-forwarded-proto|x-request-id|x-envoy-[a-z-]+|x-out|x-more|x-copy|x-query|x-header|x-path|x-all|x-v|x-w|x-host|x-pattern|x-original): ?([^\x00-\x08\x0a-\x1f\x7f]*)$`)
 
-// wellFormed tells what is wrong with the bytes of a request; "" is nothing.
+// wellFormed says what is wrong with the bytes of a request; "" is nothing.
 func wellFormed(raw string, sent wire.Message) string {
 	head, body, ended := strings.Cut(raw, "\r\n\r\n")
 	if !ended || body != "" {

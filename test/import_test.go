@@ -98,7 +98,7 @@ func TestImportedIngressesDoAsNginx(t *testing.T) {
 }
 
 // backend is a Service that answers with its name and what it got. What a
-// request's x-answer-… headers say stands in the answer.
+// request's x-answer-… headers say is in the answer.
 func backend(t *testing.T, name string) string {
 	t.Helper()
 

@@ -36,7 +36,7 @@ func readme(t *testing.T) (blocks []block) {
 }
 
 // The values in the README are right: nothing to lint but what it explains, their tests cover every pattern, and the
-// command line does with them what stands there. The install in a mesh is run by the tests of the mesh.
+// command line does with them the value found. The install in a mesh is run by the tests of the mesh.
 func TestReadmeCommandsRun(t *testing.T) {
 	blocks := readme(t)
 

@@ -27,7 +27,7 @@ type recipe struct {
 	}
 }
 
-// recipeTest is one of the tests beside a recipe's rules.
+// recipeTest is one of the tests next to a recipe's rules.
 type recipeTest struct {
 	Name    string
 	Request struct {

@@ -297,7 +297,7 @@ func TestGateBefore(t *testing.T) {
 			"/nothing: answers 404 Not Found; correct it, or put the module there")
 	})
 	t.Run("a module in the proxies only", func(t *testing.T) {
-		before(t, chart.Module+gatedRules).want(t, 0, "/var/local/wasm/plugin.wasm: lies in the proxies only, so this tool's own engine stands in for it",
+		before(t, chart.Module+gatedRules).want(t, 0, "/var/local/wasm/plugin.wasm: is in the proxies only, so this tool's own engine is used instead",
 			"1 passed, 0 failed")
 	})
 }

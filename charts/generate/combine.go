@@ -33,7 +33,7 @@ var combinations = map[string][]refusal{
 			schema{"properties": schema{"headers": objectOf(objectOf(empty))}},
 		}}, "a pattern that does something: rewrite, redirect, respond or headers"},
 		{schema{"allOf": []any{onResponse, has("rewrite")}}, "a pattern without rewrite, as match.response makes it one on the response: the request " +
-			"has gone by then; redirect and respond may stand there"},
+			"has gone by then; redirect and respond may be used there"},
 		{schema{"allOf": []any{onResponse, with("headers", schema{"not": schema{"properties": schema{"request": objectOf(empty)}}})}},
 			"a pattern without headers.request, as match.response makes it one on the response: the request has gone by then"},
 		{schema{"allOf": []any{with("then", schema{"const": "next"}), hasAny("redirect", "respond")}},
@@ -115,7 +115,7 @@ func hasAny(keys ...string) schema {
 	return schema{"anyOf": list}
 }
 
-// given fits an object with one of the keys; of some the empty text is no value.
+// given fits an object with one of the keys; of some the empty text is not a value.
 func given(t *rewrite.Type, keys []string) schema {
 	var list []any
 	for _, key := range keys {

@@ -41,7 +41,7 @@ func TestLimitsAreThoseOfParse(t *testing.T) {
 	}
 }
 
-// limits visits every type of the language that is no object, with a
+// limits visits every type of the language that is not an object, with a
 // configuration whose %s is a value of it.
 func limits(of *rewrite.Type, path, text string, visit func(path, text string, of *rewrite.Type)) {
 	put := func(format string, args ...any) string {

@@ -114,7 +114,7 @@ func template(text string, notes bool) (faults []string) {
 			default:
 				open = append(open, block{number, indent})
 			}
-			// Only the first of a line stands at its indentation.
+			// Only the first of a line is at its indentation.
 			indent = -1
 		}
 	}

@@ -124,7 +124,7 @@ func (p provenance) statement(image name.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A work tree with changes is no commit: its revision ends in -dirty and has no digest.
+	// A work tree with changes is not a commit: its revision ends in -dirty and has no digest.
 	from := &intoto.ResourceDescriptor{Uri: "git+" + source + "@" + p.revision}
 	if commit.MatchString(p.revision) {
 		from.Digest = map[string]string{"gitCommit": p.revision}

@@ -83,7 +83,7 @@ func staticProgram(program []byte) (string, error) {
 	return architecture, nil
 }
 
-// newImage makes an image of one layer that holds one file. The labels stand in its configuration and, as annotations,
+// newImage makes an image of one layer that holds one file. The labels are in its configuration and, as annotations,
 // in its manifest. No time is in it.
 func newImage(header *tar.Header, content []byte, platform v1.Platform, container v1.Config) (v1.Image, error) {
 	var archive, layer bytes.Buffer

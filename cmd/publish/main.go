@@ -94,7 +94,7 @@ func parse(args []string) (*order, error) {
 		o.programs = append(o.programs, file)
 		return nil
 	})
-	tag := flags.String("tag", "", "a `tag` beside the digest")
+	tag := flags.String("tag", "", "a `tag` in addition to the digest")
 	flags.StringVar(&o.version, "version", "", "the label org.opencontainers.image.`version`")
 	flags.StringVar(&o.revision, "revision", "", "the label org.opencontainers.image.revision: the `commit`")
 	flags.StringVar(&o.sbom, "sbom", "", "the bill of materials, an SPDX `file` in JSON; attached with provenance")

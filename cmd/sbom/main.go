@@ -1,4 +1,4 @@
-// Command sbom tells what a program of this repository is made of: its Go modules, as an SPDX document, each with the
+// Command sbom says what a program of this repository is made of: its Go modules, as an SPDX document, each with the
 // licence that its own files name.
 //
 //	sbom [flags] PACKAGE...
@@ -34,7 +34,7 @@ import (
 
 const source = "https://github.com/wasm-rewrite/wasm-rewrite"
 
-// Licences that ask for no more than their own text beside an Apache-2.0 program. MPL-2.0 asks for the changes to its
+// Licences that ask for no more than their own text next to an Apache-2.0 program. MPL-2.0 asks for the changes to its
 // own files, and there are none.
 var allowed = []string{"0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "ISC", "MIT",
 	"MPL-2.0", "Unlicense", "Zlib"}
@@ -55,7 +55,7 @@ func run(args []string, stdout io.Writer) error {
 	created := flags.Int64("created", 0, "its date, in `seconds` since 1970: that of the commit")
 	table := flags.Bool("licences", false, "print licences as a table instead")
 	var also []component
-	flags.Func("also", "what is linked in beside Go's modules: `name,version,licence`; repeated", func(text string) error {
+	flags.Func("also", "what is linked in with Go's modules: `name,version,licence`; repeated", func(text string) error {
 		fields := strings.Split(text, ",")
 		if len(fields) != 3 {
 			return errors.New("want name,version,licence")
@@ -92,7 +92,7 @@ func run(args []string, stdout io.Writer) error {
 // component is something that is linked into a program.
 type component struct {
 	name, version string
-	url           string // a package URL; empty for what is no Go module
+	url           string // a package URL; empty for what is not a Go module
 	licence       string // an SPDX expression; empty where it is unknown
 }
 

@@ -26,7 +26,7 @@ sidecars of the backend's Pods or in its waypoint: a gateway that rewrites choos
 route again by the new path. So give it the Services, too, and the Gateways,
 IngressClasses and HTTPRouteFilters, if there are any.
 
-The report of every object stands at the head of the values, as comments: carried over,
+The report of every object is at the head of the values, as comments: carried over,
 with a difference, in part, left out, or another controller's; what to take out of
 which object, and in which order. What is left out leaves a pattern that keeps later
 ones from taking its requests.

@@ -46,7 +46,7 @@ func newLint() *cobra.Command {
   wasm-rewrite lint cluster:shop --routes 'cluster:*'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if explain != "" {
-				return arguments(0, 0, "no INPUT beside --explain")(c, args)
+				return arguments(0, 0, "no INPUT with --explain")(c, args)
 			}
 			return arguments(1, 0, "an INPUT or more")(c, args)
 		},
@@ -90,7 +90,7 @@ func (o *lintOptions) run(c *cobra.Command, args []string, checks []lint.Check) 
 	read, err := o.inputs.read(c, args)
 	unreadable, rest := lint.Unreadable(err)
 	if rest != nil {
-		return err // all of it, what is no YAML too
+		return err // all of it, what is not YAML too
 	}
 
 	table, err := readRoutes(c, &o.inputs.cluster, o.routes)

@@ -106,7 +106,7 @@ environment is ../common.yaml, release.yaml, rules/*.yaml by name and place.yaml
 each over the ones before. In a manifest, every WasmPlugin, TrafficExtension and
 EnvoyFilter with a Wasm filter is read, but for those whose label
 app.kubernetes.io/name is of another program; in a cluster, those whose label is
-wasm-rewrite. Tests stand in none of them: they are never sent to a cluster.
+wasm-rewrite. Tests are in none of them: they are never sent to a cluster.
 
 Exit codes: 0 fine, 1 findings or failed tests or refused rules or rules not in
 force, 2 a wrong command line, or input or a cluster that cannot be read.`,

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"wasm-rewrite": main})
 }
 
-// TestScripts runs testdata/script: every message of the tool stands there.
+// TestScripts runs testdata/script: every message of the tool is there.
 func TestScripts(t *testing.T) {
 	root := root(t)
 	testscript.Run(t, testscript.Params{
@@ -122,7 +122,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// registryAnd serves a registry of images, which lets nobody in under private/, and beside it what lies in a folder, as an
+// registryAnd serves a registry of images, which lets nobody in under private/, and next to it what is in a folder, as an
 // API server does: in JSON, under the paths of the files.
 func registryAnd(folder string) http.Handler {
 	mux := http.NewServeMux()
@@ -266,7 +266,7 @@ func TestTimes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			best := time.Duration(1<<63 - 1)
-			// What runs beside slows the CPU itself down too.
+			// What runs at the same time slows the CPU itself down too.
 			for range 20 {
 				command := exec.Command(tool, c.args...)
 				if out, err := command.CombinedOutput(); err != nil {

@@ -27,7 +27,7 @@ func newPending() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pending ENVIRONMENT",
 		Short: "Show what a push of an environment would change on its cluster",
-		Long: `Show what a push of an environment, as it lies here, would change on its cluster: which
+		Long: `Show what a push of an environment, as it is here, would change on its cluster: which
 objects would be new, changed and gone, and in them which patterns. The chart that
 release.yaml pins is fetched from the registry and rendered as Argo CD does; nothing is
 changed.

@@ -24,8 +24,8 @@ func newTest() *cobra.Command {
 	var f testFlags
 	c := &cobra.Command{
 		Use:   "test INPUT…",
-		Short: "Run the tests that stand beside rules",
-		Long: `Run the tests that stand beside rules, under the key tests, with the engine, or with
+		Short: "Run the tests that come with rules",
+		Long: `Run the tests that come with rules, under the key tests, with the engine, or with
 --wasm in the compiled filter itself.
 
   tests:

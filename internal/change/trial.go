@@ -25,13 +25,13 @@ import (
 // Trial tries a change of an environment, and says in words what it does.
 type Trial struct {
 	Instead environment.Instead
-	Only    string // a workload that alone is told of; "" tells of all
+	Only    string // a workload that alone is told of; "" means all
 	Dir     string // for what is fetched and rendered
 	Out     io.Writer
 }
 
 // Run says what an environment's change does, with the module and the chart that each of the two pins, and runs the tests
-// that it has then. It tells whether all passed; if not, there is something that the author has to mend.
+// that it has then. It reports whether all passed; if not, there is something that the author has to fix.
 func (t *Trial) Run(ctx context.Context, was, is *environment.Environment) (passed bool, err error) {
 	after, err := t.fetch(ctx, is, t.Out)
 	if err != nil {
@@ -99,7 +99,7 @@ func (t *Trial) fetch(ctx context.Context, e *environment.Environment, out io.Wr
 	return &side{in, chart, module}, nil
 }
 
-// before is the environment as it was. A release that cannot be had any more is no reason to keep it: then the new one
+// before is the environment as it was. A release that cannot be had any more is not a reason to keep it: then the new one
 // stands in for it.
 func (t *Trial) before(ctx context.Context, was, is *environment.Environment, after *side) (*side, error) {
 	if !bytes.Equal(was.Release, is.Release) {
@@ -131,7 +131,7 @@ func (t *Trial) tellPins(was, is *environment.Environment) {
 	}
 }
 
-// sameRepository tells whether two modules differ in their digest at most: both are images of one repository, or one of them
+// sameRepository reports whether two modules differ in their digest at most: both are images of one repository, or one of them
 // is named by the chart alone.
 func sameRepository(a, b environment.Pins) bool {
 	if a.URL != "" || b.URL != "" || a.Image.Digest == "" || b.Image.Digest == "" {
@@ -233,7 +233,7 @@ func (t *workloadTrial) tests() (tests []example.Test) {
 	return tests
 }
 
-// examples tells of each test what becomes of its request.
+// examples says of each test what becomes of its request.
 func (t *workloadTrial) examples(ctx context.Context) error {
 	tests := t.tests()
 	then, err := seen(ctx, t.before, t.was, tests)

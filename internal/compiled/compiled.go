@@ -52,7 +52,7 @@ func (m *Module) Start(ctx context.Context, text []byte, config *rewrite.Config,
 	return &module{config: config, rules: rules, vm: vm, plugin: plugin, before: vm.Metrics()}, nil
 }
 
-// RefusedError tells that the filter refuses a configuration that the engine of
+// RefusedError says that the filter refuses a configuration that the engine of
 // this tool takes: it is of another version.
 type RefusedError struct{ Reasons []string }
 
@@ -112,7 +112,7 @@ func (m *module) Exchange(ctx context.Context, request, response message.Message
 	if err != nil {
 		return exchange.Seen{}, err
 	}
-	// The filter tells what it counted when the host ticks.
+	// The filter says what it counted when the host ticks.
 	if err := m.plugin.Tick(ctx); err != nil {
 		return exchange.Seen{}, err
 	}

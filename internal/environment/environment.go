@@ -170,7 +170,7 @@ func (e *Environment) With(rules map[string]RuleFile, release []byte) (*Environm
 	return &changed, err
 }
 
-// SamePromoted tells whether what may be promoted is the same in two.
+// SamePromoted reports whether what may be promoted is the same in two.
 func (e *Environment) SamePromoted(other *Environment) bool {
 	return bytes.Equal(e.Release, other.Release) &&
 		maps.EqualFunc(e.Rules, other.Rules, func(a, b RuleFile) bool { return bytes.Equal(a.Text, b.Text) })
@@ -185,7 +185,7 @@ func (e *Environment) Faults() (faults []error) {
 			continue
 		}
 		if _, ok := e.Place.Workloads[workload]; !ok {
-			faults = append(faults, fmt.Errorf("%s: workloads.%s: is missing, and Argo CD reads %s only where it stands there; write the selector of %[2]s in %[4]s",
+			faults = append(faults, fmt.Errorf("%s: workloads.%s: is missing, and Argo CD reads %s only where it is named there; write the selector of %[2]s in %[4]s",
 				e.File("place.yaml"), workload, e.File("rules", workload+".yaml"), e.Name))
 		}
 

@@ -134,7 +134,7 @@ func (i Instead) FetchModule(ctx context.Context, e *Environment, objects []map[
 
 	text, err := from.Fetch(ctx)
 	if errors.Is(err, release.ErrInProxiesOnly) {
-		fmt.Fprintf(out, "%s: %v, so this tool's own engine stands in for it\n", at, err)
+		fmt.Fprintf(out, "%s: %v, so this tool's own engine is used instead\n", at, err)
 		return nil, nil
 	}
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 )
 
-// Render makes the environment's workloads with a chart, in a copy of its folder that lies in dir.
+// Render makes the environment's workloads with a chart, in a copy of its folder that is in dir.
 func (e *Environment) Render(chart, dir string) (*input.Input, error) {
 	root, err := os.MkdirTemp(dir, "environments")
 	if err != nil {

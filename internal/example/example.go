@@ -1,4 +1,4 @@
-// Package example holds the examples that stand beside rules, under the key
+// Package example holds the examples that come with rules, under the key
 // tests: requests, and what must become of them.
 package example
 
@@ -26,7 +26,7 @@ type Request struct {
 	Method string // default GET
 	Scheme string // http or https; default http
 	Host   string // default DefaultHost
-	// HostNamed tells that Host is written, and not the default.
+	// HostNamed says that Host is written, and not the default.
 	HostNamed bool
 	Path      string // path and query; default /
 	Headers   Headers
@@ -58,7 +58,7 @@ type Headers map[string][]string
 // Error is one fault in the form of tests.
 type Error struct {
 	Path   string // tests[2].expect.path
-	Value  string // what stands there; "" where something is missing
+	Value  string // the value found; "" where something is missing
 	Reason string
 }
 
@@ -66,7 +66,7 @@ type Error struct {
 type Errors []Error
 
 // Parse reads the value of the key tests, as YAML gives it. What can be read is
-// given beside faults too.
+// given along with faults.
 func Parse(v any) ([]Test, Errors) {
 	d := &decoder{}
 	var tests []Test
@@ -250,7 +250,7 @@ func (d *decoder) live(at string, t Test, responds bool) {
 		d.fault(at+".request.method", t.Request.Method, "a live test is GET or HEAD: it is sent to the real service")
 	}
 	if responds {
-		d.fault(at+".response", nil, "cannot stand beside live: the real service answers")
+		d.fault(at+".response", nil, "cannot be combined with live: the real service answers")
 	}
 	if e := t.Expect; e.Status == nil && e.Location == nil && e.ResponseHeaders == nil && e.AbsentResponseHeaders == nil {
 		d.fault(at+".expect", nil, "a live test sees status, location and response headers only: name one of them")

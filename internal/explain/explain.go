@@ -1,4 +1,4 @@
-// Package explain tells what a configuration does to one exchange, pattern by
+// Package explain says what a configuration does to one exchange, pattern by
 // pattern, and why.
 package explain
 
@@ -291,7 +291,7 @@ func (p *pass) run(request, response message.Message) {
 }
 
 // changes are what differs between two header maps, by name in the order in
-// which they come; the order of different names is no difference.
+// which they come; the order of different names is not a difference.
 func changes(before, after []message.Header) []Change {
 	list := []Change{}
 

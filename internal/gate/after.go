@@ -29,10 +29,10 @@ type After struct {
 	Out     io.Writer
 }
 
-// ErrUnasked tells that the answer is not known.
+// ErrUnasked says that the answer is not known.
 var ErrUnasked = errors.New("a proxy or the cluster cannot be asked")
 
-// Run tells whether the release is in force everywhere and its live tests pass. The error is ErrUnasked where that cannot
+// Run reports whether the release is in force everywhere and its live tests pass. The error is ErrUnasked where that cannot
 // be told.
 func (a *After) Run(ctx context.Context) (fine bool, err error) {
 	fine, err = a.proxies(ctx)
@@ -118,7 +118,7 @@ func missing(rows []status.Row) (list []status.Row) {
 // tries is how often a live test may fail: Services and routes follow their Pods with a delay.
 const tries = 5
 
-// live sends the live tests, and tells whether all passed.
+// live sends the live tests, and reports whether all passed.
 func (a *After) live(ctx context.Context) (fine bool) {
 	over := a.transport()
 

@@ -19,7 +19,7 @@ import (
 )
 
 // bench is a cluster of one Pod, whose proxy's metrics and whose service stand
-// beside: what the gate after a release asks. The real ones are in test/mesh.
+// together: what the gate after a release asks. The real ones are in test/mesh.
 type bench struct {
 	pods    string // answer of the API server
 	metrics string // of the proxy

@@ -13,14 +13,14 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/suite"
 )
 
-// Before loads a release's rules with the module that it pins and runs their tests in it. It tells whether they pass.
+// Before loads a release's rules with the module that it pins and runs their tests in it. It reports whether they pass.
 func Before(ctx context.Context, r *release.Release, out io.Writer) (fine bool, err error) {
 	var s suite.Suite
 
 	module, err := r.Module.Fetch(ctx)
 	switch {
 	case errors.Is(err, release.ErrInProxiesOnly):
-		fmt.Fprintf(out, "%s: %v, so this tool's own engine stands in for it\n", r, err)
+		fmt.Fprintf(out, "%s: %v, so this tool's own engine is used instead\n", r, err)
 	case err != nil:
 		return false, fmt.Errorf("%s: %w", r, err)
 	default:

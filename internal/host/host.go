@@ -25,7 +25,7 @@ import (
 type instance interface {
 	memory
 	exports(name string) bool
-	// call runs an export; the result is 0 where it has none. The error tells of
+	// call runs an export; the result is 0 where it has none. The error reports
 	// a trap, or that the module did not return in time.
 	call(ctx context.Context, name string, args ...uint64) (uint64, error)
 	close(ctx context.Context) error
@@ -303,10 +303,10 @@ func (vm *VM) call(ctx context.Context, c *callContext, name string, args ...uin
 	return result, nil
 }
 
-// exports tells whether the module has a callback.
+// exports reports whether the module has a callback.
 func (vm *VM) exports(name string) bool { return vm.running.exports(name) }
 
-// TrapError tells that a callback of the module trapped or did not return in
+// TrapError says that a callback of the module trapped or did not return in
 // time. The VM serves nothing after it: each later use returns the same error.
 type TrapError struct {
 	Callback string // proxy_on_request_headers
@@ -319,7 +319,7 @@ func (e *TrapError) Error() string {
 
 func (e *TrapError) Unwrap() error { return e.Err }
 
-// RefusedError tells that the module refused a configuration.
+// RefusedError says that the module refused a configuration.
 type RefusedError struct {
 	Plugin string
 	Logs   []Log // what the module logged about it

@@ -15,7 +15,7 @@ type Result struct {
 	// Client is the response as the client gets it, without what a proxy adds to
 	// every response (date, server).
 	Client Message
-	// Answered tells that the response did not come from upstream, and Details
+	// Answered says that the response did not come from upstream, and Details
 	// who made it: the details the module gave for its answer, or those of Envoy
 	// where it refuses the message the filter has left.
 	Answered bool

@@ -47,7 +47,7 @@ type Input struct {
 	Name      string // as the user named it
 	Kind      Kind
 	Workloads []Workload       // by name
-	Objects   []map[string]any // what the workloads were read from, and what the chart makes beside it
+	Objects   []map[string]any // what the workloads were read from, and what the chart makes next to it
 	Places    *source.Map      // where the keys of the whole are written; nil where that is not known
 	Refusals  []Refusal        // why the chart would not render; the workloads are then what it would have rendered
 	Gaps      []Gap            // of an environment
@@ -101,7 +101,7 @@ func (e *Error) Error() string { return e.Name + ": " + e.Reason }
 
 // Text reads plain rules or a manifest out of a text. name is what places are
 // given for; as says which it is, "" tells it apart. The error is of type
-// source.Errors where the text is no YAML.
+// source.Errors where the text is not YAML.
 func Text(name string, data []byte, as Kind) (*Input, error) {
 	docs, err := Parse(name, data)
 	if err != nil {
@@ -139,7 +139,7 @@ func (docs Documents) Tell() Kind {
 	}
 
 	for _, doc := range docs {
-		// workload is no key, and the chart says what is meant.
+		// workload is not a key, and the chart says what is meant.
 		for _, key := range []string{"workloads", "image", "global", "workload"} {
 			if _, ok := doc.Object[key]; ok {
 				return Values
@@ -156,7 +156,7 @@ func isObject(doc map[string]any) bool {
 	return version != "" && kind != ""
 }
 
-// readRules reads plain rules: a configuration, with tests beside its keys.
+// readRules reads plain rules: a configuration, with tests next to its keys.
 func readRules(doc Document) (*Input, error) {
 	w, object := Workload{Places: doc.Places}, doc.Object
 	if tests, ok := object["tests"]; ok {
@@ -173,7 +173,7 @@ func readRules(doc Document) (*Input, error) {
 	return &Input{Kind: Rules, Workloads: []Workload{w}, Places: doc.Places}, nil
 }
 
-// TakeIgnored takes out of a workload's values what is no matter of the filter:
+// TakeIgnored takes out of a workload's values what does not concern the filter:
 // the checks that lint is to leave out, of the whole and of single patterns.
 func TakeIgnored(workload map[string]any) (list []Ignored) {
 	list = ignored(workload, "", -1)
@@ -246,7 +246,7 @@ func (docs Documents) Objects() (objects []map[string]any) {
 }
 
 // Parse splits YAML into its documents. The error is of type source.Errors
-// where it is no YAML.
+// where it is not YAML.
 func Parse(name string, data []byte) (Documents, error) {
 	parts, err := source.Parse(name, data)
 	if err != nil {

@@ -139,7 +139,7 @@ func (in *Input) runAt(first int, o object) {
 	}
 }
 
-// selects tells whether an object names the Pods or the targets it is for.
+// selects reports whether an object names the Pods or the targets it is for.
 func (o object) selects() bool {
 	for _, path := range [][]string{{"spec", "selector", "matchLabels"}, {"spec", "workloadSelector", "labels"}} {
 		if labels, _ := o.at(path...).(map[string]any); len(labels) > 0 {
@@ -149,7 +149,7 @@ func (o object) selects() bool {
 	return len(o.list("spec", "targetRefs")) > 0 || o.at("spec", "targetRef") != nil || o.at("spec", "targetSelectors") != nil
 }
 
-// routes tells what chooses a route after the filter, for people, or nothing
+// routes says what chooses a route after the filter, for people, or nothing
 // for a sidecar, which has one.
 func (o object) routes() string {
 	if o.text("kind") == "EnvoyExtensionPolicy" {

@@ -14,7 +14,7 @@ import (
 // reference is one reference in a template.
 type reference struct {
 	name       string // 1, tenant, header.x-user, config
-	start, end int    // where it stands in the template
+	start, end int    // where it is in the template
 }
 
 // references finds the references of a template that the engine has accepted.
@@ -114,7 +114,7 @@ func (l *linter) clientChoice(p *pattern) {
 	}
 }
 
-// firstSegment tells what of the client's becomes the first segment of the new
+// firstSegment says what of the client's becomes the first segment of the new
 // path, or nothing.
 func (l *linter) firstSegment(p *pattern, path, replace string) string {
 	var refs []reference
@@ -169,7 +169,7 @@ func literalIndex(s string, refs []reference, text string) int {
 	return -1
 }
 
-// open tells which reference gives a client a choice, and how, or nothing for
+// open says which reference gives a client a choice, and how, or nothing for
 // one that is bounded.
 func (l *linter) open(p *pattern, name string) string {
 	switch name {
@@ -212,7 +212,7 @@ func groupOf(re *syntax.Regexp, name string, numbered bool) *syntax.Regexp {
 	return nil
 }
 
-// bounded tells whether a regex leaves no free choice: it lists texts, or is
+// bounded reports whether a regex leaves no free choice: it lists texts, or is
 // made of digits.
 func bounded(re *syntax.Regexp) bool {
 	switch re.Op {
@@ -239,7 +239,7 @@ func bounded(re *syntax.Regexp) bool {
 	return true
 }
 
-// digits tells whether a regex fits nothing but digits.
+// digits reports whether a regex fits nothing but digits.
 func digits(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpCharClass:

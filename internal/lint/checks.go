@@ -58,7 +58,7 @@ type About struct {
 	Short    string   // one line
 	Why      string   // a paragraph
 	Bad      string   // rules that it reports, or nothing where rules alone cannot show it
-	Good     string   // the same mended, which it does not report
+	Good     string   // the same fixed, which it does not report
 }
 
 // Help is the check's page.
@@ -88,7 +88,7 @@ func Page() string {
 <!-- Made by ` + "`" + `make generate` + "`" + ` of internal/lint/checks.go. -->
 
 ` + "`" + `wasm-rewrite lint` + "`" + ` reports all that is wrong with rules, and what the filter takes although it hardly does what its
-author means. Each finding has a severity, the place of its key, a reason and the line that mends it. ` + "`" + `--fail-on` + "`" + ` says from
+author means. Each finding has a severity, the place of its key, a reason and the line that fixes it. ` + "`" + `--fail-on` + "`" + ` says from
 which severity on the exit code is 1; ` + "`" + `wasm-rewrite lint --explain CHECK` + "`" + ` shows one of these paragraphs.
 
 | Severity | Means |
@@ -130,7 +130,7 @@ func (c Check) Find() (About, bool) {
 // Checks are all checks, worst first.
 var Checks = []About{
 	{
-		YAML, SeverityError, "a text that is no YAML, or has a key twice",
+		YAML, SeverityError, "a text that is not YAML, or has a key twice",
 		"Nothing can be read from a text that is not YAML, and of a key that is there twice Helm silently takes the last one.",
 		"patterns:\n- {match: {path: {exact: /a}}, rewrite: {path: /b}, rewrite: {path: /c}}",
 		"patterns:\n- {match: {path: {exact: /a}}, rewrite: {path: /b}}",
@@ -259,7 +259,7 @@ var Checks = []About{
 	},
 	{
 		Grammar, SeverityWarning, "text of a client in a header that has a grammar",
-		"Set-Cookie, Cookie, Location, Content-Security-Policy, Refresh, Forwarded and Link have more than one thing in a value, parted by ; or a comma. Text that the client sends is put in as it is, so it can add an attribute, a cookie, a directive or another place.",
+		"Set-Cookie, Cookie, Location, Content-Security-Policy, Refresh, Forwarded and Link have more than one thing in a value, separated by ; or a comma. Text that the client sends is put in as it is, so it can add an attribute, a cookie, a directive or another place.",
 		"patterns:\n- match: {path: {prefix: /l}}\n  headers: {response: {set: {set-cookie: \"lang=${query.lang}; Path=/\"}}}",
 		"patterns:\n- match: {path: {prefix: /l}, query: [{name: lang, regex: '^(?P<lang>de|en)$'}]}\n  headers: {response: {set: {set-cookie: \"lang=${lang}; Path=/\"}}}",
 	},
@@ -276,7 +276,7 @@ var Checks = []About{
 		"headers: {request: {set: {x-verified-user: \"${header.x-gateway-user}\"}}}",
 	},
 	{
-		Star, SeverityWarning, "a * that is no wildcard",
+		Star, SeverityWarning, "a * that is not a wildcard",
 		"exact, prefix and suffix hold text as it is written, and a * in it is a star. A prefix takes all that is under it without one.",
 		"patterns:\n- match: {path: {prefix: \"/a*\"}}\n  rewrite: {path: /b}",
 		"patterns:\n- match: {path: {prefix: /a}}\n  rewrite: {path: /b}",
@@ -288,7 +288,7 @@ var Checks = []About{
 		"vars: {version: \"1.10\"}",
 	},
 	{
-		Slow, SeverityInfo, "a regex that the index cannot skip, beside many others",
+		Slow, SeverityInfo, "a regex that the index cannot skip, among many others",
 		"Patterns are found by a text that all their paths have, so a thousand of them cost a request little. A regex that says nothing of that kind is tried on every request.",
 		"patterns:\n- {match: {path: {exact: /p0}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p1}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p2}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p3}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p4}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p5}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p6}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p7}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p8}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p9}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p10}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p11}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p12}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p13}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p14}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p15}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p16}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p17}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p18}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p19}}, rewrite: {path: /x}}\n- {match: {path: {regex: \"[0-9]+$\"}}, rewrite: {path: /x, replace: whole}}",
 		"patterns:\n- {match: {path: {exact: /p0}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p1}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p2}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p3}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p4}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p5}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p6}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p7}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p8}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p9}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p10}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p11}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p12}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p13}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p14}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p15}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p16}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p17}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p18}}, rewrite: {path: /x}}\n- {match: {path: {exact: /p19}}, rewrite: {path: /x}}\n- {match: {path: {regex: \"^/shop/[0-9]+$\"}}, rewrite: {path: /x, replace: whole}}",

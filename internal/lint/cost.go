@@ -37,7 +37,7 @@ func (l *linter) skipped(p *pattern) {
 	if re := engineRegex(p.path.expr); re != nil {
 		if text, _, _ := re.Literal(); text == "" {
 			l.find(Slow, SeverityInfo, p.path.at, p.path.written, fmt.Sprintf("nothing in the regex tells which paths it cannot match, so each request is "+
-				"held against it beside %d other patterns", len(l.patterns)-1),
+				"held against it along with %d other patterns", len(l.patterns)-1),
 				"write a text that all its paths have, as ^/shop/ before what differs")
 		}
 	}

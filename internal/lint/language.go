@@ -24,7 +24,7 @@ func newLanguage(expr string) (language, error) {
 // subject is what a matcher looks at: the texts that can arrive at all.
 type subject struct {
 	first   rune              // the first byte of every text; 0 for any, and for the empty text
-	allowed func(r rune) bool // what may stand in a text
+	allowed func(r rune) bool // what may be in a text
 }
 
 var (
@@ -270,7 +270,7 @@ func (l language) shortest(of subject, work *budget) (text string, found, known 
 	return l.without(language{}, of, work)
 }
 
-// within tells whether every text of the subject that is in l is in other too.
+// within reports whether every text of the subject that is in l is in other too.
 func (l language) within(other language, of subject, work *budget) bool {
 	_, found, known := l.without(other, of, work)
 	return known && !found

@@ -35,7 +35,7 @@ type Finding struct {
 	Workload string   `json:"workload,omitempty"` // as in input.Workload
 	Pattern  string   `json:"pattern,omitempty"`  // the name of the pattern that Path leads into, where it has one
 	Path     string   `json:"path,omitempty"`     // patterns[2].match.path.regex
-	Value    string   `json:"value,omitempty"`    // what stands there, quoted
+	Value    string   `json:"value,omitempty"`    // the value found, quoted
 	Reason   string   `json:"reason"`
 	Advice   string   `json:"advice,omitempty"` // what to do, where the reason does not say it
 	Shown    string   `json:"-"`                // the line itself, where that helps
@@ -80,7 +80,7 @@ func Routed(in *input.Input, routes *route.Table) []Finding {
 	return gather(in, func(w input.Workload) []Finding { return leaveOut(w.Ignored, workload(w, routes)) })
 }
 
-// Unreadable gives what is no YAML as findings. It tells apart what else is
+// Unreadable gives what is not YAML as findings. It tells apart what else is
 // wrong with inputs: rest, or nil.
 func Unreadable(err error) (findings []Finding, rest error) {
 	var errs source.Errors
@@ -188,7 +188,7 @@ func leaveOut(ignored []input.Ignored, findings []Finding) (left []Finding) {
 			f.Reason = "there is no such check, so nothing is left out"
 			f.Advice = "`wasm-rewrite lint --help` lists them"
 		case slices.Contains(Faulty, Check(ig.Check)):
-			f.Reason, f.Advice = "what keeps the rules from being used cannot be left out", "mend it, and remove this"
+			f.Reason, f.Advice = "what keeps the rules from being used cannot be left out", "fix it, and remove this"
 		case ig.Reason == "":
 			f.Reason, f.Advice = "without a reason nothing is left out", "write why it is right here, for whoever reads it next"
 		case !needed[i] && !unusable: // else only the faults were looked for
@@ -255,7 +255,7 @@ func patternNames(text []byte) map[int]string {
 	return names
 }
 
-// within tells whether a place is another one, or in it.
+// within reports whether a place is another one, or in it.
 func within(path, of string) bool {
 	rest, ok := strings.CutPrefix(path, of)
 	return ok && of != "" && (rest == "" || rest[0] == '.' || rest[0] == '[')

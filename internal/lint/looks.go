@@ -23,7 +23,7 @@ func (l *linter) looksRight(p *pattern) {
 	l.edits(p.at+".headers.", p.Headers)
 }
 
-// denies tells of a pattern that refuses: 410 and the like say something else.
+// denies reports whether this is a pattern that refuses: 410 and the like say something else.
 func (p *pattern) denies() bool {
 	return p.Respond != nil && slices.Contains([]int{401, 403, 404}, p.Respond.Status) && p.Match.Response == nil && p.Mode != "shadow"
 }
@@ -101,7 +101,7 @@ func (l *linter) unanchored(p *pattern) {
 	}
 }
 
-// closed tells of a regex that says itself where its subject begins and ends.
+// closed reports whether this is a regex that says itself where its subject begins and ends.
 func closed(expr string) bool {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil || re.Op != syntax.OpConcat || len(re.Sub) < 2 {
@@ -345,10 +345,10 @@ func (l *linter) grammar(at string, p *pattern, visit func(func(rewrite.Site))) 
 
 var authority = regexp.MustCompile(`^(?:[a-z]+:)?//[^/$]+/|^/[^/$]`)
 
-// fixedHost tells of a URL whose host is written out.
+// fixedHost reports whether this is a URL whose host is written out.
 func fixedHost(text string) bool { return authority.MatchString(text) }
 
-// free tells how a client chooses the text of a reference, or nothing where it
+// free says how a client chooses the text of a reference, or nothing where it
 // hardly can.
 func (l *linter) free(p *pattern, name string) string {
 	if p == nil {

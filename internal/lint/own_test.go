@@ -48,7 +48,7 @@ func TestOwnRulesAreClean(t *testing.T) {
 			base := filepath.Base(name)
 			for _, f := range lint.Lint(in) {
 				switch {
-				case f.Check == lint.Module: // the chart at hand is no released one
+				case f.Check == lint.Module: // the chart at hand is not a released one
 				case reasons[base][f.Check] != "":
 					if needed[base] == nil {
 						needed[base] = map[lint.Check]bool{}

@@ -172,7 +172,7 @@ func (l *linter) vars(text string, quote bool) string {
 }
 
 // reachable reports conditions that nothing meets and patterns that nothing
-// reaches, and tells whether a request may get to pattern j.
+// reaches, and reports whether a request may get to pattern j.
 func (l *linter) reachable(j int) bool {
 	p := &l.patterns[j]
 
@@ -265,7 +265,7 @@ func (c *condition) instead() string {
 	return "correct it, or remove the pattern"
 }
 
-// covers tells whether p matches every request that b matches. Where it is not
+// covers reports whether p matches every request that b matches. Where it is not
 // known, it does not.
 func (p *pattern) covers(b *pattern, work *budget) bool {
 	if len(p.Unless) > 0 || p.Match.Scheme != "" && p.Match.Scheme != b.Match.Scheme {
@@ -289,7 +289,7 @@ func (p *pattern) covers(b *pattern, work *budget) bool {
 
 var everything = func() language { l, _ := newLanguage(``); return l }()
 
-// covers tells whether a holds wherever b does.
+// covers reports whether a holds wherever b does.
 func covers(a, b *condition, of subject, work *budget) bool {
 	switch {
 	case a == nil:
@@ -311,7 +311,7 @@ func covers(a, b *condition, of subject, work *budget) bool {
 	return b.lang.prog != nil && b.lang.within(a.lang, of, work)
 }
 
-// valuesCover tells whether each of a's conditions follows from one of b's.
+// valuesCover reports whether each of a's conditions follows from one of b's.
 func valuesCover(as, bs []condition, work *budget) bool {
 	for i := range as {
 		a := &as[i]

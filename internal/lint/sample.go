@@ -167,7 +167,7 @@ func (p *pattern) paths() (list []string) {
 	return list
 }
 
-// plain tells of a path that a browser sends: letters, digits and dots within
+// plain reports whether this is a path that a browser sends: letters, digits and dots within
 // segments, none of them empty.
 func plain(path string) bool {
 	if path == "/" {

@@ -36,7 +36,7 @@ func TestSARIF(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Findings with and without a place, and a text that is no YAML.
+	// Findings with and without a place, and a text that is not YAML.
 	in, err := input.Text("my rules.yaml", []byte("patterns:\n- name: shoes\n  match: {path: {regex: '^/a('}}\n  rewrite: {path: /b}\ntests: [{name: x}]\n"), "")
 	if err != nil {
 		t.Fatal(err)

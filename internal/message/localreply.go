@@ -55,7 +55,7 @@ func (r *LocalReply) Response(received *HeaderMap) Message {
 	return Message{Headers: h.All(), Body: r.Body}
 }
 
-// IsHead tells whether a request has the method HEAD.
+// IsHead reports whether a request has the method HEAD.
 func IsHead(h *HeaderMap) bool {
 	method, _ := h.Get(":method")
 	return method == "HEAD"

@@ -10,7 +10,7 @@ import (
 // a response once it has left all filters.
 var afterFilters = set("server date")
 
-// WrittenAfterFilters tells whether Envoy writes a response header after the filters.
+// WrittenAfterFilters reports whether Envoy writes a response header after the filters.
 func WrittenAfterFilters(name string) bool { return afterFilters[strings.ToLower(name)] }
 
 // Served is a response as it leaves Envoy: server is Envoy's own whatever the

@@ -2,7 +2,7 @@
 // of ingress-nginx, VirtualService and HTTPRoute. Each source is modelled in a
 // package of its own, which gives tables of routes; here it is decided where
 // their rules run, and they are written. What becomes of every object that is
-// read stands in the report.
+// read is in the report.
 package migrate
 
 import (

@@ -77,7 +77,7 @@ func (p *placer) refused(e *entry, err error) {
 	}
 }
 
-// compiles tells what the engine has against some patterns.
+// compiles says what the engine has against some patterns.
 func compiles(patterns ...plan.Fields) error {
 	list := make([]any, len(patterns))
 	for i, fields := range patterns {
@@ -152,7 +152,7 @@ func both(own, wildcard plan.Fields, suffix string) []plan.Fields {
 	return []plan.Fields{wildcard}
 }
 
-// unclear tells whether a route's own condition on the host cannot be joined
+// unclear reports whether a route's own condition on the host cannot be joined
 // with its wildcard.
 func (e *entry) unclear() bool {
 	own, ok := e.route.Match.Get("host").(plan.Fields)
@@ -162,7 +162,7 @@ func (e *entry) unclear() bool {
 	return own.Get("prefix") == nil || e.hosts[0].Kind != plan.Suffix
 }
 
-// takes tells whether a host's matcher takes a name.
+// takes reports whether a host's matcher takes a name.
 func takes(matcher plan.Fields, name string) bool {
 	for _, one := range matcher {
 		text, _ := one.Value.(string)
@@ -272,7 +272,7 @@ func beginning(regex string) string {
 // everything are the regexes of a path that take every one.
 var everything = []string{"^", "^/", "^/(.*)", "^/.*", "^(.*)", "^/(.*)$", "^/*", "^/+(.*)"}
 
-// all tells whether a pattern takes every request of its hosts.
+// all reports whether a pattern takes every request of its hosts.
 func (p *pattern) all() bool {
 	match, _ := p.fields.Get("match").(plan.Fields)
 	if p.fields.Get("unless") != nil {

@@ -181,7 +181,7 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 	}
 }
 
-// adds tells whether an entry adds values to headers of requests whose path it
+// adds reports whether an entry adds values to headers of requests whose path it
 // leaves alone, so that nothing shows that they were added before.
 func (e *entry) adds() bool {
 	rewrite, _ := e.do.Get("rewrite").(plan.Fields)
@@ -222,7 +222,7 @@ func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 	}
 }
 
-// twoSchemes tells whether a backend gets requests of the same host from
+// twoSchemes reports whether a backend gets requests of the same host from
 // different routes for http and https.
 func twoSchemes(t *plan.Table, v *plan.VHost, b *plan.Backend) bool {
 	return slices.ContainsFunc(t.Hosts, func(o plan.VHost) bool {

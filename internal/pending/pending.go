@@ -83,7 +83,7 @@ type object struct {
 	workload *input.Workload
 }
 
-// changes are lines that say what becomes of an object; both tells that it was and will be there.
+// changes are lines that say what becomes of an object; both says that it was and will be there.
 func (o object) changes(is object, both bool) ([]string, error) {
 	lines, err := change.Rules(o.workload, is.workload)
 	if err != nil || !both {

@@ -23,7 +23,7 @@ type Promotion struct {
 	Trial       change.Trial
 }
 
-// Run promotes, and tells whether there was nothing in its way that the author has to mend.
+// Run promotes, and reports whether there was nothing in its way that the author has to fix.
 func (p *Promotion) Run(ctx context.Context, fromName, toName string) (fine bool, err error) {
 	from, err := environment.Read(p.Root, fromName)
 	if err != nil {

@@ -30,7 +30,7 @@ import (
 type Module struct {
 	Image string `json:"image,omitempty"` // REGISTRY/REPOSITORY@sha256:… or :TAG
 	URL   string `json:"url,omitempty"`   // http(s)://…, with SHA256
-	File  string `json:"file,omitempty"`  // where it lies in a proxy, and here where it is mounted
+	File  string `json:"file,omitempty"`  // where it is in a proxy, and here where it is mounted
 	// SHA256 is that of the module behind URL.
 	SHA256 string `json:"sha256,omitempty"`
 }
@@ -85,8 +85,8 @@ func moduleOfPolicy(u *unstructured.Unstructured) (Module, bool) {
 // maxModule bounds what is read as a module.
 const maxModule = 64 << 20
 
-// ErrInProxiesOnly tells that a module is a file that is not mounted here.
-var ErrInProxiesOnly = errors.New("lies in the proxies only")
+// ErrInProxiesOnly says that a module is a file that is not mounted here.
+var ErrInProxiesOnly = errors.New("is in the proxies only")
 
 // Fetch gets the module as a proxy would. Credentials for a registry are those
 // of `docker login`: $DOCKER_CONFIG/config.json.

@@ -54,7 +54,7 @@ type Case struct {
 	Exchanges []Exchange
 }
 
-// Native tells that no proxy lets the case's messages through.
+// Native says that no proxy lets the case's messages through.
 func (c *Case) Native() bool { return strings.HasPrefix(c.Name, "native-") }
 
 // Exchange is one request and its response.

@@ -61,7 +61,7 @@ func RunCases(t *testing.T, cases []Case, start func(t *testing.T, c Case) (Subj
 	}
 }
 
-// Differences tells how what was seen differs from what must be.
+// Differences says how what was seen differs from what must be.
 func (x *Exchange) Differences(seen Observed) (d []string) {
 	if x.Answer != nil {
 		if seen.Upstream != nil {

@@ -67,7 +67,7 @@ func Parse(objects []map[string]any) *Table {
 	return t
 }
 
-// Empty tells that there are no routes.
+// Empty says that there are no routes.
 func (t *Table) Empty() bool { return t == nil || len(t.routes) == 0 }
 
 func (t *Table) add(o map[string]any) {
@@ -199,7 +199,7 @@ func (t *Table) For(method, host, path string, value func(name string) string) s
 	return t.routes[best].name
 }
 
-// host tells how well a host fits: its length where it is written out, less
+// host says how well a host fits: its length where it is written out, less
 // for a wildcard, -1 where it does not fit.
 func (r route) host(host string) int {
 	if len(r.hosts) == 0 {

@@ -9,8 +9,8 @@ import (
 	problem "sigs.k8s.io/yaml"
 )
 
-// explain says in people's words why a text is no YAML, and where. The two
-// libraries keep two places of an error: one tells where the parser was
+// explain says in people's words why a text is not YAML, and where. The two
+// libraries keep two places of an error: one says where the parser was
 // surprised, the other where the thing begins that it was reading.
 func explain(err error, text []byte) *Error {
 	_, surprised := problem.YAMLToJSON(text)

@@ -10,13 +10,13 @@ import (
 )
 
 // Place is where a key, or an entry of a list, is written. Lines and columns
-// count from 1; the zero value is no place.
+// count from 1; the zero value is not a place.
 type Place struct {
 	File         string
 	Line, Column int
 }
 
-// IsZero tells whether it is no place.
+// IsZero reports whether it is not a place.
 func (p Place) IsZero() bool { return p.Line == 0 }
 
 func (p Place) String() string {
@@ -44,7 +44,7 @@ func (m *Map) Place() Place {
 	return m.place
 }
 
-// Text is a scalar as it is written, without its quotes; plain tells that it
+// Text is a scalar as it is written, without its quotes; plain says that it
 // has none.
 func (m *Map) Text() (text string, plain bool) {
 	if m == nil {
@@ -86,7 +86,7 @@ func (m *Map) Keys() (keys []string) {
 }
 
 // Find gives what a path such as patterns[2].headers.set.x-a names, or the
-// nearest thing around it; exact tells which.
+// nearest thing around it; exact says which.
 func (m *Map) Find(path string) (found *Map, exact bool) {
 	for path != "" {
 		next, rest := m.step(path)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestErrors holds what is said of texts that are no YAML: the place is that
+// TestErrors holds what is said of texts that are not YAML: the place is that
 // of what has to be changed.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
@@ -98,8 +98,8 @@ headers:
 	// headers.response.set.a.b rules.yaml:11:11 true
 }
 
-// TestStrayBracketEnds holds that text that is no YAML is an error, whatever
-// brackets stand in it: the search for its cause ends.
+// TestStrayBracketEnds holds that text that is not YAML is an error, whatever
+// brackets are in it: the search for its cause ends.
 func TestStrayBracketEnds(t *testing.T) {
 	for _, text := range []string{"a: {b: )c}\n", "backend: {service:){name: x}}\n", "a: [)]\n  b\n", "a: {b: c)d: }}\n"} {
 		done := make(chan error, 1)

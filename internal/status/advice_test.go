@@ -20,7 +20,7 @@ func TestAdviceFitsTheCause(t *testing.T) {
 		}
 	}
 
-	// A broken module is not mended by correcting rules.
+	// A broken module is not fixed by correcting rules.
 	for _, kind := range []string{"WasmPlugin", "EnvoyFilter"} {
 		o := &Object{Kind: kind}
 		if got := (refusal{fault: ofModule}).advice(o); strings.Contains(got, "rules") {

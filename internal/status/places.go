@@ -27,7 +27,7 @@ var serviceEntries = schema.GroupVersionResource{Group: "networking.istio.io", V
 // place is where Pods are looked for.
 type place struct{ namespace, selector string }
 
-// nowhere is why an object is of no Pod, and what to do.
+// nowhere is why an object applies to no Pod, and what to do.
 type nowhere struct{ reason, advice string }
 
 // places are where the Pods of an object are. With none of them comes why.
@@ -54,7 +54,7 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 		case "Gateway":
 			places = append(places, place{o.Namespace, gatewayLabel + "=" + t.Name})
 			why = nowhere{fmt.Sprintf("no Pod in namespace %s is of Gateway %s", o.Namespace, t.Name),
-				"make the Gateway, or correct the name in targetRefs; it stands in the namespace of the workload"}
+				"make the Gateway, or correct the name in targetRefs; it is in the namespace of the workload"}
 		case "GatewayClass":
 			if o.Namespace != c.options.RootNamespace {
 				why = nowhere{"Istio takes a GatewayClass in its root namespace alone, which is " + c.options.RootNamespace,
@@ -86,7 +86,7 @@ func (c *Cluster) waypoint(ctx context.Context, namespace string, t Target) (*pl
 	said, err := c.labels(ctx, namespace, t)
 	if apierrors.IsNotFound(err) {
 		return nil, nowhere{fmt.Sprintf("there is no %s %s in namespace %s", t.Kind, t.Name, namespace),
-			"correct the name in targetRefs; it stands in the namespace of the workload"}, nil
+			"correct the name in targetRefs; it is in the namespace of the workload"}, nil
 	}
 	if err == nil && said[useLabel] == "" {
 		said, err = c.labelsOfNamespace(ctx, namespace)

@@ -119,7 +119,7 @@ func (o *Object) judgeVerdict(row Row) (decided Row, ok bool) {
 		row.Advice = "publish the module, or name one that is there; the controller asks again when the HTTPRoute or the policy changes, not by itself"
 	default:
 		row.Reason = "the controller does not take the policy: nothing of it is in force"
-		row.Advice = "the reason says what to mend; targetRefs are of the workload's namespace"
+		row.Advice = "the reason says what to fix; targetRefs are of the workload's namespace"
 	}
 
 	return row, true

@@ -21,7 +21,7 @@ type refusal struct {
 	fault fault
 }
 
-// fault is what has to be mended.
+// fault is what has to be fixed.
 type fault int
 
 const (
@@ -78,7 +78,7 @@ func (p *Proxy) refusal(o *Object) (last refusal) {
 	return last
 }
 
-// advice says how to mend what a proxy did not load.
+// advice says how to fix what a proxy did not load.
 func (r refusal) advice(o *Object) string {
 	const rules = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
 
@@ -101,7 +101,7 @@ func (r refusal) advice(o *Object) string {
 	return "the proxy does not say whether it is the rules or the module; " + rules + "; or " + module
 }
 
-// unfetched says how to mend that the agent could not fetch a module; said is what it logged.
+// unfetched says how to fix that the agent could not fetch a module; said is what it logged.
 func unfetched(said string) string {
 	const again = "the agent asks again when the object changes or the Pod restarts"
 

@@ -34,7 +34,7 @@ func (c *Cluster) Ask(ctx context.Context) (*Report, error) {
 	return &Report{Namespace: c.options.Namespace, Only: c.options.Only, Rows: rows, all: all}, nil
 }
 
-// Fine tells whether everything is in force. The error is that a proxy cannot be asked.
+// Fine reports whether everything is in force. The error is that a proxy cannot be asked.
 func (r *Report) Fine() (bool, error) {
 	unknown, fine := 0, len(r.Rows) > 0
 	for _, row := range r.Rows {

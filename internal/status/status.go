@@ -3,7 +3,7 @@
 // revision alone, which their metrics show to everybody in the cluster.
 //
 // A proxy's config_dump is what it was told, not what it runs: a configuration
-// that the filter refuses stands there like any other, without an error. What
+// that the filter refuses is there like any other, without an error. What
 // runs is said by the filter itself, in the gauge of its revision.
 package status
 
@@ -40,7 +40,7 @@ const (
 )
 
 // Pair is what an object asks for, and what a proxy has in force; "" is
-// nothing, and a module that goes on beside a refused one, which a proxy does
+// nothing, and a module that goes on while another is refused, which a proxy does
 // not tell.
 type Pair struct {
 	Asked   string `json:"asked"`
@@ -216,7 +216,7 @@ func (f *filter) revision() string {
 	}
 	switch value := f.Config.Config.Configuration.Value.(type) {
 	case string:
-		_ = json.Unmarshal([]byte(value), &c) // what is no JSON has no revision
+		_ = json.Unmarshal([]byte(value), &c) // what is not JSON has no revision
 	case map[string]any:
 		c.Revision, _ = value["revision"].(string)
 	}
@@ -304,7 +304,7 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 		for _, listener := range []json.RawMessage{c.Error.Failed, c.Active.Listener} {
 			if f := findFilter(listener, o.Plugin); f != nil {
 				if found.filter == nil || c.Error.Details != "" {
-					// A refusal may stand a second time, without a name and without a time.
+					// A refusal may be a second time, without a name and without a time.
 					last := found.updated
 
 					found = told{f, c.Active.Updated, c.Error.Details}

@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// TestYoungObjects tells of an object that was written just now, and of no other.
+// TestYoungObjects reports an object that was written just now, and of no other.
 func TestYoungObjects(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {

@@ -53,7 +53,7 @@ func (run *Workload) text(out io.Writer, name string) {
 		fmt.Fprintf(out, "%s: refused, nothing was tested\n", name)
 		return
 	case len(run.Tests) == 0 && (run.kind == input.Manifest || run.kind == input.Cluster):
-		fmt.Fprintf(out, "%s: no tests: they stand in the values and are never sent to a cluster\n", name)
+		fmt.Fprintf(out, "%s: no tests: they are in the values and are never sent to a cluster\n", name)
 		return
 	case len(run.Tests) == 0:
 		fmt.Fprintf(out, "%s: no tests\n", name)

@@ -1,4 +1,4 @@
-// Package suite runs the tests that stand beside rules, and reports what came of them.
+// Package suite runs the tests that come with rules, and reports what came of them.
 package suite
 
 import (
@@ -182,7 +182,7 @@ func (r *Report) covered() float64 {
 	return 100 * float64(acted) / float64(patterns)
 }
 
-// Fine tells whether all passed and enough of the patterns acted.
+// Fine reports whether all passed and enough of the patterns acted.
 func (r *Report) Fine() bool {
 	for _, w := range r.Workloads {
 		if len(w.Refusals) > 0 {

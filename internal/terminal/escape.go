@@ -11,7 +11,7 @@ import (
 )
 
 // Writer writes what people read to a terminal, or to the log of a CI system. Whatever text of others is in it, it moves no
-// cursor, changes no title and is no command of a workflow: control characters are written as escapes, and so is the
+// cursor, changes no title and is not a command of a workflow: control characters are written as escapes, and so is the
 // beginning of a line that GitHub would take for a command, as ::error.
 type Writer struct {
 	to      io.Writer
@@ -82,7 +82,7 @@ func (w *Writer) rune(out *bytes.Buffer, r rune, rest []byte, size int) {
 	w.begun = true
 }
 
-// unsafe tells whether a character does something else than show itself: C0, DEL and C1, what breaks a line elsewhere, and
+// unsafe reports whether a character does something else than show itself: C0, DEL and C1, what breaks a line elsewhere, and
 // what turns the direction of the text around.
 func unsafe(r rune) bool {
 	switch {

@@ -44,7 +44,7 @@ func build(dir, packages, module, version string) error {
 		return errors.New("name the folder to build")
 	}
 
-	// A folder beside it becomes it once all is there, so that a page that is served is never half of one.
+	// A folder next to it becomes it once all is there, so that a page that is served is never half of one.
 	p := &page{dir: dir + ".new"}
 	if err := os.RemoveAll(p.dir); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// The editors. Each lies in a shadow root, where CodeMirror puts its styles without a <style> element, so that the page's
+// The editors. Each is in a shadow root, where CodeMirror puts its styles without a <style> element, so that the page's
 // Content-Security-Policy needs no exception for them.
 import { EditorState } from "@codemirror/state";
 import { EditorView, keymap, lineNumbers, highlightActiveLine, drawSelection, hoverTooltip } from "@codemirror/view";

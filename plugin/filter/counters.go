@@ -95,7 +95,7 @@ func (c *counters) flush() {
 	c.due = c.due[:0]
 }
 
-// metricName writes every byte that is no letter or digit as _, so that the
+// metricName writes every byte that is not a letter or digit as _, so that the
 // dots of a metric's name stand between its parts only.
 func metricName(s string) string {
 	b := []byte(s)

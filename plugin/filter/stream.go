@@ -10,7 +10,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
-// What happens once a request stands here, beside the SDK: its bookkeeping for
+// What happens once a request is here, next to the SDK: its bookkeeping for
 // streams and its copies of what the host hands over cost about as much as the
 // rules themselves. The toolchain gives these exports the names of the ABI and
 // drops the SDK's; for plugin contexts they call the SDK's.

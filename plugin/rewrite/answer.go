@@ -30,7 +30,7 @@ func (s *Scratch) reject() {
 	s.own(s.rules.patternHeader, s.names())
 }
 
-// answers tells whether a pattern answers the request.
+// answers reports whether a pattern answers the request.
 func (p *pattern) answers() bool { return p.redirect != nil || p.respond != nil }
 
 func (s *Scratch) answerWith(i int, p *pattern, vals []val) {

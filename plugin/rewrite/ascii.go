@@ -26,7 +26,7 @@ func isPathByte(c byte) bool {
 	return false
 }
 
-// isToken tells whether s is a token, the grammar of methods and header names
+// isToken reports whether s is a token, the grammar of methods and header names
 // (RFC 9110, 5.6.2).
 func isToken(s string) bool {
 	for i := 0; i < len(s); i++ {
@@ -60,7 +60,7 @@ func escapeAt(s string, i int) int {
 	if i+2 >= len(s) || s[i] != '%' {
 		return -1
 	}
-	// Where either is no digit its -1 makes the whole negative.
+	// Where either is not a digit its -1 makes the whole negative.
 	return hexValue(s[i+1])<<4 | hexValue(s[i+2])
 }
 
@@ -92,7 +92,7 @@ func equalFold(a, b string) bool {
 	return true
 }
 
-// isUpper tells whether s has no lower-case ASCII letter.
+// isUpper reports whether s has no lower-case ASCII letter.
 func isUpper(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 'a' && s[i] <= 'z' {

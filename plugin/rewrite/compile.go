@@ -317,7 +317,7 @@ func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 	headers := at.key("headers")
 	if p.onResponse {
 		if !in.Headers.Request.empty() {
-			c.add(headers.key("request"), "", "cannot stand beside match.response: the request has gone when the response is there")
+			c.add(headers.key("request"), "", "cannot be combined with match.response: the request has gone when the response is there")
 		}
 
 		p.response.refs, p.refs = c.remember(p), nil
@@ -330,7 +330,7 @@ func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 
 	p.next = in.Then == "next"
 	if p.next && (p.redirect != nil || p.respond != nil) {
-		c.add(at.key("then"), `"next"`, "cannot stand beside redirect or respond: nothing comes after an answer")
+		c.add(at.key("then"), `"next"`, "cannot be combined with redirect or respond: nothing comes after an answer")
 	}
 
 	switch in.Mode {
@@ -356,7 +356,7 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 		}
 	}
 	if in.Rewrite != nil && p.onResponse {
-		c.add(at.key("rewrite"), "", "cannot stand beside match.response: the request has gone when the response is there; redirect and respond may")
+		c.add(at.key("rewrite"), "", "cannot be combined with match.response: the request has gone when the response is there; redirect and respond may")
 	}
 
 	switch {
@@ -399,7 +399,7 @@ func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 	if r.Path != nil {
 		p.newPath = c.pathEdit(at, in, *r.Path, r.Replace, sc)
 	} else if r.Replace != "" {
-		c.add(at.key("replace"), quoted(r.Replace), "needs path beside it")
+		c.add(at.key("replace"), quoted(r.Replace), "needs path with it")
 	}
 	if r.Host != nil {
 		p.newHost = c.host(at.key("host"), *r.Host, sc)
@@ -429,7 +429,7 @@ func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
 		p.newPath = c.pathEdit(at, in, *r.Path, r.Replace, sc)
 		p.redirect.fragment = p.newPath.fragment
 	} else if r.Replace != "" {
-		c.add(at.key("replace"), quoted(r.Replace), "needs path beside it")
+		c.add(at.key("replace"), quoted(r.Replace), "needs path with it")
 	}
 
 	p.newQuery.drop = r.Query == "drop"
@@ -487,7 +487,7 @@ func (c *compiler) sample(at *place, in *Sample) *sample {
 func quoteMeta(s string) string { return regex.Quote(s) }
 func asIs(s string) string      { return s }
 
-// Possible tells whether pattern i can have a result at all, so that a host
+// Possible reports whether pattern i can have a result at all, so that a host
 // keeps no counter for what never happens.
 func (r *Rules) Possible(i int, result Result) bool {
 	p := &r.patterns[i]

@@ -5,7 +5,7 @@ package rewrite
 // Config is valid and changes nothing.
 type Config struct {
 	// Free values for ${var.NAME}: strings, numbers or booleans. What differs
-	// between environments stands here. Lists and maps may stand here, but
+	// between environments is here. Lists and maps may be here, but
 	// cannot be referred to. Default: none.
 	Vars map[string]Var `json:"vars,omitempty"`
 	// Rules in the order in which they are tried; the first that matches ends
@@ -18,7 +18,7 @@ type Config struct {
 	// name is removed. Default: none.
 	OriginalPathHeader string `json:"originalPathHeader,omitempty"`
 	// Request header that names the request patterns that acted, in order and
-	// joined by commas, for example x-wasm-rewrite; a pattern in shadow stands
+	// joined by commas, for example x-wasm-rewrite; a pattern in shadow is
 	// there as name;shadow;path=/would/be. What a client sent under this name is
 	// removed. Default: none.
 	PatternHeader string `json:"patternHeader,omitempty"`
@@ -53,10 +53,10 @@ type Pattern struct {
 	Unless []Unless `json:"unless,omitempty"`
 	// Changes path, host or query. Default: unchanged.
 	Rewrite *Rewrite `json:"rewrite,omitempty"`
-	// Answers with a Location instead of passing the request on. Beside
+	// Answers with a Location instead of passing the request on. Next to
 	// match.response: in place of the upstream's answer.
 	Redirect *Redirect `json:"redirect,omitempty"`
-	// Answers with a fixed response instead of passing the request on. Beside
+	// Answers with a fixed response instead of passing the request on. Next to
 	// match.response: in place of the upstream's answer.
 	Respond *Respond `json:"respond,omitempty"`
 	// Header operations on the request and on its response.
@@ -113,7 +113,7 @@ type Unless struct {
 type PathMatch struct {
 	// The whole path.
 	Exact *string `json:"exact,omitempty"`
-	// The path's beginning, by whole segments: /abc is no prefix of /abcd.
+	// The path's beginning, by whole segments: /abc is not a prefix of /abcd.
 	Prefix *string `json:"prefix,omitempty"`
 	// The path's end, for example .html. Something must stand before it, so / fits
 	// every trailing slash and never the root. The path of a rewrite or redirect

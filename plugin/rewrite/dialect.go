@@ -45,7 +45,7 @@ var operators = []struct{ name, instead string }{
 
 const operatorElsewhere = "Envoy fills it in only in its access log and in a route's request_headers_to_add and response_headers_to_add"
 
-// dialectReason tells that a text speaks another language, and what to write
+// dialectReason says that a text speaks another language, and what to write
 // instead, or gives "".
 func dialectReason(s string) string {
 	for _, d := range foreign {
@@ -124,7 +124,7 @@ func variableReason(s string) string {
 	return ""
 }
 
-// flagReason tells that a path ends with one of nginx's flags, or gives "".
+// flagReason says that a path ends with one of nginx's flags, or gives "".
 func flagReason(path string) string {
 	for flag, instead := range map[string]string{
 		"last": "write then: next", "break": "then: stop is the default",

@@ -16,7 +16,7 @@
 // headers to write, the answer to send instead of passing the request on, and
 // the counters that go up. Whoever calls them does what the outcome says.
 //
-// A pattern's conditions stand in [Match]; what it does in [Rewrite],
+// A pattern's conditions are in [Match]; what it does in [Rewrite],
 // [Redirect], [Respond] and [Headers]. Texts that are written may hold
 // references: $1, ${1} and \1 are groups of the path's regex, $0 is its whole
 // match, ${name} is a named group of any regex of the pattern, ${method},

@@ -200,7 +200,7 @@ func (e *editor) texts(kind opKind, key string, in map[string]string) {
 	e.lists(kind, key, lists)
 }
 
-// canBeBlind tells whether operations can be run without a look at what there is.
+// canBeBlind reports whether operations can be run without a look at what there is.
 func canBeBlind(ops []operation) bool {
 	for i := range ops {
 		switch op := &ops[i]; op.kind {

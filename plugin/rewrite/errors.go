@@ -11,7 +11,7 @@ import (
 // Error is one thing that is wrong with a configuration.
 type Error struct {
 	Path   string // the place as the user typed it: patterns[2].match.path.regex; empty for the whole text
-	Value  string // what stands there, as JSON, cut at 80 bytes; empty where something is missing
+	Value  string // the value found, as JSON, cut at 80 bytes; empty where something is missing
 	Reason string // why it is refused and what to write instead
 
 	at *place
@@ -73,7 +73,7 @@ func (f *faults) add(at *place, value, reason string) {
 	}
 }
 
-// misread tells whether a fault of form has been found at a place or around it.
+// misread reports whether a fault of form has been found at a place or around it.
 func (f *faults) misread(at *place) bool {
 	if len(f.misreadAt) == 0 {
 		return false
@@ -87,7 +87,7 @@ func (f *faults) misread(at *place) bool {
 	return false
 }
 
-// missing collects that nothing useful stands at a place, unless something
+// missing collects that nothing useful is at a place, unless something
 // there could not be read.
 func (f *faults) missing(at *place, reason string) {
 	if !f.misreadIn[at.String()] {
@@ -164,7 +164,7 @@ const unknownRank = 1 << 30
 func (p *place) key(name string) *place { return &place{up: p, isKey: true, name: name} }
 
 // rank finds where the keys on the way to a place come among those of their
-// objects, and gives the type of the place, nil where anything may stand.
+// objects, and gives the type of the place, nil where anything may be.
 func (p *place) rank(root *Type) *Type {
 	if p.up == nil {
 		return root
@@ -212,7 +212,7 @@ func (p *place) String() string {
 	return up + "." + p.name
 }
 
-// plainName tells whether a name can stand behind a dot in a path.
+// plainName reports whether a name can stand behind a dot in a path.
 func plainName(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; !isAlnum(c) && c != '-' && c != '_' {

@@ -203,7 +203,7 @@ func ExampleSample() {
 	// set :path /canary
 }
 
-// Values that differ between environments stand in vars.
+// Values that differ between environments are in vars.
 func ExampleVar() {
 	request(`{"vars": {"domain": "example.com"}, "patterns": [{
 		"match": {"host": {"regex": "^(?P<tenant>[a-z]+)[.]${var.domain}$"}},

@@ -98,7 +98,7 @@ func (t *template) longest(vals []val) (n int) {
 const hexDigits = "0123456789ABCDEF"
 
 // appendEncoded appends a reference's value as the place it goes to needs it.
-// raw tells that it is part of the received path, whose escapes are its own.
+// raw says that it is part of the received path, whose escapes are its own.
 func appendEncoded(dst []byte, v string, enc encoding, raw bool) []byte {
 	switch enc {
 	case encodeNone:

@@ -2,7 +2,7 @@ package rewrite
 
 import "strings"
 
-// globMatch tells whether a name fits a pattern in which * is any text.
+// globMatch reports whether a name fits a pattern in which * is any text.
 func (s *Scratch) globMatch(pattern, name string) bool {
 	if strings.IndexByte(pattern, '*') < 0 {
 		return pattern == name

@@ -11,7 +11,7 @@ const (
 
 func isControl(c byte) bool { return c < 0x20 || c == 0x7f }
 
-// hasControl tells whether s has a byte that may not stand in a header value
+// hasControl reports whether s has a byte that may not are in a header value
 // (RFC 9110, 5.5).
 func hasControl(s string) bool {
 	for i := 0; i < len(s); i++ {
@@ -70,7 +70,7 @@ func (t *traits) scan(s string) {
 	}
 }
 
-// target is a path and query as they stand in :path.
+// target is a path and query as they are in :path.
 type target struct {
 	path     string
 	query    string
@@ -196,7 +196,7 @@ func oneOf(path string, i int, a, b byte) int {
 	return 0
 }
 
-// validHost tells whether s is a name, IPv4 or [IPv6] address with an optional port.
+// validHost reports whether s is a name, IPv4 or [IPv6] address with an optional port.
 func validHost(s string) bool {
 	if len(s) > maxHost {
 		return false
@@ -334,7 +334,7 @@ func literalQueryReason(t *template) string {
 		size += len(p.text)
 		for i := 0; i < len(p.text); i++ {
 			if c := p.text[i]; c == ' ' || isControl(c) {
-				return "a space or control byte cannot stand in a path or query: write it as an escape, such as %20"
+				return "a space or control byte is not allowed in a path or query: write it as an escape, such as %20"
 			}
 		}
 	}

@@ -10,7 +10,7 @@ func (c *compiler) headerValue(at *place, text string, sc scope) template {
 	t := c.template(at, text, sc)
 	for _, p := range t.pieces {
 		if p.kind == pieceText && !t.config && hasControl(p.text) {
-			c.add(at, quoted(text), "a control byte cannot stand in a header value")
+			c.add(at, quoted(text), "a control byte is not allowed in a header value")
 			break
 		}
 	}

@@ -183,7 +183,7 @@ type patternSet struct {
 	low, high int // words that have any
 }
 
-// add adds a pattern and tells whether it was not there.
+// add adds a pattern and reports whether it was not there.
 func (s *patternSet) add(pattern int) bool {
 	word, bit := pattern>>5, uint32(1)<<(pattern&31)
 	if s.bits[word]&bit != 0 {

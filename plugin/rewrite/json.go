@@ -190,7 +190,7 @@ func (p *jsonParser) object(depth int) value {
 	return v
 }
 
-// holds tells whether an object has a key. Only a large one needs a map for it.
+// holds reports whether an object has a key. Only a large one needs a map for it.
 func (v *value) holds(key string, seen *map[string]bool) bool {
 	const small = 12
 	if len(v.members) < small {

@@ -49,7 +49,7 @@ const (
 	ParamValue           // a parameter's value with references
 )
 
-// References tells whether a text of this format may hold references to more
+// References reports whether a text of this format may hold references to more
 // than vars.
 func (f Format) References() bool { return f >= NewPath }
 
@@ -92,7 +92,7 @@ type Site struct {
 	Path string // patterns[2].rewrite.path
 	Text string
 	Type *Type
-	// Own tells that numbers belong to a regex of the entry itself.
+	// Own says that numbers belong to a regex of the entry itself.
 	Own bool
 }
 
@@ -317,7 +317,7 @@ func (k *keys) object(name string, into keyed) {
 
 var noType = &Type{}
 
-// given tells whether an object has a key with a value.
+// given reports whether an object has a key with a value.
 func (k *keys) given(name string) bool {
 	for i := range k.members {
 		if k.members[i].key == name {

@@ -92,7 +92,7 @@ func (c *compiler) choose(at *place, choices []choice, orPresent bool) (chosen c
 }
 
 // text puts vars into a matcher's literal text, reports what is wrong with them
-// and tells whether nothing is.
+// and reports whether nothing is.
 func (c *compiler) text(at *place, s string, quote func(string) string) (string, bool) {
 	text, reasons := c.literal(s, quote)
 	for _, reason := range reasons {
@@ -327,7 +327,7 @@ func insteadOfPseudo(name, before, after string) string {
 	return before + key + after
 }
 
-// pathHolds tells whether the path fits. loc is where a regex found its leftmost match.
+// pathHolds reports whether the path fits. loc is where a regex found its leftmost match.
 func (s *Scratch) pathHolds(m *pathMatcher, buf []int) (loc []int, ok bool) {
 	path := s.path
 	if !strings.HasPrefix(path, "/") || !s.spend(1+min(len(m.text), len(path))>>4) {
@@ -353,7 +353,7 @@ func (s *Scratch) pathHolds(m *pathMatcher, buf []int) (loc []int, ok bool) {
 	return loc, loc != nil
 }
 
-// holds tells whether a text fits, and keeps the named groups in captures.
+// holds reports whether a text fits, and keeps the named groups in captures.
 func (s *Scratch) holds(m *matcher, text string) bool {
 	n := len(m.text)
 	if !s.spend(1 + min(n, len(text))>>4) {
@@ -389,7 +389,7 @@ func (s *Scratch) holds(m *matcher, text string) bool {
 	return true
 }
 
-// contains tells whether a text holds another.
+// contains reports whether a text holds another.
 func (s *Scratch) contains(text, what string, fold bool) bool {
 	if !fold {
 		return s.spend(len(text)>>3) && strings.Contains(text, what)
@@ -411,7 +411,7 @@ func (s *Scratch) contains(text, what string, fold bool) bool {
 	return false
 }
 
-// matches tells whether a pattern's conditions on the request hold. It keeps
+// matches reports whether a pattern's conditions on the request hold. It keeps
 // the groups that were found, or in because the condition that failed.
 func (s *Scratch) matches(p *pattern) bool {
 	s.loc = nil
@@ -438,7 +438,7 @@ func (s *Scratch) matches(p *pattern) bool {
 	return !s.over()
 }
 
-// meets tells whether all conditions of a list hold. A match of the path regex is
+// meets reports whether all conditions of a list hold. A match of the path regex is
 // put into buf.
 func (s *Scratch) meets(c *conditions, buf []int) (ok bool) {
 	if c.path != nil {

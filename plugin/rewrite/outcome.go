@@ -106,7 +106,7 @@ func (k OperationKey) String() string {
 // Effect is what a header operation came to.
 type Effect uint8
 
-// Removed tells whether the header is gone by it.
+// Removed reports whether the header is gone by it.
 func (o Operation) Removed() bool {
 	e := effect(o.Effect)
 	return e == effectCleared || e.unsafe() && !(o.Block == HeadersResponse && opKind(o.Key) == opAdd)

@@ -12,7 +12,7 @@ const MaxConfig = 512 << 10
 // Parse reads a configuration: one JSON object with the keys of [Config], or
 // nothing. The error is [Errors] and holds every fault of form: text that is
 // not JSON, unknown keys, values of a wrong type. What the values mean is
-// checked by [Compile]. Parse returns a Config beside an error too: what could
+// checked by [Compile]. Parse returns a Config along with an error: what could
 // be read, so that Compile can look for more faults.
 func Parse(data []byte) (*Config, error) {
 	c, f := parse(data)
@@ -169,7 +169,7 @@ func decodeMap[T any](d *decoder, at *place, v *value, decode func(*decoder, *pl
 	return m
 }
 
-// list tells whether a value is a list, and reports where it is empty and may not be.
+// list reports whether a value is a list, and reports where it is empty and may not be.
 func (d *decoder) list(at *place, v *value, t *Type) bool {
 	if v.kind != kindList {
 		d.add(at, v.String(), "want a list")

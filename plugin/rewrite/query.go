@@ -9,7 +9,7 @@ type queryEdit struct {
 }
 
 // param is one parameter of a query that is being edited: places in the query,
-// or in the arena where the parameter was made here. Places are no pointers, so
+// or in the arena where the parameter was made here. Places are not pointers, so
 // that a query of many parameters costs a collector nothing.
 type param struct {
 	from, to int32
@@ -33,10 +33,10 @@ func nextParam(query string) (name, value, rest string) {
 // perParam is what a look at one parameter takes of the budget.
 const perParam = 8
 
-// plain tells whether a name or value of a query decodes to itself.
+// plain reports whether a name or value of a query decodes to itself.
 func plain(v string) bool { return strings.IndexByte(v, '%') < 0 && strings.IndexByte(v, '+') < 0 }
 
-// decodesTo tells whether a name or value of a query decodes to a text.
+// decodesTo reports whether a name or value of a query decodes to a text.
 func decodesTo(v, text string) bool {
 	if len(v) < len(text) {
 		return false
@@ -240,7 +240,7 @@ func (s *Scratch) filterParams(q *params, op *operation) {
 	s.params = kept
 }
 
-// removes tells whether remove or keep takes away a parameter.
+// removes reports whether remove or keep takes away a parameter.
 func (s *Scratch) removes(op *operation, name string) bool {
 	if op.kind == opRemove {
 		return s.globMatch(op.name, name)

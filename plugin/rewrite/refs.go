@@ -26,7 +26,7 @@ type ref struct {
 	deflt    bool // fallback is the value where there is none, or an empty one
 }
 
-// late tells whether a reference has its value only once there is a response.
+// late reports whether a reference has its value only once there is a response.
 func (r *ref) late() bool { return r.kind >= refStatus }
 
 // val is the value of a reference.
@@ -133,7 +133,7 @@ func (s *Scratch) allowance() int {
 	return max(KeptAlways, min(KeptAtMost, (allHeld-s.held)/heldPart))
 }
 
-// store hands the stream what it keeps, and tells whether it fits.
+// store hands the stream what it keeps, and reports whether it fits.
 func (s *Scratch) store() bool {
 	stream, n := s.stream, len(s.keeping)
 	if n == 0 {
@@ -169,7 +169,7 @@ type kept struct {
 	values  int // where its values begin in what the stream keeps
 }
 
-// nextKept reads the entry at a place of what the stream keeps, and tells where
+// nextKept reads the entry at a place of what the stream keeps, and says where
 // the next one begins. ok is false at the end.
 func (s *Scratch) nextKept(at int) (k kept, next int, ok bool) {
 	if at >= len(s.stream.kept) {
@@ -256,7 +256,7 @@ func appendNumber(dst []byte, n int) []byte {
 	return append(dst, byte(n))
 }
 
-// readNumber reads what appendNumber wrote, and tells how many bytes it has.
+// readNumber reads what appendNumber wrote, and says how many bytes it has.
 func readNumber(src []byte) (n, width int) {
 	for width < len(src) {
 		c := src[width]

@@ -110,7 +110,7 @@ func (w *waiting) next(s *Scratch) (k kept, ok bool) {
 	return k, ok
 }
 
-// onResponse tests a pattern on the response, and tells whether it acts.
+// onResponse tests a pattern on the response, and reports whether it acts.
 //
 //go:noinline
 func (s *Scratch) onResponse(k kept, p *pattern) bool {

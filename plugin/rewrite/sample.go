@@ -2,7 +2,7 @@ package rewrite
 
 import "strings"
 
-// sampledIn tells whether a request falls into a pattern's share. value is
+// sampledIn reports whether a request falls into a pattern's share. value is
 // what the share is drawn by; there is a value.
 func (s *sample) sampledIn(pattern, value string) bool {
 	h := fnv(fnv(fnvOffset, pattern)*fnvPrime, value)

@@ -138,7 +138,7 @@ func (l *fieldList) empty() {
 	l.items, l.touched, l.blind = l.items[:0], l.touched[:0], false
 }
 
-// hoards tells whether any list has grown long.
+// hoards reports whether any list has grown long.
 func (s *Scratch) hoards() bool {
 	items := max(cap(s.list.items), cap(s.saved.items), cap(s.answered.items),
 		cap(s.list.touched), cap(s.saved.touched), cap(s.answered.touched))
@@ -160,13 +160,13 @@ func (s *Scratch) giveBack() {
 	s.candidates, s.captures, s.answers = nil, nil, nil
 }
 
-// spend takes steps from the budget and tells whether there were enough.
+// spend takes steps from the budget and reports whether there were enough.
 func (s *Scratch) spend(steps int) bool {
 	s.steps -= steps
 	return s.steps >= 0
 }
 
-// over tells whether the budget is used up.
+// over reports whether the budget is used up.
 func (s *Scratch) over() bool { return s.steps < 0 }
 
 // write appends a text to the arena, unless that would be too much.
@@ -176,7 +176,7 @@ func (s *Scratch) write(text string) {
 	}
 }
 
-// room takes what n bytes in the arena cost and tells whether there is room for them.
+// room takes what n bytes in the arena cost and reports whether there is room for them.
 func (s *Scratch) room(n int) bool {
 	if len(s.arena)+n > maxArena {
 		s.steps = min(s.steps, -1)

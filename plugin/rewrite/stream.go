@@ -188,7 +188,7 @@ func (s *Scratch) giveUp() {
 	s.out = Outcome{}
 }
 
-// try tests one pattern on the request, and tells whether the search ends.
+// try tests one pattern on the request, and reports whether the search ends.
 func (s *Scratch) try(i int, p *pattern) (stop bool) {
 	switch {
 	case p.onResponse:
@@ -351,7 +351,7 @@ func (s *Scratch) finish() {
 	s.own(r.patternHeader, s.names())
 }
 
-// needsRequest tells whether references have values that only the request knows.
+// needsRequest reports whether references have values that only the request knows.
 func needsRequest(refs []ref) bool {
 	for i := range refs {
 		if !refs[i].late() {

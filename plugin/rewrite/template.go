@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A template is text with references, as it stands in a path, a host, a value
+// A template is text with references, as it is in a path, a host, a value
 // or a replacement. Its references are read when a pattern starts and expanded
 // once: what they yield is data and is never looked at again.
 type template struct {
@@ -29,7 +29,7 @@ type piece struct {
 	kind  pieceKind
 	index int    // of the reference or group
 	text  string // of pieceText, or what stands in for a group without a value
-	deflt bool   // text stands in where the group has no value
+	deflt bool   // text is used where the group has no value
 	raw   bool   // part of the received path: its escapes are kept
 	whole bool   // ${query} as a whole piece of query text: stands as it is
 	mod   modifier
@@ -276,7 +276,7 @@ func (c *compiler) literal(s string, quote func(string) string) (text string, re
 type scope struct {
 	groups   int            // of the path regex; -1 where there is none
 	names    map[string]ref // named groups of the pattern
-	response bool           // ${response.…} may stand here
+	response bool           // ${response.…} may be here
 	refs     *[]ref         // the references that are read when the pattern starts
 	own      *finder        // numbers belong to this regex and are expanded once a match
 	ownPath  bool           // own is the path regex
@@ -345,7 +345,7 @@ func (c *compiler) resolve(tokens []token, sc scope) (t template, reasons []stri
 	return t, reasons
 }
 
-// wholePiece tells whether the token stands alone between ?, & and the end.
+// wholePiece reports whether the token stands alone between ?, & and the end.
 func wholePiece(tokens []token, i int) bool {
 	before := i == 0 || !tokens[i-1].isRef && strings.HasSuffix(tokens[i-1].text, "&")
 	after := i == len(tokens)-1 || !tokens[i+1].isRef && strings.HasPrefix(tokens[i+1].text, "&")
@@ -419,7 +419,7 @@ func (sc scope) lookup(name string) (ref, string) {
 		return ref{kind: refParam, name: param}, ""
 	}
 	if strings.HasPrefix(name, "response.") && !sc.response {
-		return ref{}, "${" + name + "} is known on the response only: it may stand in headers.response, and in redirect and respond beside match.response"
+		return ref{}, "${" + name + "} is known on the response only: it may be used in headers.response, and in redirect and respond with match.response"
 	}
 	if name == "response.status" {
 		return ref{kind: refStatus}, ""

@@ -35,7 +35,7 @@ const (
 	effectOver           // nothing yet: the budget is used up
 )
 
-// unsafe tells whether what an operation would have written may not leave.
+// unsafe reports whether what an operation would have written may not leave.
 func (e effect) unsafe() bool { return e >= effectControl }
 
 // reason is why it may not.
@@ -254,7 +254,7 @@ func (s *Scratch) replaceValues(l *fieldList, op *operation, vals []val) effect 
 	return effectDone
 }
 
-// judge tells whether a value may be written; more tells that it comes on top of
+// judge reports whether a value may be written; more says that it comes on top of
 // what there is.
 func (s *Scratch) judge(value string, x expansion, more bool) effect {
 	if !s.spend(len(value) >> 4) {
@@ -453,7 +453,7 @@ func (s *Scratch) own(name, value string) {
 	}
 }
 
-// forged tells whether a request's header has a name that the filter itself writes:
+// forged reports whether a request's header has a name that the filter itself writes:
 // what a client sends there is removed, so nothing can ask for it.
 func (s *Scratch) forged(name string) bool {
 	return s.hides && (name == s.rules.patternHeader || name == s.rules.originalPathHeader)

@@ -1,9 +1,9 @@
 #!/bin/bash
-# Provides the TinyGo that go.mod beside this script pins, and the target to compile for.
+# Provides the TinyGo that go.mod next to this script pins, and the target to compile for.
 #
 # usage: tinygo.sh DIR
 # leaves DIR/bin/tinygo and DIR/target, a file that holds the argument of -target
-# (debian.json is the one beside this script).
+# (debian.json is the one next to this script).
 #
 # Where the pinned release is on PATH, that one is used. Otherwise TinyGo is built from the Go module proxy against
 # Debian's LLVM, because a release comes only from GitHub and not with Debian. Three workarounds, all of which can go

@@ -14,10 +14,10 @@ type contender struct {
 	name string
 	// about is what a reader has to know of it.
 	about string
-	// module is the file's name below the folder of modules; "" where it is no module.
+	// module is the file's name below the folder of modules; "" where it is not a module.
 	module string
 	build  func(c contender, modules, cluster string, w work) ([]map[string]any, []envoy.Filter)
-	// does tells what of a work it does; nil is everything.
+	// does says what of a work it does; nil is everything.
 	does func(work) work
 	// quiet silences its log while it is measured.
 	quiet bool
@@ -84,14 +84,14 @@ var contenders = []contender{
 // otherBuild marks what is told of another build of the filter.
 const otherBuild = "another build of this project"
 
-// addBuild takes NAME=FILE: another build of the filter, which does the same work beside this one.
+// addBuild takes NAME=FILE: another build of the filter, which does the same work next to this one.
 func addBuild(text string) error {
 	name, file, ok := strings.Cut(text, "=")
 	if !ok || name == "" || slices.Contains(everybody(), name) {
 		return fmt.Errorf("%q: want NAME=FILE, with a name that no other contender has", text)
 	}
 
-	// Whatever is no path from the root would be looked for in the folder of modules.
+	// Whatever is not a path from the root would be looked for in the folder of modules.
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 )
 
-// costs are what a contender takes beside requests, over an Envoy without it.
+// costs are what a contender takes in addition to requests, over an Envoy without it.
 type costs struct {
 	Name string `json:"name"`
 	// Size and Compressed (gzip) are the module's, in bytes; 0 where there is none.

@@ -1,5 +1,5 @@
 // Command bench is behind `make bench`: what a request costs with the filter,
-// beside other ways to do the same work.
+// compared with other ways to do the same work.
 package main
 
 import (
@@ -82,7 +82,7 @@ func main() {
 	flag.StringVar(&b.modules, "modules", "", "folder of the modules to compare")
 	flag.StringVar(&b.out, "out", "", "folder for the results, made where it is missing")
 	flag.StringVar(&name, "profile", "", "quick, normal, full, builds or startup")
-	flag.Func("build", "NAME=FILE: another build of the filter, measured beside this one; may be repeated", addBuild)
+	flag.Func("build", "NAME=FILE: another build of the filter, measured along with this one; may be repeated", addBuild)
 	flag.StringVar(&command, "command", "", "what to name as the command in the results")
 
 	soakFile := flag.String("soak", "", "rules and requests of a soak, instead of a profile")

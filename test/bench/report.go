@@ -63,7 +63,7 @@ type row struct {
 	Matches  bool   `json:"matches"`
 	// Over is the CPU time over no filter, paired in each round.
 	Over spread `json:"over"`
-	// Ours is what wasm-rewrite takes beside it: a ratio below 1 is cheaper.
+	// Ours is what wasm-rewrite takes in addition to it: a ratio below 1 is cheaper.
 	Ours *comparison `json:"ours,omitempty"`
 
 	rounds []float64
@@ -116,7 +116,7 @@ var goals = map[[2]string]float64{
 	{"seed", lua}:  0.9,
 	{"seed", seed}: 0.6,
 	{"seed", rust}: 0.7,
-	// The goal is the SDK's filter as its user builds it; beside the trimmed one it is shown what is lost.
+	// The goal is the SDK's filter as its user builds it; next to the trimmed one it is shown what is lost.
 	{"no-match", emptyDefault}: 0.8,
 	{"no-match", lua}:          0.92,
 }

@@ -35,7 +35,7 @@ type request struct {
 	headers [][2]string
 }
 
-// browser is what a client sends beside method, path and host.
+// browser is what a client sends in addition to method, path and host.
 var browser = [][2]string{
 	{"user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"},
 	{"accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"},

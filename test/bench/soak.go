@@ -224,7 +224,7 @@ func (s *soak) run(ctx context.Context, proxy *envoy.Envoy, m *mixture, h *hosti
 	return nil
 }
 
-// within tells whether Envoy kept to its memory.
+// within reports whether Envoy kept to its memory.
 func (s *soak) within() error {
 	most := slices.Max(s.column(func(w window) float64 { return w.Memory }))
 	if most-s.Idle > soakMemory {
@@ -276,7 +276,7 @@ func (m *mixture) send(ctx context.Context, client *fasthttp.HostClient, h *host
 	return took, ctx.Err()
 }
 
-// ask sends one request and tells how long its answer took.
+// ask sends one request and says how long its answer took.
 func (m *mixture) ask(i int, client *fasthttp.HostClient, request *fasthttp.Request, response *fasthttp.Response, h *hostile, took *float64) error {
 	if i%hostileEvery == 0 {
 		if err := h.send(); err != nil {

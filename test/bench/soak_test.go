@@ -10,7 +10,7 @@ import (
 )
 
 // soaked is a soak of three windows of 1,000 requests, each of which took one
-// second, with a log that tells of a forced collection of 0.25 ms, and of
+// second, with a log that reports a forced collection of 0.25 ms, and of
 // others at some ms after the beginning, and of how many µs each took.
 func soaked(t *testing.T, found ...[2]int64) *soak {
 	t.Helper()

@@ -106,7 +106,7 @@ func (s *startup) less(first startup) {
 	}
 }
 
-// start starts an Envoy with a contender on some listeners and tells what that took.
+// start starts an Envoy with a contender on some listeners and says what that took.
 func (b *bench) start(ctx context.Context, c contender, workers, plugins int) (t taken, err error) {
 	w := seedWork
 	if c.does != nil {

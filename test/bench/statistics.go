@@ -112,7 +112,7 @@ func middle(x, y []float64, value, share float64, of func(a, b float64) float64)
 	return spread{value, quantile(draws, (1-share)/2), quantile(draws, (1+share)/2)}
 }
 
-// weigh tells whether a is above most times b, below it, or too close to tell.
+// weigh reports whether a is above most times b, below it, or too close to tell.
 // A run makes some 40 comparisons, so it asks for more than 95 of 100 draws.
 func (c comparison) weigh(most float64) string {
 	excess := middle(c.medians[0], c.medians[1], 0, 0.998, func(a, b float64) float64 { return a - most*b })
@@ -125,7 +125,7 @@ func (c comparison) weigh(most float64) string {
 	return even
 }
 
-// String says what a is beside b.
+// String says how a compares with b.
 func (c comparison) String() string {
 	if c.Ratio != nil {
 		return fmt.Sprintf("%.2f (%.2f to %.2f) of", c.Ratio.Median, c.Ratio.Low, c.Ratio.High)

@@ -17,7 +17,7 @@ type seen struct {
 	Headers map[string][]string
 }
 
-// serveUpstream answers every request at once, with 500 below /error. It stands in this process: it
+// serveUpstream answers every request at once, with 500 below /error. It is in this process: it
 // shall take as little of the machine as it can.
 func serveUpstream() (address string, stop func() error, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -22,26 +22,26 @@ import (
 // of them.
 var chartCannotSee = map[string][]string{
 	"what a var makes of a text is known once it is put in":                                 {"is no host", "is the end of every path"},
-	"no function of Helm tells how large or how deep a regex becomes when it is compiled":   {"instructions, the limit is", "nested deeper than"},
+	"no function of Helm says how large or how deep a regex becomes when it is compiled":    {"instructions, the limit is", "nested deeper than"},
 	"Helm's regexes know Unicode, those of the filter would need tables larger than itself": {"Unicode classes such as", "the case of letters outside ASCII"},
 	"whether a named group is there once is seen by the parser of regexes alone":            {"the group name", "a group named"},
 	"a schema and a template compare no two names of one block, or texts of two keys":       {"is read by", "is the same name", "is originalPathHeader too", "redirect.host has the port"},
 	"what a redirect's fragment may hold depends on where its text begins":                  {"a reference after #", "a fragment has no space"},
 	"the chart knows other languages by their $ alone":                                      {"is not of this language"},
 	"where a modifier has a use depends on the text that the reference is in":               {"it has no use elsewhere", "takes no modifier"},
-	"a schema cannot count the operations of a block, which stand under several keys":       {"operations and values, the limit is"},
+	"a schema cannot count the operations of a block, which are under several keys":         {"operations and values, the limit is"},
 	"a schema cannot count the bytes of literal text alone":                                 {"is longer than the 8 KiB"},
 }
 
-// chartCannotHold are the valid cases that are no values, or faulty ones by the revision that the chart adds.
+// chartCannotHold are the valid cases that are not values, or faulty ones by the revision that the chart adds.
 var chartCannotHold = []string{
 	"longest",           // is too long with its revision
 	"nothing-but-null",  // removes the workload
-	"nothing-but-space", // is no object
+	"nothing-but-space", // is not an object
 	"vars-out-of-range", // Helm refuses a number that no float holds
 }
 
-// caseRules gives the configuration of a case as it stands under a workload. ok is false where it is no JSON object:
+// caseRules gives the configuration of a case as it is under a workload. ok is false where it is not JSON object:
 // Helm hands on nothing else.
 func caseRules(c rewritetest.Case) (rules map[string]any, ok bool) {
 	rules = map[string]any{}
@@ -128,7 +128,7 @@ func TestChartTakesEveryValidCase(t *testing.T) {
 	}
 }
 
-// withoutNulls leaves out what a null removes: a key of a map that stands in no list.
+// withoutNulls leaves out what a null removes: a key of a map that is in no list.
 func withoutNulls(rules map[string]any) map[string]any {
 	out := map[string]any{}
 	for key, value := range rules {

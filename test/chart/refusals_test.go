@@ -21,7 +21,7 @@ var chartRefusals = []struct {
 	{"a tag without permission", "image: {tag: latest}\nworkloads: {a: {}}",
 		[]string{`image.tag: "latest": a tag can move to another module under a running proxy; write image.digest, or image.allowMutableTag: true`}},
 	{"a tag beside a digest", "image: {tag: latest, allowMutableTag: true, digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}",
-		[]string{`image.tag: "latest": stands beside image.digest; set one of them to ""`}},
+		[]string{`image.tag: "latest": is set together with image.digest; set one of them to ""`}},
 	{"image parts that are none", "image: {registry: 'https://x', repository: 'Org/x:1', digest: 'sha256:1', pullSecret: A_b}",
 		[]string{
 			`image.registry: "https://x": want a host with an optional port`,
@@ -33,7 +33,7 @@ var chartRefusals = []struct {
 	{"url over the network without a checksum", "url: https://example.com/plugin.wasm",
 		[]string{"sha256: is missing: url is fetched over the network, so say what must arrive (sha256sum plugin.wasm)"}},
 	{"an image as url", "url: oci://example.com/plugin",
-		[]string{`url: "oci://example.com/plugin": want https://, http:// or file://; an OCI image stands under image`}},
+		[]string{`url: "oci://example.com/plugin": want https://, http:// or file://; an OCI image belongs under image`}},
 	{"a checksum that is none, without url", "sha256: sha256:1",
 		[]string{
 			`sha256: "sha256:1": want the 64 hexadecimal digits of the module's SHA-256, in lower case`,
@@ -60,7 +60,7 @@ var chartRefusals = []struct {
 			`workload A_1: annotations: "b c": is no key of a label or annotation: want [prefix/]name`,
 		}},
 	{"selector beside targetRefs", chart.Module + "workloads: {a: {selector: {app: x}, targetRefs: [{kind: Gateway, name: g}]}}",
-		[]string{"workload a: targetRefs: stands beside selector; Istio takes one of them: selector for sidecars and gateways, targetRefs for waypoints and Gateway API gateways"}},
+		[]string{"workload a: targetRefs: is set together with selector; Istio takes one of them: selector for sidecars and gateways, targetRefs for waypoints and Gateway API gateways"}},
 	{"every proxy of the mesh without saying so", chart.Module + "workloads: {a: {namespace: istio-system}}",
 		[]string{"workload a: selector: is missing: in istio-system, the root namespace, that means every proxy of the mesh; name labels, or write meshWide: true"}},
 	{"every proxy of a mesh with another root", chart.Module + "rootNamespace: mesh\nworkloads: {a: {namespace: mesh}, b: {namespace: istio-system}}",
@@ -266,7 +266,7 @@ func TestChartRefusesEverythingAtOnce(t *testing.T) {
 	}
 }
 
-// Every reason that stands in the templates is in a refusal above.
+// Every reason that is in the templates is in a refusal above.
 func TestChartRefusalsCoverEveryReason(t *testing.T) {
 	var asserted strings.Builder
 	for _, test := range chartRefusals {

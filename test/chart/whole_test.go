@@ -35,7 +35,7 @@ func TestChartSchemaIsDraft7(t *testing.T) {
 	if _, err := compiler.Compile("values.schema.json"); err != nil {
 		t.Error(err)
 	}
-	// Every object says what may stand in it.
+	// Every object says what may be in it.
 	var strict func(path string, schema any)
 	strict = func(path string, schema any) {
 		s, ok := schema.(map[string]any)

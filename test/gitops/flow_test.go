@@ -170,7 +170,7 @@ func plugin(environment, workload string) (*unstructured.Unstructured, error) {
 	return bed.objects.Resource(wasmPlugins).Namespace("shop-"+environment).Get(bed.ctx, "wasm-rewrite-"+workload, metav1.GetOptions{})
 }
 
-// What a hand changed is taken back. What a hand added stays, as Kubernetes' three-way merge keeps what nobody asked
+// What a hand changed is undone. What a hand added stays, as Kubernetes' three-way merge keeps what nobody asked
 // for, and Argo CD shows no difference; make diff does.
 func TestAHandEditIsHealed(t *testing.T) {
 	start(t)

@@ -182,7 +182,7 @@ func push(message string) error {
 	return eventually(settled, seen)
 }
 
-// pushNow commits what is otherwise in the clone and pushes it.
+// pushNow commits what is different in the clone and pushes it.
 func pushNow(message string) error {
 	for _, command := range [][]string{
 		{"git", "add", "--all"},

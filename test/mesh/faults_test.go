@@ -39,7 +39,7 @@ func (s *space) restart(version string) {
 	}
 }
 
-// The Secret stands in the namespace of the workload, as the chart says.
+// The Secret is in the namespace of the workload, as the chart says.
 func TestAPrivateRegistryWantsThePullSecret(t *testing.T) {
 	ownMesh(t)
 	s := newSpace(t, nil, nil)
@@ -148,7 +148,7 @@ func (s *space) keepsUntilItRestarts(r *release, reason string, values ...string
 	s.settles(good)
 }
 
-// What only the compiler of the rules knows stands in no schema, so that the chart renders it.
+// What only the compiler of the rules knows is in no schema, so that the chart renders it.
 const (
 	refusedRules  = `workloads: {httpbin: {headers: {request: {set: {x-twice: "1", X-Twice: "2"}}, response: {set: {site: never}}}}}`
 	refusedReason = "is the same name as X-Twice"
@@ -195,7 +195,7 @@ func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testin
 		return nil
 	})
 	s.settles(both("youdianzhishi.com", "1"))
-	// The good one can be changed all the while, and the bad one be mended.
+	// The good one can be changed all the while, and the bad one be fixed.
 	r.upgrade(seedSite("elsewhere"))
 	s.settles(both("elsewhere", "1"))
 	other.upgrade(`workloads: {other: {patterns: []}}`)

@@ -11,7 +11,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
-// Argo CD renders with Helm 4 from 3.5 on. It stands here, and not beside the chart's other tests, because Helm 4 takes a
+// Argo CD renders with Helm 4 from 3.5 on. It is here, and not next to the chart's other tests, because Helm 4 takes a
 // minute to compile.
 func TestTheChartRendersAlikeInHelm3And4(t *testing.T) {
 	const chart = "../../charts/wasm-rewrite"

@@ -23,7 +23,7 @@ printf 'FROM scratch\nCOPY httpbin /\nENTRYPOINT ["/httpbin"]\n' | docker build 
 kind load docker-image httpbin:test --name wasm-rewrite
 
 # Nothing is unpacked before it is checked: against the sum in kind.sums, which nobody can change with the release, or, for
-# a release that has none there yet, against the sum that is published beside it, which shows a damaged file alone.
+# a release that has none there yet, against the sum that is published next to it, which shows a damaged file alone.
 archive=istio-$istio-linux-amd64.tar.gz
 curl --fail --silent --show-error --location --output "$state/$archive" "https://github.com/istio/istio/releases/download/$istio/$archive"
 if ! grep "  $archive\$" test/mesh/kind.sums >"$state/sum"; then

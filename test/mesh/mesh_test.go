@@ -1,6 +1,6 @@
 // Package mesh_test proves the filter in a real mesh: every test installs the chart with helm, as a user does, and asks
 // the gateway. The mesh is started by the first test that needs it and shared; each test has a namespace of its own, and
-// runs beside others unless it changes what they share: the gateway, the control plane, the registry.
+// runs at the same time as others unless it changes what they share: the gateway, the control plane, the registry.
 //
 // With WASM_REWRITE_KUBECONFIG the tests run in a cluster that has Istio instead; they want
 // WASM_REWRITE_GATEWAY (the URL of istio-ingressgateway's HTTP port), WASM_REWRITE_IMAGES (where this machine may push
@@ -72,7 +72,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// start makes the mesh, once. Its programs come first, since a build is no part of a mesh's start.
+// start makes the mesh, once. Its programs come first, since a build is not a part of a mesh's start.
 func start(t *testing.T) {
 	t.Helper()
 	bed.once.Do(func() {

@@ -14,7 +14,7 @@ const (
 	steppingBy = `patterns: [{name: moved, match: {headers: [{name: x-moved, present: true}]}, headers: {request: {remove: [x-moved]}}}, {name: all, match: {path: {prefix: /}}, rewrite: {path: /anything}}]`
 )
 
-// rewrites tells how often the prefixing rules were carried out on a request. httpbin says the URL that it got, and the
+// rewrites says how often the prefixing rules were carried out on a request. httpbin says the URL that it got, and the
 // headers.
 func rewrites(a answer) string {
 	switch n := strings.Count(a.body, "/anything"); {

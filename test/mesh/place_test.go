@@ -130,7 +130,7 @@ spec:
 	t.Logf("all filters: %s", strings.Join(s.filters("httpbin-v1"), ", "))
 }
 
-// Each of two plugins makes what the other needs, so that the path tells which was first.
+// Each of two plugins makes what the other needs, so that the path says which was first.
 func TestOfTwoPluginsTheOneWithTheHigherPriorityComesFirst(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)

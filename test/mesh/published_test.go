@@ -18,7 +18,7 @@ import (
 
 // A release made by the jobs of the release workflow, with the mesh's registry in the place of GitHub's: a user names the
 // chart and its version and nothing of an image, and the proxies fetch the one that is signed, with its bill of materials,
-// provenance and signatures beside it.
+// provenance and signatures next to it.
 func TestTheChartOfAReleaseBringsItsSignedFilter(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	version := chartVersion(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
-// The README's way into a mesh, its commands as they stand there: only the registry, the namespace and the digest that
+// The README's way into a mesh, its commands as they are there: only the registry, the namespace and the digest that
 // the first command prints are put in.
 func TestTheInstallOfTheReadmeWorksAsItStandsThere(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(made.Root, "README.md"))

@@ -57,7 +57,7 @@ workloads:
 		if _, err := s.get("routes", "/banana/hostname?line=acted"); err != nil {
 			t.Fatal(err)
 		}
-		// What a client says of itself is no pattern.
+		// What a client says of itself is not a pattern.
 		if _, err := s.get("routes", "/hostname?line=idle", "x-wasm-rewrite", "forged"); err != nil {
 			t.Fatal(err)
 		}

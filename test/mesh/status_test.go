@@ -51,7 +51,7 @@ func TestStatusNamesWhatIsInForceAndWhatIsNot(t *testing.T) {
 	}
 }
 
-// Rules that the filter refuses stand in a proxy's config_dump as if they were in force.
+// Rules that the filter refuses are in a proxy's config_dump as if they were in force.
 func TestStatusTellsRefusedRulesFromThoseInForce(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)

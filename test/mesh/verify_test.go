@@ -12,7 +12,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
-// gates are the values that enable both gates, with the command line's image beside the filter's, as `make publish`
+// gates are the values that enable both gates, with the command line's image next to the filter's, as `make publish`
 // pushes it.
 func (s *space) gates() string {
 	s.Helper()
@@ -183,7 +183,7 @@ func TestABadFirstReleaseIsNeverApplied(t *testing.T) {
 	}
 }
 
-// What status asks of an API server, the other commands may ask too: they read the rules as they stand there.
+// What status asks of an API server, the other commands may ask too: they read the rules as they are there.
 func TestRulesAreReadFromTheCluster(t *testing.T) {
 	t.Parallel()
 	s := emptySpace(t)
@@ -195,7 +195,7 @@ func TestRulesAreReadFromTheCluster(t *testing.T) {
 		want string
 	}{
 		{[]string{"lint", cluster, "--ignore", "phase"}, "1 workload: nothing found\n"},
-		{[]string{"test", cluster}, cluster + ": workload shop: no tests: they stand in the values and are never sent to a cluster\n0 passed, 0 failed\n"},
+		{[]string{"test", cluster}, cluster + ": workload shop: no tests: they are in the values and are never sent to a cluster\n0 passed, 0 failed\n"},
 	} {
 		if code, out := s.tool(append(c.args, "--kubeconfig", bed.Kubeconfig)...); code != 0 || out != c.want {
 			t.Errorf("%v: exit code %d\n%swant\n%s", c.args, code, out, c.want)

@@ -36,7 +36,7 @@ written. In: root, name (the workload's), workload (merged).
 {{- end -}}
 
 {{/*
-A plugin's name as it stands in the filter's metrics. In: root, name (the workload's), workload (merged).
+A plugin's name as it is in the filter's metrics. In: root, name (the workload's), workload (merged).
 */}}
 {{- define "wasm-rewrite.metricName" -}}
 {{ regexReplaceAll "[^A-Za-z0-9]" (include "wasm-rewrite.pluginName" .) "_" }}

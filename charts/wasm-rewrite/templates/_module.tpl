@@ -49,7 +49,7 @@ Where proxies get the module, as JSON: image, url with sha256, or file.
 {{- end -}}
 
 {{/*
-Where the module lies in the proxy's container with delivery EnvoyFilter.
+Where the module is in the proxy's container with delivery EnvoyFilter.
 */}}
 {{- define "wasm-rewrite.moduleFile" -}}
 {{ .Values.module.mountPath | trimSuffix "/" }}/{{ .Values.module.key }}

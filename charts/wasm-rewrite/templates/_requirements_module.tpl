@@ -27,7 +27,7 @@ Where the module comes from. In: problems, values.
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "url" "value" $values.url "reason" "Envoy Gateway fetches the module itself and hands it to the proxies; write image, or https:// with sha256") -}}
     {{- end -}}
     {{- if not (regexMatch "^(https?|file)://." $values.url) -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "url" "value" $values.url "reason" "want https://, http:// or file://; an OCI image stands under image") -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "url" "value" $values.url "reason" "want https://, http:// or file://; an OCI image belongs under image") -}}
     {{- else if and (hasPrefix "http" $values.url) (not $values.sha256) -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "sha256" "value" nil "reason" "is missing: url is fetched over the network, so say what must arrive (sha256sum plugin.wasm)") -}}
     {{- end -}}
@@ -42,7 +42,7 @@ Where the module comes from. In: problems, values.
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.repository" "value" $image.repository "reason" "want a repository in lower case, without registry, tag or digest") -}}
     {{- end -}}
     {{- if and $image.digest $image.tag -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.tag" "value" $image.tag "reason" "stands beside image.digest; set one of them to \"\"") -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.tag" "value" $image.tag "reason" "is set together with image.digest; set one of them to \"\"") -}}
     {{- else if $image.digest -}}
       {{- if not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest) -}}
         {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.digest" "value" $image.digest "reason" "want sha256: and 64 hexadecimal digits in lower case") -}}

@@ -37,7 +37,7 @@ Which proxies and traffic one workload takes under Istio. In: problems, values, 
   {{- $where := printf "workload %s: " .name -}}
   {{- $inRoot := eq $workload.namespace $values.rootNamespace -}}
   {{- if and $workload.selector $workload.targetRefs -}}
-    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "targetRefs" "value" nil "reason" "stands beside selector; Istio takes one of them: selector for sidecars and gateways, targetRefs for waypoints and Gateway API gateways") -}}
+    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "targetRefs" "value" nil "reason" "is set together with selector; Istio takes one of them: selector for sidecars and gateways, targetRefs for waypoints and Gateway API gateways") -}}
   {{- end -}}
   {{- if and $inRoot (not (or $workload.selector $workload.targetRefs $workload.meshWide)) -}}
     {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "selector" "value" nil "reason" (printf "is missing: in %s, the root namespace, that means every proxy of the mesh; name labels, or write meshWide: true" $workload.namespace)) -}}

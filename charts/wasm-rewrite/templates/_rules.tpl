@@ -4,7 +4,7 @@ Everything else is the compiler's work: `wasm-rewrite lint` runs it on the same 
 
 Helm's regex functions are Go's regexp, the filter's engine, but none of them hands an error back: regexMatch swallows
 it, and every other one ends the rendering, naming neither workload nor pattern. So validity is asked of regexMatch:
-"|R" matches the empty text whatever R is, unless R does not compile. The empty alternative stands in front, since
+"|R" matches the empty text whatever R is, unless R does not compile. The empty alternative is in front, since
 behind it an R that ends in \ or holds an open \Q would swallow it.
 
 The checks of one pattern share one dict, .at: problems (its list, and the tokens of each text already taken apart),

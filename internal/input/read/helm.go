@@ -313,7 +313,7 @@ func loadChart(name string) (*chart.Chart, error) {
 }
 
 // pinned puts a digest of zeros where neither values nor chart name a module,
-// and tells whether it did. The gates' image, which is no matter of the rules,
+// and reports whether it did. The gates' image, which does not concern the rules,
 // is left without a word.
 func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 	copied, err := chartutil.CoalesceValues(c, values)

@@ -37,7 +37,7 @@ func (o Options) shown(file string) string {
 }
 
 // Input reads an input. name is a file, a folder, or - for stdin. The error is
-// an *input.Error, or source.Errors where a text is no YAML.
+// an *input.Error, or source.Errors where a text is not YAML.
 func Input(name string, o Options) (*input.Input, error) {
 	in, err := read(name, o)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 )
 
-// at gives what lies under keys in a map of maps, or nil.
+// at gives what is under keys in a map of maps, or nil.
 func under(m map[string]any, keys ...string) any {
 	var v any = m
 	for _, key := range keys {

@@ -80,7 +80,7 @@ func together(root, leaf *api.HTTPMatchRequest) *api.HTTPMatchRequest {
 	return out
 }
 
-// apart tells whether no request fits both, as istiod decides it.
+// apart reports whether no request fits both, as istiod decides it.
 func apart(root, leaf *api.HTTPMatchRequest) bool {
 	differ := clash(root.Uri, leaf.Uri) || clash(root.Scheme, leaf.Scheme) || clash(root.Method, leaf.Method) || clash(root.Authority, leaf.Authority)
 	for _, pair := range [][2]map[string]*api.StringMatch{{root.Headers, leaf.Headers}, {root.WithoutHeaders, leaf.WithoutHeaders},
@@ -92,7 +92,7 @@ func apart(root, leaf *api.HTTPMatchRequest) bool {
 	return differ || root.IgnoreUriCase != leaf.IgnoreUriCase || root.Port > 0 && leaf.Port > 0 && root.Port != leaf.Port
 }
 
-// clash tells whether a delegate's matcher is not within its root's.
+// clash reports whether a delegate's matcher is not within its root's.
 func clash(root, leaf *api.StringMatch) bool {
 	switch {
 	case root == nil || leaf == nil:

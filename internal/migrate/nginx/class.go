@@ -61,7 +61,7 @@ func class(o *networking.Ingress) string {
 	return o.Annotations["kubernetes.io/ingress.class"]
 }
 
-// mine tells whether any annotation of ingress-nginx stands on an Ingress.
+// mine reports whether any annotation of ingress-nginx is on an Ingress.
 func mine(o *networking.Ingress) bool {
 	for key := range o.Annotations {
 		if strings.HasPrefix(key, prefix) {

@@ -11,7 +11,7 @@ import (
 )
 
 // forwarded is a request header that ingress-nginx sets on every request and
-// Envoy on none: it tells that nginx has rewritten a request already.
+// Envoy on none: it says that nginx has rewritten a request already.
 const forwarded = "x-forwarded-scheme"
 
 const prefixKey = prefix + "x-forwarded-prefix"
@@ -398,7 +398,7 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 		}
 	}
 	if l.def && len(l.backends) == 0 {
-		return // what the default backend gets is of no matter
+		return // what the default backend gets does not matter
 	}
 
 	r.Do = plan.Fields{}.With("rewrite", to)

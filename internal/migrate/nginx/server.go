@@ -215,7 +215,7 @@ func (b *builder) aliases() {
 	}
 }
 
-// below tells whether a prefix takes only what lies below its path: an exact
+// below reports whether a prefix takes only what lies below its path: an exact
 // location has the path itself.
 func (s *server) below(l *location) bool {
 	if l.kind != networking.PathTypePrefix || l.path == "/" || l.rewrites() || l.set.regex {
@@ -235,7 +235,7 @@ func (s *server) sort() {
 	})
 }
 
-// regex tells whether every location of the server is a regex: one rewrite or
+// regex reports whether every location of the server is a regex: one rewrite or
 // one use-regex makes them all so.
 func (s *server) regex() bool {
 	return slices.ContainsFunc(s.locations, func(l *location) bool { return l.rewrites() || l.set.regex })

@@ -81,7 +81,7 @@ func counterpart(number, name string, groups int, names []string) (string, error
 
 var address = regexp.MustCompile(`^(?:(https?)|\$scheme|\$\{scheme\})://([^/?]*?)(:[0-9]+)?((?:/|\?|\$request_uri|\$uri|\$\{request_uri\}|\$\{uri\}).*)?$`)
 
-// isAddress tells whether nginx answers with a redirect instead of rewriting.
+// isAddress reports whether nginx answers with a redirect instead of rewriting.
 func isAddress(target string) bool {
 	return strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "$scheme")
 }

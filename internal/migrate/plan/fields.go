@@ -150,7 +150,7 @@ func node(value any) *yaml.Node {
 		}
 	case string:
 		n.SetString(v)
-		// What is no plain text survives in no other style.
+		// What is not plain text survives in no other style.
 		if n.Style == yaml.LiteralStyle || strings.ContainsAny(v, "\u0085\ufeff") || ambiguous.MatchString(v) {
 			n.Style = yaml.DoubleQuotedStyle
 		}

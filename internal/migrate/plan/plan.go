@@ -60,7 +60,7 @@ type Route struct {
 	Left bool
 }
 
-// Acts tells whether a route changes anything for a backend.
+// Acts reports whether a route changes anything for a backend.
 func (r *Route) Acts(b *Backend) bool {
 	return !r.Left && (len(r.Do) > 0 || len(r.Headers) > 0 || b != nil && (len(b.Headers) > 0 || b.Host != ""))
 }
@@ -99,7 +99,7 @@ type Backend struct {
 	Service Service
 	// Labels narrow the Service's Pods down to a subset.
 	Labels map[string]string
-	// Elsewhere is a backend that is no Service: no proxy runs rules for it.
+	// Elsewhere is a backend that is not a Service: no proxy runs rules for it.
 	Elsewhere string
 	// Headers and Host are for requests to this backend alone.
 	Headers Fields
@@ -110,7 +110,7 @@ func (b *Backend) key() string {
 	return b.Elsewhere + "|" + b.Service.String() + "|" + fmt.Sprint(b.Labels)
 }
 
-// Single tells whether all routes that pass requests on have one backend.
+// Single reports whether all routes that pass requests on have one backend.
 func (v *VHost) Single() bool {
 	seen := map[string]bool{}
 	for _, r := range v.Routes {

@@ -8,7 +8,7 @@ import (
 )
 
 // RE2 writes a regex of PCRE so that RE2 reads it, where that is a matter of
-// spelling: an underscore is no special character.
+// spelling: an underscore is not a special character.
 func RE2(pcre string) string {
 	var b strings.Builder
 	for i := 0; i < len(pcre); i++ {
@@ -51,7 +51,7 @@ func Beginning(regex string) string {
 			i++
 			c = regex[i]
 		case strings.IndexByte(special, c) >= 0:
-			// A character that may be missing is no beginning.
+			// A character that may be missing is not a beginning.
 			if strings.IndexByte("*?{", c) >= 0 && len(b) > 0 {
 				b = b[:len(b)-1]
 			}
@@ -68,7 +68,7 @@ func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// alternates tells whether there is a | outside of all brackets.
+// alternates reports whether there is a | outside of all brackets.
 func alternates(regex string) bool {
 	found := false
 	scan(regex, func(_, depth int, c byte) { found = found || depth == 0 && c == '|' })
@@ -133,7 +133,7 @@ var (
 
 // OneSlash changes a regex and what replaces the path so that a path does not
 // begin with two slashes where a group brings one of its own: nginx and Envoy
-// send such a path, and the filter refuses it. It tells whether it changed them.
+// send such a path, and the filter refuses it. It reports whether it changed them.
 // more is other text with references to the regex.
 func OneSlash(regex, replacement string, more ...*string) (string, string, bool) {
 	m := leading.FindStringSubmatch(replacement)
@@ -212,7 +212,7 @@ func Filled(regex, replacement string) (full, without string, ok bool) {
 
 var slashBefore = regexp.MustCompile(`(?:/[?*+]?|/\)[?*+]?|/\|\$\)|\^\|/\)|\(/\|\$\)\??)$`)
 
-// EndsInSlash tells whether a slash is taken right before the group that a
+// EndsInSlash reports whether a slash is taken right before the group that a
 // replacement begins with, so that the group begins with one only where a
 // client sent two.
 func EndsInSlash(regex, replacement string) bool {
@@ -242,7 +242,7 @@ func renumber(text string, n int) string {
 	})
 }
 
-// slashFirst tells whether all that a group takes begins with a slash, or is
+// slashFirst reports whether all that a group takes begins with a slash, or is
 // empty.
 func slashFirst(body string) bool {
 	re, err := syntax.Parse(body, syntax.Perl)

@@ -137,7 +137,7 @@ func (r *Report) Finish() {
 	}
 }
 
-// Complete tells whether nothing was left out and nothing has to be answered.
+// Complete reports whether nothing was left out and nothing has to be answered.
 func (r *Report) Complete() bool {
 	for _, o := range r.Objects {
 		for _, f := range o.Findings {

@@ -32,7 +32,7 @@ func main() {
 	select {} // the page calls
 }
 
-// module hands over the filter's bytes, and tells of both.
+// module hands over the filter's bytes, and says of both.
 func module(ctx context.Context, desk *answers.Desk, bytes js.Value) string {
 	wasm := make([]byte, bytes.Length())
 	js.CopyBytesToGo(wasm, bytes)

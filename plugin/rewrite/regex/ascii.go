@@ -14,7 +14,7 @@ func upper(c byte) byte {
 	return c
 }
 
-// isWord tells whether a byte is part of a word, for \b.
+// isWord reports whether a byte is part of a word, for \b.
 func isWord(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
 }

@@ -16,7 +16,7 @@ const (
 func (s *set) add(i int)      { s[i>>5] |= 1 << (i & 31) }
 func (s *set) has(i int) bool { return s[i>>5]&(1<<(i&31)) != 0 }
 
-// fits tells whether the set has a byte.
+// fits reports whether the set has a byte.
 func (s *set) fits(c byte) bool {
 	if c >= high {
 		c = high
@@ -42,7 +42,7 @@ type class struct {
 	ranges []rune // the others in pairs; nil where it has none or all
 }
 
-// fits tells whether the class has a character that is not ASCII. An invalid
+// fits reports whether the class has a character that is not ASCII. An invalid
 // byte counts as U+FFFD.
 func (c *class) fits(r rune) bool {
 	if c.ranges == nil {
@@ -163,7 +163,7 @@ var cased = [...]rune{
 	0x10400, 0x1044f, 0x104b0, 0x104fb, 0x10570, 0x105bc, 0x10c80, 0x10cf2, 0x118a0, 0x118df, 0x16e40, 0x16e7f, 0x1e900, 0x1e943,
 }
 
-// foldable tells whether the other cases of a range are known: it has no
+// foldable reports whether the other cases of a range are known: it has no
 // characters outside ASCII that may have one, or all of them.
 func foldable(lo, hi rune) bool {
 	if lo <= cased[0] && hi >= cased[len(cased)-1] || lo == hi && (lo == kelvin || lo == longS) {

@@ -162,7 +162,7 @@ func (s *state) next(start int) int {
 	return at
 }
 
-// marked tells whether an instruction failed at a place, and notes that it was
+// marked reports whether an instruction failed at a place, and notes that it was
 // tried.
 func (s *state) marked(mark uint16, at int) bool {
 	if int(mark) > s.rows {
@@ -444,7 +444,7 @@ func (s *state) shorten(b *back) (pc uint16, at int, ok bool) {
 	return i.x, at, ok
 }
 
-// holds tells whether a place is what an assertion wants.
+// holds reports whether a place is what an assertion wants.
 func holds(what uint16, text string, at int) bool {
 	switch what {
 	case assertBegin:

@@ -114,7 +114,7 @@ func (p *parser) parse() (root int) {
 	return p.close()
 }
 
-// item reads one item and tells whether it was a repetition.
+// item reads one item and reports whether it was a repetition.
 //
 //go:noinline
 func (p *parser) item(repeated int) (isRepeat bool) {
@@ -297,7 +297,7 @@ func (p *parser) repeat(begin, repeated, from, to int) bool {
 	return true
 }
 
-// repeatsAtMost tells whether what a node repeats is written out at most n
+// repeatsAtMost reports whether what a node repeats is written out at most n
 // times, with the repetitions inside it. It calls itself as deep as
 // parentheses nest.
 func (p *parser) repeatsAtMost(id, n int) bool {

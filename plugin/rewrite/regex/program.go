@@ -354,7 +354,7 @@ func (a *assembler) firstOf(i *inst) (s set) {
 	return s
 }
 
-// cannotFail tells whether nothing but ends of groups lies between an
+// cannotFail reports whether nothing but ends of groups lies between an
 // instruction and the match.
 func (a *assembler) cannotFail(pc uint16) bool {
 	for a.code[pc].op == opSave {
@@ -402,7 +402,7 @@ func (a *assembler) decide() {
 	}
 }
 
-// straight tells which instructions a search comes to at most once: those of an
+// straight says which instructions a search comes to at most once: those of an
 // anchored program until there are two ways to go on, or a loop leads back.
 //
 //go:noinline

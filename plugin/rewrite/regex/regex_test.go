@@ -63,7 +63,7 @@ func asciiLower(s string) string {
 	return string(b)
 }
 
-// leftOut tells whether a reason is one of those that Go's regexp does not have.
+// leftOut reports whether a reason is one of those that Go's regexp does not have.
 func leftOut(reason string) bool {
 	for _, own := range []string{"Unicode classes", "the case of letters outside ASCII", "nested deeper than", "instructions, the limit is",
 		"bytes, the limit is"} {

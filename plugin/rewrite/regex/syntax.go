@@ -213,7 +213,7 @@ func (p *parser) literal() {
 	}
 }
 
-// group reads an escape for a group of characters, and tells whether there is
+// group reads an escape for a group of characters, and reports whether there is
 // one.
 //
 //go:noinline
@@ -368,7 +368,7 @@ func (p *parser) bracket() {
 	}
 }
 
-// posix reads [:name:], and tells whether there is one.
+// posix reads [:name:], and reports whether there is one.
 //
 //go:noinline
 func (p *parser) posix(b *builder) bool {

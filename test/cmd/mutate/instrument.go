@@ -340,7 +340,7 @@ func (m *mutator) expr(e ast.Expr, depth int) {
 	m.inside(e, depth+2)
 }
 
-// isLogic tells whether an expression is made of conditions that are mutated themselves.
+// isLogic reports whether an expression is made of conditions that are mutated themselves.
 func isLogic(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.ParenExpr:

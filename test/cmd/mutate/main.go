@@ -1,4 +1,4 @@
-// Mutate changes the rule engine in one place at a time and tells which changes
+// Mutate changes the rule engine in one place at a time and says which changes
 // no test notices: a condition that always or never holds, a limit that is off
 // by one, an operator that is another one, a statement that is left out, a text
 // that is empty. All changes are compiled into one test binary, in which the
@@ -92,7 +92,7 @@ func mutate(dir, list, only string) error {
 // mutant is one change.
 type mutant struct {
 	id  int
-	key string // file, function, what stood there and what stands there instead
+	key string // file, function, what was there and what is there instead
 	at  token.Position
 }
 
@@ -287,7 +287,7 @@ func try(binary, dir string, args []string, id int, limit time.Duration) (out []
 	return out, err != nil
 }
 
-// helpers is compiled into the package beside the mutants. A text or number is
+// helpers is compiled into the package next to the mutants. A text or number is
 // changed where it is read, so that it stays what it is in a declaration.
 const helpers = `package %s
 

@@ -46,7 +46,7 @@ func check(ctx context.Context, args []string, out io.Writer) error {
 	if text, err := os.ReadFile("CHANGELOG.md"); err != nil {
 		wrong = append(wrong, err)
 	} else if section(string(text), version) == "" {
-		wrong = append(wrong, fmt.Errorf("CHANGELOG.md: nothing stands under a heading ## [%s]; say there what changes for users", version))
+		wrong = append(wrong, fmt.Errorf("CHANGELOG.md: nothing is under a heading ## [%s]; say there what changes for users", version))
 	}
 	if changed, err := tell(exec.CommandContext(ctx, "git", "status", "--porcelain")); err != nil {
 		wrong = append(wrong, err)
@@ -83,7 +83,7 @@ func notes(_ context.Context, args []string, out io.Writer) error {
 
 	said := section(string(text), args[0])
 	if said == "" {
-		return fmt.Errorf("CHANGELOG.md: nothing stands under a heading ## [%s]", args[0])
+		return fmt.Errorf("CHANGELOG.md: nothing is under a heading ## [%s]", args[0])
 	}
 
 	_, err = fmt.Fprintln(out, said)

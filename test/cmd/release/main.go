@@ -1,4 +1,4 @@
-// Command release does what a release needs beside make and the tools that make builds: it checks, stamps the chart,
+// Command release does what a release needs next to make and the tools that make builds: it checks, stamps the chart,
 // signs, and looks at what users get. `make help` and test/release.mk have the commands that call it.
 package main
 

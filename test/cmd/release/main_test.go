@@ -20,7 +20,7 @@ func TestAllThatStandsBetweenAWorkTreeAndAReleaseIsSaidAtOnce(t *testing.T) {
 
 	err := check(t.Context(), []string{"1.2.3"}, io.Discard)
 	for _, want := range []string{
-		`Chart.yaml: version: "1.2.2"; want 1.2.3`, "CHANGELOG.md: nothing stands under a heading ## [1.2.3]",
+		`Chart.yaml: version: "1.2.2"; want 1.2.3`, "CHANGELOG.md: nothing is under a heading ## [1.2.3]",
 		"?? stray.txt", "the tag v1.2.3 is another commit",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -51,7 +51,7 @@ func main() {
 	}
 }
 
-// run serves, or measures, until it is told to stop, which is no error.
+// run serves, or measures, until it is told to stop, which is not an error.
 func run(o options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()

@@ -106,7 +106,7 @@ func (s *Server) Down() error {
 	return err
 }
 
-// Failures waits for the webhooks of all pushes so far and tells which receivers did not take them.
+// Failures waits for the webhooks of all pushes so far and says which receivers did not take them.
 func (s *Server) Failures() []error {
 	s.pushes.Wait()
 	s.mu.Lock()

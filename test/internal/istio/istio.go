@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // The telemetry, ALPN and metadata filters exist only in Istio's own build of Envoy, as does what a waypoint needs for
-// other networks; everything else is as a user gets it, but small. Ambient mode is on, without ztunnel, which is no Go
+// other networks; everything else is as a user gets it, but small. Ambient mode is on, without ztunnel, which is not a Go
 // program: waypoints are there, and gateways send to them.
 const istiodValues = `
 global:
@@ -67,7 +67,7 @@ meshConfig:
       WASM_INSECURE_REGISTRIES: "*"
 `
 
-// What the filter's patternHeader named stands at the end of each line.
+// What the filter's patternHeader named is at the end of each line.
 const accessLogFormat = `"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% patterns=%REQ(X-WASM-REWRITE)%` + "\n"
 
 const gatewayValues = `

@@ -56,7 +56,7 @@ func (l *location) rewrites() bool {
 	return target != "" && target != l.path
 }
 
-// Servers tells which servers ingress-nginx makes of Ingresses.
+// Servers says which servers ingress-nginx makes of Ingresses.
 func Servers(ingresses []*networking.Ingress) []Server {
 	list := slices.Clone(ingresses)
 	slices.SortStableFunc(list, func(a, b *networking.Ingress) int {
@@ -200,7 +200,7 @@ func (l *location) directives(secure bool) (lines []string) {
 	return append(lines, "proxy_pass http://"+l.service+";")
 }
 
-// Accepts tells whether nginx starts with servers: it takes no location twice,
+// Accepts reports whether nginx starts with servers: it takes no location twice,
 // unless it is a regex.
 func Accepts(servers []Server) bool {
 	for _, s := range servers {

@@ -41,7 +41,7 @@ var initScript string
 // Tools are the programs that a node needs on PATH.
 var Tools = []string{"bash", "ip", "mount", "nsenter", "sysctl", "unshare"}
 
-// Start makes a node that keeps its state in dir, which must exist and lie on a file system that overlayfs accepts as
+// Start makes a node that keeps its state in dir, which must exist and are on a file system that overlayfs accepts as
 // its upper layer.
 func Start(ctx context.Context, dir string) (*Node, error) {
 	if os.Geteuid() != 0 {

@@ -30,7 +30,7 @@ type Registry struct {
 
 type login struct{ user, password string }
 
-// Start serves a registry at a free port of host, an IP address of this machine. Its blobs lie in folder.
+// Start serves a registry at a free port of host, an IP address of this machine. Its blobs are in folder.
 func Start(host, folder string) (*Registry, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func Start(host, folder string) (*Registry, error) {
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if wanted := r.password.Load(); wanted != nil {
 			if user, password, _ := request.BasicAuth(); user != wanted.user || password != wanted.password {
-				// Istio 1.29 takes every realm for the URL of a token server, and refuses one that is no public URL
+				// Istio 1.29 takes every realm for the URL of a token server, and refuses one that is not a public URL
 				// (istio.io/istio/pkg/wasm/imagefetcher.go, validateRealmURL).
 				w.Header().Set("WWW-Authenticate", `Basic realm="https://registry.example"`)
 				http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)

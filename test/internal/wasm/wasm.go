@@ -150,7 +150,7 @@ func (m *module) function(i int, body *reader) {
 	m.list = append(m.list, f)
 }
 
-// reader reads the parts of a module; bad tells that it was cut short, or holds
+// reader reads the parts of a module; bad says that it was cut short, or holds
 // what is not known.
 type reader struct {
 	data []byte
@@ -195,7 +195,7 @@ func (r *reader) number() int {
 	return 0
 }
 
-// instruction skips one and tells whether it opens a block.
+// instruction skips one and reports whether it opens a block.
 func (r *reader) instruction() (block bool) {
 	switch op := r.byte(); {
 	case op == 0x02 || op == 0x03 || op == 0x04: // block, loop, if

@@ -145,7 +145,7 @@ func (v Values) Expand(text string) (string, error) {
 	return out, errors.Join(unknown...)
 }
 
-// Make are the targets that a command asks make for; ok tells whether the command is one make and nothing else.
+// Make are the targets that a command asks make for; ok reports whether the command is one make and nothing else.
 func (s *Step) Make() (targets []string, ok bool) {
 	words := strings.Fields(s.Run)
 	if len(words) > 0 && words[0] == "sudo" {

@@ -189,7 +189,7 @@ tool (
 )
 
 // k8s.io/kubernetes requires its staging modules at v0.0.0 and replaces them by folders,
-// which a module zip does not carry: each stands at the release that was cut with it.
+// which a module zip does not carry: each is at the release that was cut with it.
 replace (
 	k8s.io/api => k8s.io/api v0.35.4
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.35.4

@@ -59,7 +59,7 @@ type object [16]byte
 
 var live *object
 
-// unmarked is no address of an object: they are multiples of 16.
+// unmarked is not an address of an object: they are multiples of 16.
 const unmarked = 1
 
 func header() *uintptr {

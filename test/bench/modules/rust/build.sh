@@ -1,7 +1,7 @@
 #!/bin/bash
 # Compiles the Rust filter and trims it as ours is.
 #
-# usage: build.sh OUT.wasm     (leaves OUT.txt beside it, which says what built it)
+# usage: build.sh OUT.wasm     (leaves OUT.txt next to it, which says what built it)
 #
 # wasm32-unknown-unknown needs a standard library. In this order: rustup's; one built from the compiler's own source
 # (rustup component add rust-src); Debian's rustc-web with its source, or rustc with libstd-rust-dev-wasm32.
