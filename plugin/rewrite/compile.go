@@ -1,115 +1,11 @@
 package rewrite
 
 import (
-	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite/regex"
 )
-
-// MaxPatterns is the largest number of patterns in one configuration.
-const MaxPatterns = 4096
-
-// Rules is a compiled configuration. It is immutable: any number of [Stream]
-// may use it.
-type Rules struct {
-	revision           string
-	patterns           []pattern
-	request            block // of the top level
-	response           block
-	originalPathHeader string
-	patternHeader      string
-	keepUnsafe         bool
-
-	index         *index // nil where a walk over all patterns is as good
-	onResponse    bool   // there are patterns on the response
-	idleRequest   bool   // nothing is to be done on requests
-	bareRequest   bool   // nothing is to be done on those on which no pattern acts
-	blindRequest  bool   // no request header's presence or value matters to the operations
-	blindResponse bool   // the same of responses
-	wantsAll      bool   // every request needs more than its path
-	locSize       int    // numbers of the largest match of a regex
-
-	// What becomes of every response whose request left nothing to remember, or
-	// nil where a pass has to find that out.
-	fixedResponse *Outcome
-}
-
-// Revision is the configuration's revision, or "".
-func (r *Rules) Revision() string { return r.revision }
-
-// Patterns is the number of patterns.
-func (r *Rules) Patterns() int { return len(r.patterns) }
-
-// PatternName is the name of pattern i.
-func (r *Rules) PatternName(i int) string { return r.patterns[i].name }
-
-type mode uint8
-
-const (
-	enforce mode = iota
-	shadow
-	disabled
-)
-
-type pattern struct {
-	name       string
-	mode       mode
-	next       bool // then: next
-	onResponse bool // a pattern on the response
-	sample     *sample
-
-	match    conditions
-	unless   []conditions // none of which may hold
-	captures int          // named groups of host, headers and query
-	needRoot bool
-
-	status          []StatusRange
-	responseHeaders []valueMatcher
-
-	newPath  *pathEdit
-	newHost  *template
-	newQuery queryEdit
-	redirect *redirect
-	respond  *respond
-	refs     []ref // what the request side refers to
-
-	request  block
-	response block
-}
-
-type redirect struct {
-	status int
-	scheme string
-	host   *template
-	port   int
-
-	fragment string // with its #
-
-	recall recall // of a pattern on the response
-}
-
-type respond struct {
-	status  int
-	body    string
-	headers []operation
-}
-
-// block is one list of header operations with the references they read.
-type block struct {
-	ops  []operation
-	refs []ref
-	// What the operations come to, where that is the same for every message;
-	// of the top level only, else nil.
-	edits []Edit
-}
-
-type sample struct {
-	threshold      uint64 // of 1,000,000
-	header, cookie string
-}
 
 // Compile checks what a configuration means and makes it ready to be applied.
 // The error is [Errors] and holds every fault.
@@ -196,91 +92,6 @@ func compile(config *Config, f *faults) *Rules {
 	}
 
 	return r
-}
-
-// plan finds what can be left out on every request.
-//
-//go:noinline
-func (r *Rules) plan() {
-	r.idleRequest = len(r.request.ops) == 0 && r.originalPathHeader == "" && r.patternHeader == ""
-	r.blindRequest = canBeBlind(r.request.ops)
-	r.blindResponse = canBeBlind(r.response.ops)
-	r.wantsAll = !r.blindRequest
-	r.seeRefs(r.request.refs)
-	r.seeRefs(r.response.refs)
-
-	for _, ref := range r.response.refs {
-		r.idleRequest = r.idleRequest && ref.late()
-	}
-
-	r.bareRequest = r.idleRequest
-	for i := range r.patterns {
-		p := &r.patterns[i]
-		if p.mode == disabled {
-			continue
-		}
-
-		r.idleRequest = false
-		r.blindRequest = r.blindRequest && p.match.headers == nil && canBeBlind(p.request.ops) &&
-			(p.sample == nil || p.sample.header == "" && p.sample.cookie == "")
-		r.blindResponse = r.blindResponse && p.responseHeaders == nil && canBeBlind(p.response.ops)
-		r.seeRefs(p.refs)
-		r.seeRefs(p.request.refs)
-		r.seeRefs(p.response.refs)
-
-		m := &p.match
-		for i := range p.unless {
-			r.blindRequest = r.blindRequest && p.unless[i].headers == nil
-		}
-
-		needsAll := m.host != nil || m.scheme != "" || m.methods != nil || m.headers != nil ||
-			p.newHost != nil || p.redirect != nil || !canBeBlind(p.request.ops)
-		r.wantsAll = r.wantsAll || m.path == nil && needsAll
-		r.onResponse = r.onResponse || p.onResponse
-	}
-
-	r.index = newIndex(r.patterns)
-	if r.blindRequest && r.originalPathHeader == "" && r.patternHeader == "" {
-		r.request.edits = r.constant(&r.request)
-	}
-	if r.blindResponse {
-		r.response.edits = r.constant(&r.response)
-	}
-	if r.response.edits != nil || len(r.response.ops) == 0 {
-		r.fixedResponse = &Outcome{Edits: slices.Clip(r.response.edits)}
-	}
-}
-
-// constant gives the edits that a block comes to on its own where no message
-// matters to it, or nil.
-func (r *Rules) constant(b *block) []Edit {
-	if len(b.refs) > 0 {
-		return nil
-	}
-
-	s := NewScratch(nil)
-	s.begin(r.NewStream(), nil)
-
-	s.list.blind, s.steps = true, math.MaxInt32
-	for i := range b.ops {
-		if e := s.apply(&s.list, &b.ops[i], nil); e.unsafe() {
-			return nil
-		}
-	}
-	s.diff()
-	if s.over() {
-		return nil
-	}
-
-	return s.out.Edits
-}
-
-// seeRefs notes which headers references read.
-func (r *Rules) seeRefs(refs []ref) {
-	for i := range refs {
-		r.blindRequest = r.blindRequest && refs[i].kind != refHeader
-		r.blindResponse = r.blindResponse && refs[i].kind != refResponseHeader
-	}
 }
 
 const nameReason = "want 1 to 63 of a-z, 0-9 and -"
@@ -485,32 +296,5 @@ func (c *compiler) sample(at *place, in *Sample) *sample {
 }
 
 func quoteMeta(s string) string { return regex.Quote(s) }
-func asIs(s string) string      { return s }
 
-// Possible reports whether pattern i can have a result at all, so that a host
-// keeps no counter for what never happens.
-func (r *Rules) Possible(i int, result Result) bool {
-	p := &r.patterns[i]
-	if p.mode == disabled {
-		return false
-	}
-
-	switch result {
-	case Matched:
-		return p.mode == enforce
-	case Rewritten:
-		return p.mode == enforce && p.redirect == nil && (p.newPath != nil || p.newHost != nil || p.newQuery.drop || p.newQuery.ops != nil)
-	case Redirected:
-		return p.mode == enforce && p.redirect != nil
-	case Responded:
-		return p.mode == enforce && p.respond != nil
-	case Shadowed:
-		return p.mode == shadow
-	case SampledOut:
-		return p.sample != nil
-	case OverBudget:
-		return false
-	}
-
-	return true
-}
+func asIs(s string) string { return s }
