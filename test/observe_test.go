@@ -23,7 +23,9 @@ import (
 const observedRules = `{"revision": "1a2b3c4d", "patternHeader": "x-wasm-rewrite", "patterns": [
 	{"name": "tea-pot", "match": {"path": {"regex": "^/banana/([0-9]+)"}}, "rewrite": {"path": "/status/$1"}, "then": "next"},
 	{"name": "blue", "match": {"headers": [{"name": "x-env", "exact": "blue"}]}, "headers": {"request": {"set": {"x-a": "1"}}}},
-	{"name": "gone", "match": {"path": {"exact": "/gone"}}, "respond": {"status": 410}}
+	{"name": "gone", "match": {"path": {"exact": "/gone"}}, "respond": {"status": 410}},
+	{"name": "moved", "mode": "shadow", "match": {"path": {"exact": "/nothing"}}, "redirect": {"path": "/new"}},
+	{"name": "fine", "mode": "shadow", "match": {"response": {"status": [200]}}, "respond": {"status": 503}}
 ]}`
 
 // observed is an Envoy that has served known requests, with further fields of
@@ -35,7 +37,7 @@ func observed(t *testing.T, bootstrap map[string]any) *envoy.Envoy {
 			"name": "envoy.access_loggers.stdout",
 			"typed_config": map[string]any{
 				"@type":      "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-				"log_format": map[string]any{"text_format_source": map[string]any{"inline_string": "access %REQ(:PATH)% %RESPONSE_CODE% %REQ(X-WASM-REWRITE)%\n"}},
+				"log_format": map[string]any{"text_format_source": map[string]any{"inline_string": "access %REQ(:PATH)% %RESPONSE_CODE% %REQ(X-WASM-REWRITE)% %FILTER_STATE(wasm.x-wasm-rewrite:PLAIN)%\n"}},
 			},
 		}}},
 	}}})
@@ -74,8 +76,10 @@ func TestCountersOnPrometheus(t *testing.T) {
 	}{
 		{`wasm_rewrite{job="tagged"} > 0`, []string{
 			`wasm_rewrite{pattern="blue", plugin="web_shop", result="matched"} 3`,
+			`wasm_rewrite{pattern="fine", plugin="web_shop", result="shadowed"} 4`,
 			`wasm_rewrite{pattern="gone", plugin="web_shop", result="matched"} 2`,
 			`wasm_rewrite{pattern="gone", plugin="web_shop", result="responded"} 2`,
+			`wasm_rewrite{pattern="moved", plugin="web_shop", result="shadowed"} 1`,
 			`wasm_rewrite{pattern="tea-pot", plugin="web_shop", result="matched"} 3`,
 			`wasm_rewrite{pattern="tea-pot", plugin="web_shop", result="rewritten"} 3`,
 		}},
@@ -84,8 +88,10 @@ func TestCountersOnPrometheus(t *testing.T) {
 		{`sum by (plugin) (wasm_rewrite{job="tagged", result="matched"})`, []string{`{plugin="web_shop"} 8`}},
 		{`{__name__=~"wasm_rewrite.*", job="flat"} > 0`, []string{
 			`wasm_rewrite_web_shop_blue_matched{} 3`,
+			`wasm_rewrite_web_shop_fine_shadowed{} 4`,
 			`wasm_rewrite_web_shop_gone_matched{} 2`,
 			`wasm_rewrite_web_shop_gone_responded{} 2`,
+			`wasm_rewrite_web_shop_moved_shadowed{} 1`,
 			`wasm_rewrite_web_shop_revision{} 439041101`,
 			`wasm_rewrite_web_shop_tea_pot_matched{} 3`,
 			`wasm_rewrite_web_shop_tea_pot_rewritten{} 3`,
@@ -183,7 +189,8 @@ func seriesOf(t *testing.T, body []byte) (series []string) {
 	return series
 }
 
-// What a client wrote under the pattern header's name never reaches the log.
+// What a client wrote under the pattern header's name never reaches the log. What
+// a redirect and an answer on the response would have done in shadow does.
 func TestAccessLogNamesThePatterns(t *testing.T) {
 	proxy := observed(t, nil)
 
@@ -199,8 +206,10 @@ func TestAccessLogNamesThePatterns(t *testing.T) {
 	slices.Sort(lines)
 
 	want := []string{
-		"access /gone 410 gone", "access /gone 410 gone", "access /nothing 200 -",
-		"access /status/1 200 tea-pot,blue", "access /status/1 200 tea-pot,blue", "access /status/1 200 tea-pot,blue",
+		"access /gone 410 gone -", "access /gone 410 gone -",
+		"access /nothing 200 moved;shadow;status=302;location=http://example.com/new fine;shadow;status=503",
+		"access /status/1 200 tea-pot,blue fine;shadow;status=503", "access /status/1 200 tea-pot,blue fine;shadow;status=503",
+		"access /status/1 200 tea-pot,blue fine;shadow;status=503",
 	}
 	if !slices.Equal(lines, want) {
 		t.Errorf("the access log has\n  %s\nwant\n  %s", strings.Join(lines, "\n  "), strings.Join(want, "\n  "))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -70,7 +71,9 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 		return seen, err
 	}
 
-	seen.Counts = []string{}
+	// A note's name is the pattern header's, and the filter sets nothing else.
+	noted := strings.Join(slices.Collect(maps.Values(result.Properties)), "; ")
+	seen.Noted, seen.Counts = &noted, []string{}
 
 	prefix := "wasm_rewrite." + strings.ReplaceAll(s.plugin.name, "-", "_") + "."
 	for name, value := range s.vm.Metrics() {

@@ -23,6 +23,8 @@ type Result struct {
 	// Calls is how often the module called each function of the ABI during the
 	// exchange.
 	Calls map[string]int
+	// Properties are those that the module has set, by their paths.
+	Properties map[string]string
 }
 
 // stream is one request and its response.
@@ -60,7 +62,7 @@ func (p *Plugin) Exchange(ctx context.Context, request Message, upstream func(Me
 	c := vm.newContext(p, s)
 	p.streams++
 	defer func() {
-		result.Calls = s.calls
+		result.Calls, result.Properties = s.calls, s.properties
 		p.streams--
 		if vm.failed != nil {
 			return

@@ -16,6 +16,7 @@
 //	-- client --    what the client must see; left out: the same
 //	-- answer --    what the filter answers itself, instead of upstream, response and client
 //	-- counts --    the counters that go up: pattern, result, number
+//	-- noted --     what the filter leaves for the proxy's log about the response
 //
 // A message reads like HTTP: "GET /path?query" (the method alone where there is
 // no path) or "200", then lines "name: value", then, behind an empty line, the
@@ -65,6 +66,7 @@ type Exchange struct {
 	Client   Message // what the client must see; without Start where it must see Response
 	Answer   *Message
 	Counts   []string // nil where they are not compared
+	Noted    string   // empty where it is not compared
 }
 
 // Message is a request or response. Pseudo-headers but :method, :path and
@@ -172,6 +174,8 @@ func (x *Exchange) section(name, text string) (err error) {
 		var m Message
 		m, err = parseMessage(text)
 		x.Answer = &m
+	case "noted":
+		x.Noted = strings.TrimSuffix(text, "\n")
 	case "counts":
 		x.Counts = strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
 		if x.Counts == nil {

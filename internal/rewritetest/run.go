@@ -16,6 +16,7 @@ type Observed struct {
 	Upstream *Message // the request as the upstream saw it; nil where it saw none
 	Client   Message  // the response as the client saw it
 	Counts   []string // pattern, result, number; nil where the runner does not see them
+	Noted    *string  // what the filter left for the proxy's log; nil where the runner does not see it
 }
 
 // Subject is an implementation with one configuration in force.
@@ -80,6 +81,10 @@ func (x *Exchange) Differences(seen Observed) (d []string) {
 	}
 	if x.Counts != nil && seen.Counts != nil && !slices.Equal(seen.Counts, x.Counts) {
 		d = append(d, fmt.Sprintf("counts %q, want %q", seen.Counts, x.Counts))
+	}
+
+	if x.Noted != "" && seen.Noted != nil && *seen.Noted != x.Noted {
+		d = append(d, fmt.Sprintf("notes %q, want %q", *seen.Noted, x.Noted))
 	}
 
 	return d
@@ -172,6 +177,8 @@ func (n *native) Exchange(x Exchange) (seen Observed, err error) {
 		return seen, err
 	}
 	list.write(out.Edits)
+	noted := out.Noted
+	seen.Noted = &noted
 	if a := out.Answer; a != nil {
 		list = append(headerMap{{Name: ":status", Value: strconv.Itoa(a.Status)}}, slices.Clone(a.Headers)...)
 		if response.Body = a.Body; x.Request.Start == "HEAD" {

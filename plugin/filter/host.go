@@ -39,6 +39,9 @@ func replaceHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32, va
 //go:wasmimport env proxy_remove_header_map_value
 func removeHeaderMapValue(kind uint32, name unsafe.Pointer, nameSize uint32) uint32
 
+//go:wasmimport env proxy_set_property
+func setProperty(path unsafe.Pointer, pathSize uint32, value unsafe.Pointer, valueSize uint32) uint32
+
 //go:wasmimport env proxy_set_tick_period_milliseconds
 func setTickPeriod(milliseconds uint32) uint32
 

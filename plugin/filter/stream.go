@@ -111,11 +111,26 @@ func onResponseHeaders(contextID, _, _ uint32) uint32 {
 	r.at = mapResponse
 	out := r.stream.Response(r)
 	r.plugin.count(out.Counts)
+	if out.Noted != "" {
+		r.plugin.note(out.Noted)
+	}
 	if out.Answer != nil {
 		return r.plugin.answer(out.Answer)
 	}
 	r.write(out.Edits)
 	return actionContinue
+}
+
+// note leaves for the proxy's log what became of a response, under the pattern
+// header's name: %FILTER_STATE(wasm.NAME:PLAIN)%.
+//
+//go:noinline
+func (p *plugin) note(text string) {
+	name, nameSize := bytes(p.rules.PatternHeader())
+	value, valueSize := bytes(text)
+	if status := setProperty(name, nameSize, value, valueSize); status != statusOK {
+		p.failedStatus("set_property", status)
+	}
 }
 
 //export filter_on_tick

@@ -19,8 +19,10 @@ type Config struct {
 	OriginalPathHeader string `json:"originalPathHeader,omitempty"`
 	// Request header that names the request patterns that acted, in order and
 	// joined by commas, for example x-wasm-rewrite; a pattern in shadow is
-	// there as name;shadow;path=/would/be. What a client sent under this name is
-	// removed. Default: none.
+	// there as name;shadow, with what it would have done: path=/would/be, host,
+	// status, location, or unsafe. What a client sent under this name is removed.
+	// What became of the response is in Envoy's filter state wasm.NAME, for access
+	// logs. Default: none.
 	PatternHeader string `json:"patternHeader,omitempty"`
 	// What happens when a rewrite or redirect would write an unsafe path, host
 	// or Location: reject answers 400, keep undoes the pattern and goes on with

@@ -65,7 +65,8 @@ type Outcome struct {
 	Edits  []Edit  // to be written in this order
 	Answer *Answer // to be sent after Edits, instead of passing the message on; nil for none
 	Counts []Count
-	Acted  []int // the patterns that acted, in order
+	Acted  []int  // the patterns that acted, in order
+	Noted  string // of a response, what the proxy's log may say of it: as the pattern header says it of a request
 }
 
 // Step is what was decided about one pattern, for explanations.

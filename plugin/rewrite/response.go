@@ -21,6 +21,9 @@ func (s *Scratch) response() {
 		s.giveUp()
 		return
 	}
+	if len(s.acted) > 0 {
+		s.out.Noted = s.names()
+	}
 	if s.out.Answer != nil {
 		s.finishAnswer()
 		return
@@ -57,6 +60,7 @@ func (s *Scratch) walk() (top kept) {
 
 		stopped = !p.next
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: Acted})
+		s.note(p.name)
 		s.out.Acted = append(s.out.Acted, k.pattern)
 		s.editResponse(k.pattern, p.response.ops, vals)
 	}
@@ -131,13 +135,28 @@ func (s *Scratch) onResponse(k kept, p *pattern) bool {
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotSampled})
 		return false
 	case p.mode == shadow:
-		s.count(k.pattern, Shadowed)
-		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: InShadow})
+		s.inShadowInstead(k, p)
 		return false
 	}
 	s.count(k.pattern, Matched)
 
 	return true
+}
+
+// inShadowInstead says what a pattern on the response would have done.
+func (s *Scratch) inShadowInstead(k kept, p *pattern) {
+	s.count(k.pattern, Shadowed)
+
+	unsafe := ""
+	if p.redirect != nil {
+		unsafe = s.redirectInstead(p, s.readKept(p.response.refs, k))
+	}
+	if unsafe != "" {
+		s.count(k.pattern, Unsafe)
+	}
+
+	s.noteShadow(p, s.target, s.host, unsafe)
+	s.trace(Step{Pattern: k.pattern, Response: true, Verdict: InShadow, Unsafe: unsafe})
 }
 
 func (s *Scratch) responseMatches(p *pattern) bool {

@@ -37,6 +37,10 @@ func (r *Rules) Patterns() int { return len(r.patterns) }
 // PatternName is the name of pattern i.
 func (r *Rules) PatternName(i int) string { return r.patterns[i].name }
 
+// PatternHeader is the name of the request header that names the patterns that
+// acted, or empty.
+func (r *Rules) PatternHeader() string { return r.patternHeader }
+
 type mode uint8
 
 const (

@@ -120,6 +120,7 @@ func (s *Scratch) rest() {
 
 	// Field by field: a struct that is set as a whole is copied by the host.
 	s.out.Edits, s.out.Counts, s.out.Acted, s.out.Answer = s.out.Edits[:0], s.out.Counts[:0], s.out.Acted[:0], nil
+	s.out.Noted = ""
 	s.list.empty()
 	s.saved.empty()
 	s.answered.empty()

@@ -211,7 +211,7 @@ func (s *Scratch) try(i int, p *pattern) (stop bool) {
 		return true
 	}
 	if p.mode == shadow {
-		s.inShadow(i, p, now, unsafe)
+		s.inShadow(i, p, now, host, unsafe)
 		return false
 	}
 	s.count(i, Matched)
@@ -265,16 +265,15 @@ func (s *Scratch) refused(i int, unsafe string) (stop bool) {
 }
 
 // inShadow says what a pattern would have done.
-func (s *Scratch) inShadow(i int, p *pattern, now target, unsafe string) {
+func (s *Scratch) inShadow(i int, p *pattern, now target, host, unsafe string) {
 	s.count(i, Shadowed)
 	if unsafe == "" && !p.answers() {
 		unsafe = s.editRequest(i, p)
 	}
 	if unsafe != "" {
 		s.count(i, Unsafe)
-		now = s.target
 	}
-	s.noteShadow(p, now)
+	s.noteShadow(p, now, host, unsafe)
 	s.trace(Step{Pattern: i, Verdict: InShadow, Unsafe: unsafe})
 }
 
@@ -418,47 +417,4 @@ func (s *Scratch) readTarget() bool {
 	s.received = s.target
 
 	return !s.failed
-}
-
-// note adds a pattern's name to the pattern header.
-func (s *Scratch) note(name string) {
-	if s.rules.patternHeader == "" {
-		return
-	}
-	if len(s.acted) > 0 {
-		s.acted = append(s.acted, ',')
-	}
-
-	s.acted = append(s.acted, name...)
-}
-
-// names is the value of the pattern header.
-func (s *Scratch) names() string {
-	if s.rules.patternHeader == "" {
-		return ""
-	}
-	return s.cut(unsafeString(s.acted))
-}
-
-//go:noinline
-func (s *Scratch) noteShadow(p *pattern, now target) {
-	s.note(p.name)
-	if s.rules.patternHeader == "" || len(s.acted) > maxValue {
-		return
-	}
-
-	s.acted = append(s.acted, ";shadow"...)
-	if now == s.target {
-		return
-	}
-
-	s.acted = append(s.acted, ";path="...)
-	for _, c := range s.text(now) {
-		switch c {
-		case ',', ';', '%':
-			s.acted = append(s.acted, '%', hexDigits[c>>4], hexDigits[c&15])
-		default:
-			s.acted = append(s.acted, c)
-		}
-	}
 }
