@@ -21,6 +21,9 @@ ENVOY_OLDER_VERSIONS := 1.36.4 1.37.0
 ISTIO ?= 1.31
 MESH_ENVOY_1.31 := 1.39.3
 MESH_ENVOY_1.29 := 1.37.0
+# The releases whose images `make test-kind` runs.
+KIND_ISTIO_1.31 := 1.31.1
+KIND_ISTIO_1.29 := 1.29.1
 
 # Envoy Gateway is pinned by test/tools/envoy-gateway/go.mod; its proxies get the Envoy release nearest to its own, 1.39.1.
 EG_ENVOY_VERSION := 1.39.3

@@ -13,7 +13,7 @@ declare -A form=(
 	[ENV]=$name [FROM]=$name [TO]=$name [WORKLOAD]=$name
 	[RELEASE]='[A-Za-z0-9]+' [UNVERIFIED]='[A-Za-z0-9]+'
 	[FUZZTIME]='[0-9]+(ms|s|m|h|x)' [SOAK]='[0-9]+' [PORT]='[0-9]{1,5}'
-	[ISTIO]="$number\.$number\.$number" [ENVOY_VERSION]="$number\.$number\.$number" [PROFILE]='minimal|ambient'
+	[ISTIO]="$number\.$number" [ENVOY_VERSION]="$number\.$number\.$number" [PROFILE]='minimal|ambient'
 	[PLATFORMS]='[a-z0-9]+( [a-z0-9]+)*' [RESULTS]='[a-z]+( [a-z]+)*'
 	[REGISTRY]='[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*'
 	[TAG]='[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}'
@@ -35,7 +35,7 @@ declare -A want=(
 	[FUZZTIME]='how long, as FUZZTIME=10m'
 	[SOAK]='how many requests, as SOAK=10000000'
 	[PORT]='a port, as PORT=8080'
-	[ISTIO]='a release of Istio, as ISTIO=1.29.1'
+	[ISTIO]='a release line of Istio that test/tools has, as ISTIO=1.31'
 	[ENVOY_VERSION]='a release of Envoy, as ENVOY_VERSION=1.39.3'
 	[PROFILE]='PROFILE=minimal or PROFILE=ambient'
 	[PLATFORMS]='the kinds of CPU, as PLATFORMS="amd64 arm64"'

@@ -29,11 +29,22 @@ mesh_skip = $(addprefix -skip ,$(if $(mesh_without_$(ISTIO)),'$(mesh_without_$(I
 test-mesh: mesh-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateways, sidecars, a waypoint, Argo CD (needs root); ISTIO=1.29 for an older one
 	go test -count=1 -p 1 -parallel 3 -timeout 60m $(mesh_skip) ./test/mesh/... ./test/gitops/...
 
-# In kind, with the release ISTIO of Istio and istioctl's PROFILE, minimal or ambient; wants docker.
+# In kind, with Istio's own images: ISTIO=1.29 or 1.31, and PROFILE, minimal or ambient; wants docker.
 .PHONY: test-kind
-test-kind: build helm httpbin build/bin/publish build/bin/kubectl
+test-kind: build $(addprefix build/bin/,helm httpbin publish kubectl kind crane echo wasm-rewrite) $(MESH_ISTIO)/charts/base/Chart.yaml
 	@$(given) ISTIO PROFILE
-	test/mesh/kind.sh "$$ISTIO" "$$PROFILE"
+	test/mesh/kind.sh $(MESH_ISTIO) $(kind_istio) "$$PROFILE"
+kind_istio = $(KIND_ISTIO_$(ISTIO))
+
+# The cluster, and its registry.
+build/bin/kind: test/tools/kind/go.mod
+	@plugin/toolchain/go.sh
+	@cd test/tools/kind && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../$@ sigs.k8s.io/kind
+	@touch $@
+build/bin/crane: go.mod
+	@plugin/toolchain/go.sh
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $@ github.com/google/go-containerregistry/cmd/crane
+	@touch $@
 
 .PHONY: mesh
 mesh: mesh-tools build/plugin.wasm build/bin/publish ## the same mesh, left running until Ctrl-C

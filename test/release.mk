@@ -11,9 +11,10 @@ publish: build/bin/publish build/plugin.wasm build/plugin.spdx.json build/cli.sp
 	@for platform in $$PLATFORMS; do echo "publish: the command line for linux/$$platform" >&2; \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$platform go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$${TAG:-}" -o build/bin/linux-$$platform/wasm-rewrite ./cmd/wasm-rewrite; done
 	@echo "publish: pushing $$REGISTRY/wasm-rewrite" >&2
-	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm "$$REGISTRY/wasm-rewrite") && $(call say,filter,wasm-rewrite)
+	@digest=$$(build/bin/publish $(publish_flags) -sbom build/plugin.spdx.json -module build/plugin.wasm "$$REGISTRY/wasm-rewrite") && $(call say,filter,wasm-rewrite) && echo "$$digest" >build/filter.digest
 	@echo "publish: pushing $$REGISTRY/wasm-rewrite-cli" >&2
-	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(PLATFORMS:%=-program build/bin/linux-%/wasm-rewrite) "$$REGISTRY/wasm-rewrite-cli") && $(call say,cli,wasm-rewrite-cli)
+	@digest=$$(build/bin/publish $(publish_flags) -sbom build/cli.spdx.json $(PLATFORMS:%=-program build/bin/linux-%/wasm-rewrite) "$$REGISTRY/wasm-rewrite-cli") && $(call say,cli,wasm-rewrite-cli) && echo "$$digest" >build/cli.digest
+	@printf 'For environments/*/release.yaml:\n  image: {digest: "%s"}\n  verify: {image: {digest: "%s"}}\n' "$$(<build/filter.digest)" "$$(<build/cli.digest)" >&2
 
 # The command line as a file, for those who have neither Go nor an image: linux and macOS, amd64 and arm64, with their sums.
 .PHONY: binaries
@@ -72,8 +73,8 @@ release-check: build/bin/release
 # Puts a release into dev: a branch of its own, and on GitHub a pull request.
 .PHONY: release-dev
 release-dev: build/bin/release
-	@$(given) VERSION FILTER
-	@build/bin/release stamp environments/dev/release.yaml "global.chart.version=$$version" "image.digest=$$FILTER"
+	@$(given) VERSION FILTER CLI
+	@build/bin/release stamp environments/dev/release.yaml "global.chart.version=$$version" "image.digest=$$FILTER" "verify.image.digest=$$CLI"
 	@build/bin/release notes "$$version" >build/release-notes.md
 	@.github/propose.sh "release-$$version" "environments: dev runs $$version" build/release-notes.md environments/dev/release.yaml
 

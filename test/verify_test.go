@@ -310,7 +310,7 @@ func TestTheRevisionNamesTheModule(t *testing.T) {
 		"url: https://example.com/plugin.wasm\nsha256: " + someDigest[7:],
 		"url: https://example.com/plugin.wasm\nsha256: " + strings.Repeat("a", 64),
 		"image: {digest: '" + someDigest + "'}",
-		"image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}",
+		"image: {digest: 'sha256:" + strings.Repeat("1", 64) + "'}",
 	} {
 		revision := chart.WasmPlugin(t, module, gatedRules).Spec.GetPluginConfig().AsMap()["revision"]
 		if other, ok := seen[revision]; ok {

@@ -52,6 +52,9 @@ func (f *pendingFlags) run(c *cobra.Command, args []string) error {
 	if faults := e.Faults(); faults != nil {
 		return errors.Join(faults...)
 	}
+	if err := e.Unpublished(); err != nil {
+		return err
+	}
 
 	planned, err := f.plan(c.Context(), e)
 	if err != nil {

@@ -78,6 +78,11 @@ func (s *side) close(ctx context.Context) error {
 // fetch gets what an environment pins and renders it. Of one that is refused the module is not needed. Who reads along
 // learns where there is none to be had here.
 func (t *Trial) fetch(ctx context.Context, e *environment.Environment, out io.Writer) (*side, error) {
+	// Zeros are in no registry; with a module of one's own nothing is fetched.
+	if err := e.Unpublished(); err != nil && t.Instead.Module == "" {
+		return nil, err
+	}
+
 	chart, err := t.Instead.FetchChart(ctx, e, t.Dir)
 	if err != nil {
 		return nil, err
@@ -124,6 +129,7 @@ func (t *Trial) tellPins(was, is *environment.Environment) {
 	for _, c := range []struct{ what, was, is string }{
 		{"chart", was.Pins.Global.Chart.Version, is.Pins.Global.Chart.Version},
 		{"module", before, after},
+		{"gates", was.Pins.Verify.Image.Digest, is.Pins.Verify.Image.Digest},
 	} {
 		if c.was != c.is {
 			fmt.Fprintf(t.Out, "%s: %s %s → %s\n", was.Name, c.what, terminal.Value(c.was), terminal.Value(c.is))

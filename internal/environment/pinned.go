@@ -20,6 +20,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/compiled"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/release"
 )
 
@@ -39,6 +40,22 @@ type Pins struct {
 	} `json:"image"`
 	URL    string `json:"url"`
 	SHA256 string `json:"sha256"`
+	Verify struct {
+		Image struct {
+			Digest string `json:"digest"`
+		} `json:"image"`
+	} `json:"verify"`
+}
+
+// Unpublished says which images of an environment were never published.
+func (e *Environment) Unpublished() error {
+	var faults []error
+	for _, pin := range []struct{ path, digest string }{{"image.digest", e.Pins.Image.Digest}, {"verify.image.digest", e.Pins.Verify.Image.Digest}} {
+		if pin.digest == input.NeverPublished {
+			faults = append(faults, fmt.Errorf("%s: %s: %s", e.File("release.yaml"), pin.path, input.UnpublishedReason))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // pins reads what the environment's files say of chart and module, merged as Helm merges them.

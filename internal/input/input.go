@@ -52,9 +52,19 @@ type Input struct {
 	Refusals  []Refusal        // why the chart would not render; the workloads are then what it would have rendered
 	Gaps      []Gap            // of an environment
 	// Unpinned: these values name no module. The chart of a release carries the
-	// digest of its own, the one at hand does not, so all zeros stand in for it.
+	// digest of its own, the one at hand does not, so another one stands in for it.
 	Unpinned bool
+	// Unpublished are the values of an environment that are [NeverPublished];
+	// another digest stands in for each.
+	Unpublished []string
 }
+
+// NeverPublished keeps the place of a digest in environments/ until there is an
+// image.
+const NeverPublished = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+// UnpublishedReason says what such a digest means.
+const UnpublishedReason = "is all zeros: this image was never published; write the digest that `make publish` prints"
 
 // Workload is the configuration of one filter and what is known around it.
 type Workload struct {

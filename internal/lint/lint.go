@@ -136,6 +136,13 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 		refused = append(refused, f)
 	}
 
+	for _, path := range in.Unpublished {
+		reason, advice, _ := strings.Cut(input.UnpublishedReason, "; ")
+		f := Finding{Input: in.Name, Path: path, Severity: SeverityInfo, Check: Module, Reason: reason, Advice: advice}
+		f.place(in.Places)
+		refused = append(refused, f)
+	}
+
 	for _, g := range in.Gaps {
 		refused = append(refused, gap(in, g))
 	}

@@ -112,6 +112,10 @@ func fetchImage(ctx context.Context, image string) ([]byte, error) {
 		return nil, fmt.Errorf("image: %s: %w", image, err)
 	}
 
+	if reference.Identifier() == input.NeverPublished {
+		return nil, fmt.Errorf("image: %s: %s", image, input.UnpublishedReason)
+	}
+
 	module, err := pull(ctx, reference)
 	if err != nil {
 		return nil, fmt.Errorf("image: %s: %w", image, err)

@@ -121,6 +121,11 @@ workloads:
 	// The gates.
 	{"gates without the command line's image", chart.Module + "verify: {before: {enabled: true}}\nworkloads: {a: {}}",
 		[]string{"verify.image.digest: is missing: name the command line's image by its digest (make publish prints it, a released chart carries its own), or disable verify.before and verify.after"}},
+	{"images that were never published", "image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}\nverify: {image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}}",
+		[]string{
+			"image.digest: is all zeros: this image was never published; write the digest that make publish prints",
+			"verify.image.digest: is all zeros: this image was never published; write the digest that make publish prints",
+		}},
 	{"image parts of the gates that are none", "verify: {image: {registry: 'https://x', repository: 'Org/x:1', digest: 'sha256:1', pullSecret: A_b}, after: {host: 'https://x', address: gateway}}",
 		[]string{
 			`verify.image.registry: "https://x": want a host with an optional port`,

@@ -12,16 +12,16 @@ import (
 func TestTheAPIServerTakesEveryFormOfAPolicy(t *testing.T) {
 	t.Parallel()
 	start(t)
-	const zeros = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	const ones = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 
-	const base = "delivery: EnvoyExtensionPolicy\nimage: {digest: '" + zeros + "'}\nverify: {before: {enabled: false}}\n"
+	const base = "delivery: EnvoyExtensionPolicy\nimage: {digest: '" + ones + "'}\nverify: {before: {enabled: false}}\n"
 	for name, values := range map[string][]string{
 		"the example":      {chart.ReadFile(t, filepath.Join(chart.Dir, "ci/envoyextensionpolicy-values.yaml"))},
 		"each target":      {base, onEach("Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute")},
 		"a section":        {base, strings.ReplaceAll(onEach("Gateway"), "name: x", "name: x, sectionName: web")},
 		"a pull secret":    {base, onEach("HTTPRoute"), "image: {pullSecret: registry}"},
 		"a module by HTTP": {base, onEach("HTTPRoute"), "{image: {digest: ''}, url: https://example.com/plugin.wasm, sha256: '" + strings.Repeat("0", 64) + "'}"},
-		"the gate":         {base, onEach("HTTPRoute"), "verify: {before: {enabled: true}, image: {digest: '" + zeros + "'}}"},
+		"the gate":         {base, onEach("HTTPRoute"), "verify: {before: {enabled: true}, image: {digest: '" + ones + "'}}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &space{T: t, name: "default"}

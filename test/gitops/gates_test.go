@@ -15,22 +15,18 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
-// gated gives dev both gates, and takes them away when the test ends.
+// gated gives dev the gate after a release too, and takes it away when the test ends.
 func gated(t *testing.T) {
 	t.Helper()
-	cli, err := inTree(filepath.Join(made.Root, "build/bin/publish"), "-program", made.File(t, "build/bin/wasm-rewrite"), bed.Images+"/wasm-rewrite-cli")
-	must(t, err)
 	place, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/place.yaml"))
 	must(t, err)
 	release, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/release.yaml"))
 	must(t, err)
-	must(t, write("environments/dev/place.yaml", fmt.Sprintf(`%s
+	must(t, write("environments/dev/place.yaml", string(place)+`
 verify:
-  image: {repository: wasm-rewrite-cli, digest: %s}
-  before: {enabled: true}
   after: {enabled: true, timeoutSeconds: 60, host: "checkout:8000"}
-`, place, strings.TrimSpace(cli))))
-	// The kinds that gates are made of; only dev's project allows them then.
+`))
+	// The kinds that this gate is made of; only dev's project allows them then.
 	project, err := os.ReadFile(filepath.Join(bed.tree, "argocd/project.yaml"))
 	must(t, err)
 
@@ -45,7 +41,7 @@ verify:
 		must(t, write("environments/dev/place.yaml", string(place)))
 		must(t, write("environments/dev/release.yaml", string(release)))
 		must(t, write("environments/dev/rules/checkout.yaml", rule("ungated")))
-		must(t, push("dev without gates"))
+		must(t, push("dev without the gate after a release"))
 		must(t, eventually(settled, func() error { return inForce("dev", "ungated") }))
 	})
 }
@@ -75,11 +71,10 @@ func says(environment string, words ...string) error {
 	return nil
 }
 
-// What is wrong with a push is said by the Application, in words; no proxy gets it, and the next good push is rolled out
-// without help.
+// With environments/ as they are, what is wrong with a push is said by the Application, in words; no proxy gets it, and the
+// next good push is rolled out without help.
 func TestABadPushReachesNoProxy(t *testing.T) {
 	start(t)
-	gated(t)
 	pushRule(t, "dev", "good-0")
 	must(t, eventually(settled, func() error { return synced("dev") }))
 
@@ -97,9 +92,12 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 			[]string{`workload checkout, pattern bad: patterns[1].match.path.regex: "(": missing closing )`}},
 		{"an unknown key", strings.Replace(bad, "rewrite: {path: /anything/bad", "rewrit: {path: /anything/bad", 1), "",
 			[]string{"additional properties 'rewrit' not allowed"}},
-		{"a wrong digest", bad, releaseFile(chartVersion, "sha256:"+strings.Repeat("0", 64)),
-			[]string{"/wasm-rewrite@sha256:000", "the registry has no such image; correct image.digest and image.repository, or publish the image"}},
-		{"an image that does not exist", bad, string(release) + "  repository: nothing\n",
+		{"a wrong digest", bad, releaseFile(chartVersion, "sha256:"+strings.Repeat("1", 64)),
+			[]string{"/wasm-rewrite@sha256:111", "the registry has no such image; correct image.digest and image.repository, or publish the image"}},
+		{"a module that was never published", bad, releaseFile(chartVersion, "sha256:"+strings.Repeat("0", 64)),
+			[]string{"image.digest: is all zeros: this image was never published; write the digest that make publish prints"}},
+		{"an image that does not exist", bad,
+			strings.Replace(string(release), "verify:\n  image:\n", "verify:\n  image:\n    repository: wasm-rewrite-cli\n", 1) + "  repository: nothing\n",
 			[]string{"/nothing@sha256:", "the registry has no such image; correct image.digest and image.repository, or publish the image"}},
 		{"a rule that breaks its test", strings.Replace(bad, "expect: {pattern: bad, path: /anything/bad-is-in-force/x}", "expect: {path: /elsewhere}", 1), "",
 			[]string{"FAIL release shop-dev/wasm-rewrite: workload checkout: bad is rewritten", `path: got "/anything/bad-is-in-force/x", want "/elsewhere"`}},

@@ -49,6 +49,7 @@ var bed struct {
 	objects dynamic.Interface
 	tree    string // a user's clone of the repository
 	dir     string // holds it
+	gates   string // digest of the image that checks releases
 	err     error
 }
 

@@ -63,6 +63,9 @@ func TestATagReachesDevOnceItsBranchIsMerged(t *testing.T) {
 		}
 		return errors.Join(synced("dev"), inForce("dev", "before-the-release"))
 	}))
+	if !strings.Contains(string(released), "verify:") || strings.Contains(string(released), bed.gates) {
+		t.Errorf("the release names no command line of its own for the gates:\n%s", released)
+	}
 	if image, err := imageOf("staging"); err != nil || image != before {
 		t.Errorf("staging has %s (%v), want %s", image, err, before)
 	}

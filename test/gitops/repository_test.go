@@ -92,12 +92,20 @@ var window = regexp.MustCompile(`schedule: .*\n +duration: .*`)
 
 const alwaysOpen = "schedule: 0 0 * * *\n    duration: 24h"
 
-// release publishes the chart and the module, and has every environment run them.
+// release publishes the chart, the module and the command line that checks each release before it, and has every
+// environment run them.
 func release(module string) error {
 	digest, err := publish(module)
 	if err != nil {
 		return err
 	}
+	gates, err := inTree(filepath.Join(made.Root, "build/bin/publish"), "-program", filepath.Join(made.Root, "build/bin/wasm-rewrite"),
+		bed.Images+"/wasm-rewrite-cli")
+	if err != nil {
+		return err
+	}
+
+	bed.gates = strings.TrimSpace(gates)
 	if err := pushChart("charts/wasm-rewrite", chartVersion); err != nil {
 		return err
 	}
@@ -114,7 +122,7 @@ func release(module string) error {
 const chartVersion = "0.1.0"
 
 func releaseFile(version, digest string) string {
-	return fmt.Sprintf("global:\n  chart:\n    version: %s\nimage:\n  digest: %s\n", version, digest)
+	return fmt.Sprintf("global:\n  chart:\n    version: %s\nverify:\n  image:\n    digest: %s\nimage:\n  digest: %s\n", version, bed.gates, digest)
 }
 
 // publish pushes a module as `make publish` does and returns the image's digest.

@@ -57,7 +57,7 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 	// For ten minutes: the proxy recovered, the registry may not have.
 	always, fallbacks := []string{"WasmRewriteFetchFailed "}, []string(nil)
 	for version, r := range watched {
-		r.upgrade("image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}")
+		r.upgrade("image: {digest: 'sha256:" + strings.Repeat("1", 64) + "'}")
 		s.eventually(version, "/banana/418", func(a answer) error { return a.wantStatus(http.StatusForbidden) })
 		fallbacks = append(fallbacks, "WasmRewriteFallback "+version)
 	}

@@ -185,7 +185,7 @@ func TestNothingSetInstallsNothingAndSaysWhatToWrite(t *testing.T) {
 		t.Fatalf("the notes give no example:\n%s", notes)
 	}
 
-	r.options.ValuesFiles = []string{s.file(example), s.file("image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}")}
+	r.options.ValuesFiles = []string{s.file(example), s.file("image: {digest: 'sha256:" + strings.Repeat("1", 64) + "'}")}
 	helm.UpgradeContext(t, t.Context(), r.options, chart(), r.name)
 	wantNames(t, r.objects(wasmPlugins), s.name+"/"+r.name+"-httpbin")
 }

@@ -65,7 +65,7 @@ func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testin
 	s.wantSeed("v1")
 
 	for _, fault := range []struct{ name, digest string }{
-		{"a digest that the registry does not have", "sha256:" + strings.Repeat("0", 64)},
+		{"a digest that the registry does not have", "sha256:" + strings.Repeat("1", 64)},
 		{"the digest of an image index", indexDigest.String()},
 		{"an image without plugin.wasm", s.push("other.txt", []byte("\x00asm\x01\x00\x00\x00"))},
 		{"a plugin.wasm that is no WebAssembly", s.push("plugin.wasm", []byte("#!/bin/sh\n"))},

@@ -115,7 +115,7 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 		words        []string
 	}{
 		{"a test fails", s.tested("{path: /status/404, status: 200}"), []string{"FAIL release " + s.name + "/" + r.name + ": workload httpbin: banana", `path: got "/status/200", want "/status/404"`}},
-		{"a digest that is not there", "image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}", []string{"the registry has no such image; correct image.digest and image.repository, or publish the image"}},
+		{"a digest that is not there", "image: {digest: 'sha256:" + strings.Repeat("1", 64) + "'}", []string{"the registry has no such image; correct image.digest and image.repository, or publish the image"}},
 		{"rules that only the filter refuses", `workloads: {httpbin: {patterns: [{match: {path: {regex: "(?P<twice>a)(?P<twice>b)"}}, rewrite: {path: /x}}]}}`, []string{"the group name twice is used twice in this pattern"}},
 	} {
 		out, err := r.tryUpgrade(good, "workloads: {httpbin: {headers: {response: {set: {bad: release}}}}}", bad.values)

@@ -141,7 +141,7 @@ func TestAWaypointCountsRefusesAndHeals(t *testing.T) {
 	helm.RollbackContext(r, r.Context(), r.options, r.name, "1")
 	s.inForce()
 
-	r.upgrade("verify: {after: {enabled: false}}", "image: {digest: 'sha256:"+strings.Repeat("0", 64)+"'}")
+	r.upgrade("verify: {after: {enabled: false}}", "image: {digest: 'sha256:"+strings.Repeat("1", 64)+"'}")
 	s.settles(func() error { return s.asked("v1", "/status/200", http.StatusForbidden) })
 	s.settles(func() error { return s.asked("v2", "/status/200", http.StatusOK) })
 	if code, out := s.statusTool()(); code != 1 || !strings.Contains(out, "deny-all") {

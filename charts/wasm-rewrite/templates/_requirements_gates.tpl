@@ -17,6 +17,7 @@ The gates of a release. In: root, problems, values.
   {{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
     {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.image.digest" "value" $image.digest "reason" "want sha256: and 64 hexadecimal digits in lower case") -}}
   {{- end -}}
+  {{- include "wasm-rewrite.refuseUnpublished" (dict "problems" $problems "path" "verify.image.digest" "digest" $image.digest) -}}
   {{- if and $verify.after.host (not (regexMatch `^([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?$` $verify.after.host)) -}}
     {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.after.host" "value" $verify.after.host "reason" "want a host with an optional port") -}}
   {{- end -}}

@@ -47,6 +47,7 @@ Where the module comes from. In: problems, values.
       {{- if not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest) -}}
         {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.digest" "value" $image.digest "reason" "want sha256: and 64 hexadecimal digits in lower case") -}}
       {{- end -}}
+      {{- include "wasm-rewrite.refuseUnpublished" (dict "problems" $problems "path" "image.digest" "digest" $image.digest) -}}
     {{- else if $image.tag -}}
       {{- if not (regexMatch `^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$` $image.tag) -}}
         {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.tag" "value" $image.tag "reason" "is no tag of an image") -}}
@@ -60,5 +61,14 @@ Where the module comes from. In: problems, values.
     {{- if and $image.pullSecret (not (regexMatch (include "wasm-rewrite.dnsSubdomain" $) $image.pullSecret)) -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.pullSecret" "value" $image.pullSecret "reason" "is no name of a Secret") -}}
     {{- end -}}
+  {{- end -}}
+{{- end -}}
+
+{{/*
+A digest of all zeros keeps the place of one in environments/ until there is an image. In: problems, path, digest.
+*/}}
+{{- define "wasm-rewrite.refuseUnpublished" -}}
+  {{- if regexMatch "^sha256:0{64}$" (.digest | default "") -}}
+    {{- include "wasm-rewrite.refuse" (dict "problems" .problems "where" "" "path" .path "value" nil "reason" "is all zeros: this image was never published; write the digest that make publish prints") -}}
   {{- end -}}
 {{- end -}}

@@ -216,11 +216,14 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind == input.Values {
+	switch kind {
+	case input.Values:
 		in.Unpinned, err = pinned(c, values)
-		if err != nil {
-			return nil, err
-		}
+	case input.Environment:
+		in.Unpublished, err = unpublished(values)
+	}
+	if err != nil {
+		return nil, err
 	}
 
 	docs, top, err := o.template(c, values)
@@ -312,8 +315,11 @@ func loadChart(name string) (*chart.Chart, error) {
 	return c, nil
 }
 
-// pinned puts a digest of zeros where neither values nor chart name a module,
-// and reports whether it did. The gates' image, which does not concern the rules,
+// someDigest stands in for one that is not known yet, where only the rules are looked at.
+var someDigest = "sha256:" + strings.Repeat("f", 64)
+
+// pinned puts a digest where neither values nor chart name a module, and
+// reports whether it did. The gates' image, which does not concern the rules,
 // is left without a word.
 func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 	copied, err := chartutil.CoalesceValues(c, values)
@@ -321,7 +327,6 @@ func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 		return false, err
 	}
 
-	zeros := "sha256:" + strings.Repeat("0", 64)
 	text := func(path ...string) string {
 		s, _, _ := unstructured.NestedString(copied, path...)
 		return s
@@ -332,7 +337,7 @@ func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 	}
 	gates := text("delivery") == "EnvoyExtensionPolicy" || on("verify", "before", "enabled") || on("verify", "after", "enabled")
 	if gates && text("verify", "image", "digest") == "" {
-		if err := strvals.ParseInto("verify.image.digest="+zeros, values); err != nil {
+		if err := strvals.ParseInto("verify.image.digest="+someDigest, values); err != nil {
 			return false, err
 		}
 	}
@@ -340,7 +345,25 @@ func pinned(c *chart.Chart, values map[string]any) (bool, error) {
 		return false, nil
 	}
 
-	return true, strvals.ParseInto("image.digest="+zeros, values)
+	return true, strvals.ParseInto("image.digest="+someDigest, values)
+}
+
+// unpublished puts digests where an environment has all zeros, since its images
+// were never published, and names the values.
+func unpublished(values map[string]any) (paths []string, err error) {
+	for _, path := range []string{"image.digest", "verify.image.digest"} {
+		digest, _, _ := unstructured.NestedString(values, strings.Split(path, ".")...)
+		if digest != input.NeverPublished {
+			continue
+		}
+		if err := strvals.ParseInto(path+"="+someDigest, values); err != nil {
+			return nil, err
+		}
+
+		paths = append(paths, path)
+	}
+
+	return paths, nil
 }
 
 // template renders the chart as `helm template` does, and gives the objects
