@@ -26,6 +26,10 @@ sidecars of the backend's Pods or in its waypoint: a gateway that rewrites choos
 route again by the new path. So give it the Services, too, and the Gateways,
 IngressClasses and HTTPRouteFilters, if there are any.
 
+Under Envoy Gateway, which has no proxies of services, all rules run at the Gateway, and
+the values are for delivery: EnvoyExtensionPolicy. It is known by its GatewayClass, or by
+objects of its own API; Ingresses among the input are carried over to its Gateway.
+
 The report of every object is at the head of the values, as comments: carried over,
 with a difference, in part, left out, or another controller's; what to take out of
 which object, and in which order. What is left out leaves a pattern that keeps later
@@ -42,7 +46,7 @@ func newImport() *cobra.Command {
 		Use:   "import FILE…",
 		Short: "Turn rewrites of ingress-nginx, VirtualService and HTTPRoute into values of the chart",
 		Long:  importLong,
-		Example: `  kubectl get ingress,ingressclass,virtualservice,httproute,gateway,gateways.networking.istio.io,service \
+		Example: `  kubectl get ingress,ingressclass,virtualservice,httproute,gatewayclass,gateway,gateways.networking.istio.io,service \
     -A -o yaml | wasm-rewrite import - > values.yaml
   wasm-rewrite lint values.yaml`,
 		Args: arguments(1, 0, "a FILE or more"),
@@ -59,6 +63,11 @@ func newImport() *cobra.Command {
 			docs, err := importDocuments(c, args)
 			if err != nil {
 				return err
+			}
+
+			// Where rewrites run by default depends on the objects.
+			if !c.Flags().Changed("at") {
+				options.At = ""
 			}
 
 			r, err := migrate.Convert(docs, options)
@@ -80,7 +89,7 @@ func newImport() *cobra.Command {
 	}
 	output.add(c, "yaml", "json")
 	flags := c.Flags()
-	flags.StringVar(&options.At, "at", migrate.Destination, "where rewrites run: destination or gateway")
+	flags.StringVar(&options.At, "at", migrate.Destination, "where rewrites run: destination or gateway; under Envoy Gateway gateway")
 	complete(c, "at", []string{migrate.Destination, migrate.Gateway})
 	flags.BoolVar(&options.Waypoint, "waypoint", false, "the backends have waypoints: their rules run there, not in sidecars")
 	flags.BoolVar(&options.Moving, "moving", false, "leave alone what the old rewrites have changed, for the time in which both are in force")

@@ -18,7 +18,7 @@ func (l *linter) chosenAgain(p *pattern) {
 		if l.workload.Routes != "" {
 			l.find(RouteChosen, SeverityInfo, p.at+".rewrite", "", "this runs at "+l.workload.Routes+", where the route is chosen again by the new path "+
 				"and host: another service may answer",
-				"rewrite in the service's own sidecar; or give lint the routes, with --routes, and see which each sample takes")
+				l.elsewhere()+"; or give lint the routes, with --routes, and see which each sample takes")
 		}
 		return
 	}
@@ -50,7 +50,7 @@ func (l *linter) chosenAgain(p *pattern) {
 			}
 
 			said := fmt.Sprintf("%s takes %s before the rewrite, and as %s it takes %s", r, named(before), exchange.Line(*seen.Upstream), named(after))
-			advice := "rewrite in the service's own sidecar, or write the route for the new path"
+			advice := l.elsewhere() + ", or write the route for the new path"
 			if guard := l.routes.Security(after); guard != "" && guard != l.routes.Security(before) {
 				said += fmt.Sprintf(" past %s, which is asked for requests that come by that route alone", guard)
 				advice = "give the first route the same SecurityPolicy, or set one on the Gateway"
@@ -60,6 +60,14 @@ func (l *linter) chosenAgain(p *pattern) {
 			return
 		}
 	}
+}
+
+// elsewhere is what to do with rules that run where the route is chosen again.
+func (l *linter) elsewhere() string {
+	if strings.HasPrefix(l.workload.Object, "EnvoyExtensionPolicy ") {
+		return "keep the new path in the same route"
+	}
+	return "rewrite in the service's own sidecar"
 }
 
 func bare(target string) string {

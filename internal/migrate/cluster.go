@@ -17,6 +17,9 @@ type cluster struct {
 	gateways    map[string]istiomodel.Gateway
 	apiGateways map[string]*gateway.Gateway
 	filters     map[string]map[string]any
+	classes     map[string]string // controllers of GatewayClasses
+	policies    []policy
+	signs       bool // there is an object of Envoy Gateway's own API
 }
 
 // service is what counts of a Service here.
@@ -65,6 +68,10 @@ func (c *cluster) other(kind string, doc map[string]any) {
 	case "HTTPRouteFilter":
 		spec, _ := doc["spec"].(map[string]any)
 		c.filters[id] = spec
+	case "GatewayClass":
+		c.classes[text(doc, "metadata", "name")] = text(doc, "spec", "controllerName")
+	case "EnvoyExtensionPolicy", "BackendTrafficPolicy", "EnvoyPatchPolicy":
+		c.policies = append(c.policies, readPolicy(kind, doc))
 	}
 }
 

@@ -32,7 +32,8 @@ const (
 
 // Options say how objects are carried over.
 type Options struct {
-	// At is Destination or Gateway; what answers runs at the gateway always.
+	// At is Destination or Gateway; what answers runs at the gateway always. By
+	// default Destination, and under Envoy Gateway Gateway.
 	At string
 	// Selector are the labels of a gateway's Pods where no Gateway in the input
 	// says them; by default those of Istio's ingress gateway.
@@ -53,9 +54,6 @@ type Result struct {
 
 // Convert carries objects over. docs are the YAML documents, each one object.
 func Convert(docs []map[string]any, o Options) (*Result, error) {
-	if o.At == "" {
-		o.At = Destination
-	}
 	if o.Selector == nil {
 		o.Selector = map[string]string{"istio": "ingressgateway"}
 	}
@@ -63,7 +61,7 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 	m := &migration{options: o, result: &Result{}}
 
 	m.cluster = cluster{services: map[plan.Service]*service{}, controllers: map[string]string{}, gateways: map[string]istiomodel.Gateway{},
-		apiGateways: map[string]*gateway.Gateway{}, filters: map[string]map[string]any{}}
+		apiGateways: map[string]*gateway.Gateway{}, filters: map[string]map[string]any{}, classes: map[string]string{}}
 	for i, doc := range docs {
 		one, _ := numbers(doc).(map[string]any)
 		m.object(one, fmt.Sprintf("document %d", i+1))
@@ -72,7 +70,12 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 		return nil, err
 	}
 
-	p := &placer{options: o, cluster: &m.cluster, report: &m.result.Report}
+	m.fronts = m.envoyGateways()
+	if err := m.settle(); err != nil {
+		return nil, err
+	}
+
+	p := &placer{options: m.options, cluster: &m.cluster, report: &m.result.Report, policy: len(m.fronts) > 0}
 	for _, t := range plan.Join(m.tables()) {
 		p.place(&t)
 	}
@@ -83,6 +86,7 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 	}
 
 	m.result.Values = values
+	m.policies()
 	m.result.Report.Finish()
 	m.result.Steps = m.steps(len(values) > 0)
 
@@ -95,12 +99,19 @@ type migration struct {
 	ingresses []*networking.Ingress
 	virtual   []*istio.VirtualService
 	routes    []*gateway.HTTPRoute
-	faults    []error
-	result    *Result
+	// fronts are the Gateways of Envoy Gateway: where there is one, all rules are
+	// for them.
+	fronts []plan.Service
+	faults []error
+	result *Result
 }
 
 // tables gives the routes of all sources.
 func (m *migration) tables() []plan.Table {
+	if len(m.fronts) > 0 {
+		return m.frontTables()
+	}
+
 	report := &m.result.Report
 	tables := nginx.Tables(nginx.Input{Ingresses: m.ingresses, Controllers: m.cluster.controllers, Target: m.selected(nil)}, report)
 	tables = append(tables, istiomodel.Tables(istiomodel.Input{
@@ -152,6 +163,8 @@ func (m *migration) object(doc map[string]any, place string) {
 	group, _ := doc["apiVersion"].(string)
 
 	group, _, _ = strings.Cut(group, "/")
+	m.cluster.signs = m.cluster.signs || group == envoyGatewayGroup
+
 	switch kind {
 	case "Ingress":
 		if o := decode[networking.Ingress](m, doc, place); o != nil {
@@ -172,6 +185,7 @@ func (m *migration) object(doc map[string]any, place string) {
 		}
 
 		m.routes = append(m.routes, o)
+		m.cluster.signs = m.cluster.signs || gatewayapi.Extended(o, envoyGatewayGroup)
 	case "Gateway":
 		if group == "gateway.networking.k8s.io" {
 			if o := decode[gateway.Gateway](m, doc, place); o != nil {

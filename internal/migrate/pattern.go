@@ -246,16 +246,23 @@ func (p *pattern) where() {
 		p.hosts = p.entry.hosts
 	}
 
+	p.begins = begin(match)
+}
+
+// begin gives what every path begins with that a match takes, in lower case.
+func begin(match plan.Fields) (text string) {
 	path, _ := match.Get("path").(plan.Fields)
 	for _, one := range path {
-		text, _ := one.Value.(string)
+		value, _ := one.Value.(string)
 		switch one.Key {
 		case "exact", "prefix":
-			p.begins = strings.ToLower(strings.TrimSuffix(text, "/"))
+			text = strings.ToLower(strings.TrimSuffix(value, "/"))
 		case "regex":
-			p.begins = strings.ToLower(beginning(text))
+			text = strings.ToLower(beginning(value))
 		}
 	}
+
+	return text
 }
 
 // beginning gives what every path begins with that a regex takes.

@@ -17,6 +17,8 @@ type placer struct {
 	report    *plan.Report
 	workloads []*workload
 	taken     map[string]bool // names of workloads
+	// policy: all rules run at Gateways of Envoy Gateway.
+	policy bool
 }
 
 // workload collects the rules of what some proxies run.
@@ -92,9 +94,19 @@ func (p *placer) place(t *plan.Table) {
 	for i := range t.Hosts {
 		v := &t.Hosts[i]
 
-		front := p.front(t, v)
+		var front *workload
+		if slices.ContainsFunc(v.Routes, func(r *plan.Route) bool { return r.Target == nil }) {
+			front = p.front(t, v)
+		}
+
 		for _, r := range v.Routes {
-			p.route(t, v, r, front)
+			if r.Target == nil {
+				p.route(t, v, r, front)
+				continue
+			}
+
+			_, id, _ := strings.Cut(r.Object, " ")
+			p.route(t, v, r, p.workload(id[strings.Index(id, "/")+1:], r.Target))
 		}
 		if front != nil {
 			// A request of this host is never tried with the routes of another.
@@ -212,11 +224,19 @@ func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 	} else {
 		for _, b := range r.Backends {
 			if len(b.Headers) > 0 || b.Host != "" {
-				p.report.Leave(r.Object, r.Path, "rules of one of several backends: a gateway's rules run before one is chosen. Use --at destination")
+				instead := "Use --at destination"
+				if p.policy {
+					instead = "Keep them in the object"
+				}
+				p.report.Leave(r.Object, r.Path, "rules of one of several backends: a gateway's rules run before one is chosen. %s", instead)
 			}
 		}
 	}
-	if e.acts && len(e.do) > 0 && !v.Single() {
+	switch {
+	case !e.acts || len(e.do) == 0:
+	case p.policy:
+		p.rerouted(v, r, e)
+	case !v.Single():
 		p.report.Ask(r.Object, r.Path, "the gateway chooses the route again by the new path, and this host has several backends: give each new path a "+
 			"route to the same one, or use --at destination")
 	}

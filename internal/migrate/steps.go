@@ -6,6 +6,9 @@ func (m *migration) steps(any bool) (steps []string) {
 	if !any {
 		return nil
 	}
+	if len(m.fronts) > 0 {
+		return m.frontSteps()
+	}
 	if len(m.ingresses) > 0 {
 		steps = append(steps, "Write the routes of the Ingresses, without rewrites and redirects, as HTTPRoute or VirtualService: the same hosts and "+
 			"paths to the same Services. Do not send traffic there yet.")

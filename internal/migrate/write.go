@@ -48,6 +48,10 @@ func (p *placer) values() ([]byte, error) {
 	}
 
 	meant := plan.Fields{{Key: "workloads", Value: all}}
+	if p.policy {
+		meant = append(plan.Fields{{Key: "delivery", Value: "EnvoyExtensionPolicy"}}, meant...)
+	}
+
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(2)
@@ -87,11 +91,16 @@ func (p *placer) split(w *workload, patterns []pattern) [][]pattern {
 		at++
 	}
 
-	apart := at > 0 && at < len(patterns) && !slices.ContainsFunc(patterns, func(p pattern) bool { return p.hosts == nil })
+	// Envoy Gateway runs one policy of a target.
+	apart := !p.policy && at > 0 && at < len(patterns) && !slices.ContainsFunc(patterns, func(p pattern) bool { return p.hosts == nil })
 	if !apart {
 		for _, one := range patterns {
 			if one.acts {
-				p.report.Leave(one.object, one.entry.route.Path, "too much for one filter (%v): give the hosts of workload %s workloads of their own", err, w.name)
+				instead := fmt.Sprintf("give the hosts of workload %s workloads of their own", w.name)
+				if p.policy {
+					instead = "Envoy Gateway runs one policy of a target: make two of the route"
+				}
+				p.report.Leave(one.object, one.entry.route.Path, "too much for one filter (%v): %s", err, instead)
 			}
 		}
 		return nil

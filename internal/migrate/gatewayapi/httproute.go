@@ -1,5 +1,5 @@
 // Package gatewayapi models HTTPRoutes by the precedence of the Gateway API,
-// and where that leaves it open by Istio's.
+// and where that leaves it open by Istio's or Envoy Gateway's.
 package gatewayapi
 
 import (
@@ -21,6 +21,17 @@ type Input struct {
 	Filters map[string]map[string]any
 	// Resolve gives the Service of a host.
 	Resolve func(host, namespace string) (plan.Service, bool)
+	// EnvoyGateway says which Gateways are Envoy Gateway's, where the tables are
+	// for these alone.
+	EnvoyGateway func(plan.Service) bool
+}
+
+// controller is whose Gateways run the routes.
+func (in *Input) controller() string {
+	if in.EnvoyGateway != nil {
+		return "Envoy Gateway"
+	}
+	return "Istio"
 }
 
 // Tables gives the routes of each Gateway, and of Services in the mesh.
@@ -160,7 +171,12 @@ func (m *model) attach(o *gateway.HTTPRoute, rows []*row) {
 }
 
 // service attaches to a Service: its clients in the mesh run the route.
-func (m *model) service(_ *gateway.HTTPRoute, _ string, s plan.Service, rows []*row) {
+func (m *model) service(o *gateway.HTTPRoute, at string, s plan.Service, rows []*row) {
+	if m.EnvoyGateway != nil {
+		m.report.Leave(object(o), at, "is a Service, and Envoy Gateway has no proxies of services: import the routes of a mesh without its Gateways")
+		return
+	}
+
 	t := m.table("Service "+s.String(), plan.Table{Name: s.Name, Mesh: true})
 	namespace := s.Namespace
 	if namespace == "" {
@@ -178,9 +194,12 @@ func (m *model) service(_ *gateway.HTTPRoute, _ string, s plan.Service, rows []*
 // whose hosts fit.
 func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentReference, namespace string, rows []*row) {
 	name := plan.Service{Namespace: namespace, Name: string(ref.Name)}
-	target := plan.Fields{}.With("namespace", namespace).With("targetRefs",
-		[]any{plan.Fields{{Key: "kind", Value: "Gateway"}, {Key: "name", Value: string(ref.Name)}}})
-	t := m.table("Gateway "+name.String(), plan.Table{Name: string(ref.Name), Target: target})
+	if m.EnvoyGateway != nil && !m.EnvoyGateway(name) {
+		m.report.Leave(object(o), at, "Gateway %s is not of Envoy Gateway, and the values are for that: import the routes of the others apart", name)
+		return
+	}
+
+	t := m.table("Gateway "+name.String(), plan.Table{Name: string(ref.Name), Target: Target("Gateway", name)})
 	known := m.Gateways[namespace+"/"+string(ref.Name)]
 	if known == nil {
 		scheme := m.guess(o, at, ref, name)
@@ -212,6 +231,12 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 	if !attached {
 		m.report.Leave(object(o), at, "no HTTP listener of Gateway %s fits, so it runs nothing of it", name)
 	}
+}
+
+// Target is one object, as the chart has it.
+func Target(kind string, of plan.Service) plan.Fields {
+	return plan.Fields{}.With("namespace", of.Namespace).With("targetRefs",
+		[]any{plan.Fields{{Key: "kind", Value: kind}, {Key: "name", Value: of.Name}}})
 }
 
 // attach adds rows once for a host and scheme, however many listeners have it.

@@ -31,6 +31,11 @@ func (m *model) rows(o *gateway.HTTPRoute) []*row {
 				r.Path = fmt.Sprintf("%s.matches[%d]", at, j)
 			}
 			m.match(match, r)
+			// Envoy Gateway runs the filters of the route that it chose.
+			if m.EnvoyGateway != nil {
+				r.Target = Target("HTTPRoute", plan.Service{Namespace: o.Namespace, Name: o.Name})
+			}
+
 			f := filters{m: m, object: r.Object, namespace: o.Namespace, match: match, to: r.Route}
 			f.all(at, rule.Filters)
 			if !r.Answers {
@@ -85,6 +90,9 @@ func (m *model) match(in gateway.HTTPRouteMatch, r *row) {
 
 	r.Match = r.Match.With("headers", headers).With("query", query)
 	r.rank = []int{rank, length, method, len(headers), len(query)}
+	if m.EnvoyGateway != nil {
+		r.rank = rankOfEnvoyGateway(in)
+	}
 }
 
 func value(name, text string, regex bool) plan.Fields {
@@ -251,7 +259,7 @@ func (f filters) path(at string, p *gateway.HTTPPathModifier, rewrites bool) pla
 	text := *p.ReplacePrefixMatch
 	if text == "" {
 		text = "/"
-		if !rewrites {
+		if !rewrites && f.m.EnvoyGateway == nil {
 			f.m.report.Differ(f.object, at, "Istio takes an empty prefix for none, and the rules take the prefix off, as the Gateway API says")
 		}
 	}
@@ -260,7 +268,7 @@ func (f filters) path(at string, p *gateway.HTTPPathModifier, rewrites bool) pla
 		text = strings.TrimSuffix(text, "/")
 	}
 	if in := f.match.Path; (in == nil || in.Value == nil || *in.Value == "/") && text != "/" && (rewrites || !strings.HasSuffix(text, "/")) {
-		f.m.report.Differ(f.object, at, "Istio makes %q of %q, and the rules %q, as the Gateway API says", text+"x", "/x", text+"/x")
+		f.m.report.Differ(f.object, at, "%s makes %q of %q, and the rules %q, as the Gateway API says", f.m.controller(), text+"x", "/x", text+"/x")
 	}
 	if f.to.Match.Get("path") == nil {
 		if text == "/" {

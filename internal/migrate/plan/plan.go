@@ -55,6 +55,8 @@ type Route struct {
 	RootTakeOut []string
 	// Marks is a request header that says that the controller did this already.
 	Marks string
+	// Target says which proxies its rules run in, where it is not the table that does.
+	Target Fields
 	// Left: it could not be carried over, so it does nothing but keep its
 	// requests from the routes after it.
 	Left bool
