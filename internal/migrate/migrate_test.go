@@ -21,6 +21,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 )
 
 var update = flag.Bool("update", false, "write the reports and values into the cases")
@@ -45,27 +46,19 @@ func TestCases(t *testing.T) {
 	}
 }
 
-//nolint:funlen // one case, section by section
+// runCase converts the objects of a case, compares what came of them, and asks the rules.
 func runCase(t *testing.T, file string) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	section := func(name string) *txtar.File {
-		for i := range archive.Files {
-			if archive.Files[i].Name == name {
-				return &archive.Files[i]
-			}
-		}
-		return nil
-	}
 	var o Options
-	if flags := section("flags"); flags != nil {
+	if flags := section(archive, "flags"); flags != nil {
 		o = options(t, string(flags.Data))
 	}
 
-	docs, err := input.Parse("input.yaml", section("input.yaml").Data)
+	docs, err := input.Parse("input.yaml", section(archive, "input.yaml").Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,23 +68,54 @@ func runCase(t *testing.T, file string) {
 	if err != nil {
 		got["error"] = err.Error() + "\n"
 	} else {
-		var report strings.Builder
-		for _, o := range r.Report.Objects {
-			fmt.Fprintf(&report, "%s: %s\n", o.Name, o.State)
-
-			for _, f := range o.Findings {
-				fmt.Fprintf(&report, "  %s: %s: %s\n", f.Kind, f.Path, f.Reason)
-			}
-			if len(o.TakeOut) > 0 {
-				fmt.Fprintf(&report, "  take out: %s\n", strings.Join(o.TakeOut, ", "))
-			}
+		got["report"], got["values"] = reportText(r.Report), string(r.Values)
+	}
+	compare(t, archive, got)
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if requests := section(archive, "requests"); requests != nil && r != nil {
+		for line := range strings.Lines(string(requests.Data)) {
+			ask(t, r.Values, strings.TrimSpace(line))
+		}
+	}
+}
 
-		got["report"], got["values"] = report.String(), string(r.Values)
+// section is the part of a case that has a name, or nil.
+func section(archive *txtar.Archive, name string) *txtar.File {
+	for i := range archive.Files {
+		if archive.Files[i].Name == name {
+			return &archive.Files[i]
+		}
+	}
+	return nil
+}
+
+// reportText is a report as the cases have it.
+func reportText(r plan.Report) string {
+	var text strings.Builder
+	for _, o := range r.Objects {
+		fmt.Fprintf(&text, "%s: %s\n", o.Name, o.State)
+
+		for _, f := range o.Findings {
+			fmt.Fprintf(&text, "  %s: %s: %s\n", f.Kind, f.Path, f.Reason)
+		}
+		if len(o.TakeOut) > 0 {
+			fmt.Fprintf(&text, "  take out: %s\n", strings.Join(o.TakeOut, ", "))
+		}
 	}
 
+	return text.String()
+}
+
+// compare holds what a conversion gave against a case, or writes it there under -update.
+func compare(t *testing.T, archive *txtar.Archive, got map[string]string) {
+	t.Helper()
+
 	for _, name := range []string{"error", "report", "values"} {
-		s := section(name)
+		s := section(archive, name)
 		switch {
 		case *update && got[name] != "":
 			if s == nil {
@@ -104,16 +128,6 @@ func runCase(t *testing.T, file string) {
 			t.Errorf("%s: nothing is wanted, and there is\n%s", name, got[name])
 		case s != nil && string(s.Data) != got[name]:
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got[name], s.Data)
-		}
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if requests := section("requests"); requests != nil && r != nil {
-		for line := range strings.Lines(string(requests.Data)) {
-			ask(t, r.Values, strings.TrimSpace(line))
 		}
 	}
 }

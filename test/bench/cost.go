@@ -36,73 +36,92 @@ const workers = 4
 // settle is left to Envoy to do what it does after it is ready.
 const settle = 500 * time.Millisecond
 
-//nolint:funlen // one measurement, or one program, from its first line to its last
+// figures are what was measured of one contender, a number a round.
+type figures struct {
+	load, memory, worker []float64
+	one, thousand        []float64 // nil where its configuration is not one of rules
+}
+
 func (b *bench) costs(ctx context.Context, rounds int) ([]costs, error) {
-	var measured []contender
+	var contenders []contender
 	for _, name := range []string{baseline, empty, ours, sdkStreams, lua, rust, seed, seedDefault} {
-		measured = append(measured, find(name))
+		contenders = append(contenders, find(name))
 	}
 
-	load := make([][]float64, len(measured))
-	memory := make([][]float64, len(measured))
-	worker := make([][]float64, len(measured))
-	one := make([][]float64, len(measured))
-
-	thousand := make([][]float64, len(measured))
+	measured := make([]figures, len(contenders))
 	for range rounds {
-		for i, c := range measured {
-			used, small, err := b.life(ctx, c, 1)
-			if err != nil {
+		for i, c := range contenders {
+			if err := b.round(ctx, c, &measured[i]); err != nil {
 				return nil, err
 			}
-
-			_, large, err := b.life(ctx, c, workers)
-			if err != nil {
-				return nil, err
-			}
-
-			load[i] = append(load[i], used)
-			memory[i] = append(memory[i], small)
-			worker[i] = append(worker[i], (large-small)/(workers-1))
-			if c.module == "" || c.name == seed || c.name == seedDefault {
-				continue
-			}
-
-			x, y, err := b.configure(ctx, c)
-			if err != nil {
-				return nil, err
-			}
-
-			one[i] = append(one[i], x)
-			thousand[i] = append(thousand[i], y)
 		}
 	}
-	var list []costs
 
 	const noFilter, emptyFilter = 0, 1
-	for i, c := range measured[1:] {
-		i++
-		k := costs{
-			Name:         c.name,
-			Load:         extremes(over(load[i], load[noFilter])),
-			Memory:       extremes(over(memory[i], memory[noFilter])),
-			WorkerMemory: extremes(over(worker[i], worker[noFilter])),
-		}
-		if c.module != "" {
-			var err error
-			if k.Size, k.Compressed, err = sizes(c.file(b.modules)); err != nil {
-				return nil, err
-			}
-		}
-		if one[i] != nil && c.name != empty {
-			x, y := extremes(over(one[i], one[emptyFilter])), extremes(over(thousand[i], thousand[emptyFilter]))
-			k.Configure, k.ConfigureMany = &x, &y
+
+	var list []costs
+	for i, c := range contenders[1:] {
+		k, err := b.cost(c, measured[i+1], measured[noFilter], measured[emptyFilter])
+		if err != nil {
+			return nil, err
 		}
 
 		list = append(list, k)
 	}
 
 	return list, nil
+}
+
+// round measures a contender once.
+func (b *bench) round(ctx context.Context, c contender, f *figures) error {
+	used, small, err := b.life(ctx, c, 1)
+	if err != nil {
+		return err
+	}
+
+	_, large, err := b.life(ctx, c, workers)
+	if err != nil {
+		return err
+	}
+
+	f.load = append(f.load, used)
+	f.memory = append(f.memory, small)
+	f.worker = append(f.worker, (large-small)/(workers-1))
+	if c.module == "" || c.name == seed || c.name == seedDefault {
+		return nil
+	}
+
+	one, thousand, err := b.configure(ctx, c)
+	if err != nil {
+		return err
+	}
+
+	f.one = append(f.one, one)
+	f.thousand = append(f.thousand, thousand)
+
+	return nil
+}
+
+// cost is what a contender costs over an Envoy without a filter, and its configuration over a module that does nothing.
+func (b *bench) cost(c contender, f, noFilter, emptyFilter figures) (costs, error) {
+	k := costs{
+		Name:         c.name,
+		Load:         extremes(over(f.load, noFilter.load)),
+		Memory:       extremes(over(f.memory, noFilter.memory)),
+		WorkerMemory: extremes(over(f.worker, noFilter.worker)),
+	}
+	if c.module != "" {
+		var err error
+		if k.Size, k.Compressed, err = sizes(c.file(b.modules)); err != nil {
+			return k, err
+		}
+	}
+	if f.one != nil && c.name != empty {
+		x, y := extremes(over(f.one, emptyFilter.one)), extremes(over(f.thousand, emptyFilter.thousand))
+		k.Configure, k.ConfigureMany = &x, &y
+	}
+
+	return k, nil
 }
 
 // life starts an Envoy with a contender and gives the CPU it has used when it

@@ -92,12 +92,28 @@ func marshal(v any) string {
 
 // lua is a script that does the work as one would write it by hand: exact paths in a table, the rest in order, headers
 // one by one.
-//
-//nolint:funlen // one measurement, or one program, from its first line to its last
 func (w work) lua() string {
 	var b strings.Builder
 
-	exact, inOrder := false, false
+	exact, inOrder := w.luaTables(&b)
+	b.WriteString("local sub, find, gsub = string.sub, string.find, string.gsub\n")
+	b.WriteString("function envoy_on_request(handle)\n  local headers = handle:headers()\n")
+	if len(w.patterns) > 0 {
+		luaRewrite(&b, exact, inOrder)
+	}
+	w.luaOperations(&b, w.request)
+	b.WriteString("end\n")
+	if !w.response.empty() {
+		b.WriteString("function envoy_on_response(handle)\n  local headers = handle:headers()\n")
+		w.luaOperations(&b, w.response)
+		b.WriteString("end\n")
+	}
+
+	return b.String()
+}
+
+// luaTables writes the patterns as tables, and reports which of the two there are.
+func (w work) luaTables(b *strings.Builder) (exact, inOrder bool) {
 	for _, p := range w.patterns {
 		if p.kind == "exact" {
 			if !exact {
@@ -105,7 +121,7 @@ func (w work) lua() string {
 
 				exact = true
 			}
-			fmt.Fprintf(&b, "exact[%s] = %s\n", luaString(p.match), luaString(p.path))
+			fmt.Fprintf(b, "exact[%s] = %s\n", luaString(p.match), luaString(p.path))
 		} else if !inOrder {
 			b.WriteString("local rules = {}\n")
 
@@ -116,28 +132,31 @@ func (w work) lua() string {
 	for _, p := range w.patterns {
 		switch p.kind {
 		case "prefix":
-			fmt.Fprintf(&b, "rules[#rules + 1] = {prefix = %s, below = %s, size = %d, to = %s}\n",
+			fmt.Fprintf(b, "rules[#rules + 1] = {prefix = %s, below = %s, size = %d, to = %s}\n",
 				luaString(p.match), luaString(p.match+"/"), len(p.match), luaString(p.path))
 		case "regex":
 			// Groups and classes of the works are the same in both languages.
-			fmt.Fprintf(&b, "rules[#rules + 1] = {regex = %s, to = %s}\n",
+			fmt.Fprintf(b, "rules[#rules + 1] = {regex = %s, to = %s}\n",
 				luaString(luaRegex(p.match)), luaString(strings.ReplaceAll(p.path, "$", "%")))
 		}
 	}
-	b.WriteString("local sub, find, gsub = string.sub, string.find, string.gsub\n")
-	b.WriteString("function envoy_on_request(handle)\n  local headers = handle:headers()\n")
-	if len(w.patterns) > 0 {
-		b.WriteString(`  local whole = headers:get(":path")
+
+	return exact, inOrder
+}
+
+// luaRewrite writes what finds the path's pattern in the tables and replaces the path.
+func luaRewrite(b *strings.Builder, exact, inOrder bool) {
+	b.WriteString(`  local whole = headers:get(":path")
   local path, query = whole, ""
   local at = find(whole, "?", 1, true)
   if at then path, query = sub(whole, 1, at - 1), sub(whole, at) end
   local new
 `)
-		if exact {
-			b.WriteString("  new = exact[path]\n")
-		}
-		if inOrder {
-			b.WriteString(`  if not new then
+	if exact {
+		b.WriteString("  new = exact[path]\n")
+	}
+	if inOrder {
+		b.WriteString(`  if not new then
     for i = 1, #rules do
       local rule = rules[i]
       if rule.regex then
@@ -149,18 +168,8 @@ func (w work) lua() string {
     end
   end
 `)
-		}
-		b.WriteString("  if new and new ~= path then headers:replace(\":path\", new .. query) end\n")
 	}
-	w.luaOperations(&b, w.request)
-	b.WriteString("end\n")
-	if !w.response.empty() {
-		b.WriteString("function envoy_on_response(handle)\n  local headers = handle:headers()\n")
-		w.luaOperations(&b, w.response)
-		b.WriteString("end\n")
-	}
-
-	return b.String()
+	b.WriteString("  if new and new ~= path then headers:replace(\":path\", new .. query) end\n")
 }
 
 // luaRegex writes a regex whose only literal special character is "-".
@@ -219,34 +228,11 @@ func luaString(s string) string {
 }
 
 // native are Envoy's own means: routes with regex_rewrite or prefix_rewrite, and header_mutation.
-//
-//nolint:funlen // one measurement, or one program, from its first line to its last
 func (w work) native(cluster string) ([]map[string]any, []envoy.Filter) {
 	var routes []map[string]any
 	for _, p := range w.patterns {
-		var match, route map[string]any
-
-		substitution := map[string]any{
-			"pattern":      map[string]any{"regex": p.match},
-			"substitution": strings.ReplaceAll(p.path, "$", `\`),
-		}
-		switch p.kind {
-		case "exact":
-			match = map[string]any{"path": p.match}
-			substitution["pattern"] = map[string]any{"regex": "^" + regexp.QuoteMeta(p.match) + "$"}
-			route = map[string]any{"regex_rewrite": substitution}
-		case "prefix":
-			match = map[string]any{"path_separated_prefix": p.match}
-			route = map[string]any{"prefix_rewrite": p.path}
-		case "regex":
-			match = map[string]any{"safe_regex": map[string]any{"regex": p.match}}
-			route = map[string]any{"regex_rewrite": substitution}
-			if len(w.patterns) == 1 {
-				// What does not match, regex_rewrite leaves as it is.
-				match = map[string]any{"prefix": "/"}
-			}
-		}
-
+		// What does not match, regex_rewrite leaves as it is: one of them takes every path.
+		match, route := p.native(len(w.patterns) == 1)
 		route["cluster"] = cluster
 		routes = append(routes, map[string]any{"match": match, "route": route})
 	}
@@ -258,39 +244,66 @@ func (w work) native(cluster string) ([]map[string]any, []envoy.Filter) {
 		return routes, nil
 	}
 
-	mutations := func(o operations) (list []any) {
-		for _, name := range o.remove {
-			list = append(list, map[string]any{"remove": name})
-		}
-
-		header := func(name, value, action string) {
-			list = append(list, map[string]any{"append": map[string]any{
-				"header":        map[string]any{"key": name, "value": strings.ReplaceAll(w.value(value), "%", "%%")},
-				"append_action": action,
-			}})
-		}
-		for _, name := range slices.Sorted(maps.Keys(o.set)) {
-			header(name, o.set[name], "OVERWRITE_IF_EXISTS_OR_ADD")
-		}
-
-		for _, name := range slices.Sorted(maps.Keys(o.add)) {
-			header(name, o.add[name], "APPEND_IF_EXISTS_OR_ADD")
-		}
-
-		return list
-	}
-	all := map[string]any{}
+	mutations := map[string]any{}
 	if !w.request.empty() {
-		all["request_mutations"] = mutations(w.request)
+		mutations["request_mutations"] = w.mutations(w.request)
 	}
 	if !w.response.empty() {
-		all["response_mutations"] = mutations(w.response)
+		mutations["response_mutations"] = w.mutations(w.response)
 	}
 
 	return routes, []envoy.Filter{{Name: "native", Static: true, Config: map[string]any{
 		"@type":     "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-		"mutations": all,
+		"mutations": mutations,
 	}}}
+}
+
+// native are the match and the action of a route that does what the pattern does. Where it is alone, a regex needs no match.
+func (p pattern) native(alone bool) (match, route map[string]any) {
+	substitution := map[string]any{
+		"pattern":      map[string]any{"regex": p.match},
+		"substitution": strings.ReplaceAll(p.path, "$", `\`),
+	}
+	switch p.kind {
+	case "exact":
+		match = map[string]any{"path": p.match}
+		substitution["pattern"] = map[string]any{"regex": "^" + regexp.QuoteMeta(p.match) + "$"}
+		route = map[string]any{"regex_rewrite": substitution}
+	case "prefix":
+		match = map[string]any{"path_separated_prefix": p.match}
+		route = map[string]any{"prefix_rewrite": p.path}
+	case "regex":
+		match = map[string]any{"safe_regex": map[string]any{"regex": p.match}}
+		route = map[string]any{"regex_rewrite": substitution}
+		if alone {
+			match = map[string]any{"prefix": "/"}
+		}
+	}
+
+	return match, route
+}
+
+// mutations are the operations as header_mutation has them.
+func (w work) mutations(o operations) (list []any) {
+	for _, name := range o.remove {
+		list = append(list, map[string]any{"remove": name})
+	}
+
+	header := func(name, value, action string) {
+		list = append(list, map[string]any{"append": map[string]any{
+			"header":        map[string]any{"key": name, "value": strings.ReplaceAll(w.value(value), "%", "%%")},
+			"append_action": action,
+		}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.set)) {
+		header(name, o.set[name], "OVERWRITE_IF_EXISTS_OR_ADD")
+	}
+
+	for _, name := range slices.Sorted(maps.Keys(o.add)) {
+		header(name, o.add[name], "APPEND_IF_EXISTS_OR_ADD")
+	}
+
+	return list
 }
 
 // many are n patterns of a kind, or of all three in turn; each differs from the others in its first segment.

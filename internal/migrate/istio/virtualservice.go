@@ -114,28 +114,48 @@ type row struct {
 	all      bool // takes every request
 }
 
+// virtual is one host of a gateway, and the routes of all VirtualServices that name it.
+type virtual struct {
+	host     plan.Host
+	services []plan.Service
+	rows     []*row
+}
+
 // table puts the routes of all VirtualServices of a gateway together: by host,
 // and of one host those that take everything last.
-//
-//nolint:funlen // one way through a VirtualService: its parts share what was read
 func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*istio.VirtualService][]*row) plan.Table {
 	t := plan.Table{Name: gateway[strings.LastIndexByte(gateway, '/')+1:], Mesh: gateway == mesh}
-	var known Gateway
 	if !t.Mesh {
-		var ok bool
-		if known, ok = m.Gateways[gateway]; !ok {
+		known, ok := m.Gateways[gateway]
+		if !ok {
 			known = m.Gateways[strings.TrimPrefix(gateway, "/")]
 		}
 
 		t.Target = m.Target(known.Selector)
 	}
-	type virtual struct {
-		host     plan.Host
-		services []plan.Service
-		rows     []*row
+
+	var hosts []plan.VHost
+	for _, v := range m.virtuals(gateway, list, rows) {
+		var first, last []*plan.Route
+		for _, r := range v.rows {
+			if r.all {
+				last = append(last, r.Route)
+			} else {
+				first = append(first, r.Route)
+			}
+		}
+
+		hosts = append(hosts, plan.VHost{Names: names(v.host, v.services, t.Mesh), Services: v.services, Routes: append(first, last...)})
 	}
 
-	byHost, order := map[string]*virtual{}, []string{}
+	t.Hosts = plan.Group(hosts)
+
+	return t
+}
+
+// virtuals are the hosts of a gateway in the order in which they are named first.
+func (m *model) virtuals(gateway string, list []*istio.VirtualService, rows map[*istio.VirtualService][]*row) (hosts []*virtual) {
+	byHost := map[string]*virtual{}
 	for _, o := range list {
 		if !slices.Contains(gateways(o), gateway) {
 			continue
@@ -156,8 +176,8 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 				}
 
 				byHost[key] = v
-				order = append(order, key)
-			} else if t.Mesh {
+				hosts = append(hosts, v)
+			} else if gateway == mesh {
 				m.report.Differ(object(o), "spec.hosts", "an older VirtualService has %s already, and in the mesh istiod takes one only: this one is not run there", host)
 				continue
 			}
@@ -168,25 +188,7 @@ func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*is
 		}
 	}
 
-	var hosts []plan.VHost
-	for _, key := range order {
-		v := byHost[key]
-
-		var first, last []*plan.Route
-		for _, r := range v.rows {
-			if r.all {
-				last = append(last, r.Route)
-			} else {
-				first = append(first, r.Route)
-			}
-		}
-
-		hosts = append(hosts, plan.VHost{Names: names(v.host, v.services, t.Mesh), Services: v.services, Routes: append(first, last...)})
-	}
-
-	t.Hosts = plan.Group(hosts)
-
-	return t
+	return hosts
 }
 
 // inherit says that what a route has, or would have, of the one that names it is
