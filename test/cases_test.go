@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"
 )
 
@@ -242,9 +244,9 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 	}
 
 	before := s.counted
-	for told := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	err = wait.Eventually(s.t.Context(), 5*time.Second, func() error {
 		if s.counted, err = s.counts(); err != nil {
-			return seen, err
+			return err
 		}
 
 		seen.Counts = []string{}
@@ -254,11 +256,20 @@ func (s *caseSubject) Exchange(x rewritetest.Exchange) (seen rewritetest.Observe
 			}
 		}
 		slices.Sort(seen.Counts)
-		if slices.Equal(seen.Counts, x.Counts) || time.Now().After(told) {
-			return seen, nil
+		if !slices.Equal(seen.Counts, x.Counts) {
+			return errOtherCounts
 		}
+
+		return nil
+	})
+	if errors.Is(err, errOtherCounts) {
+		return seen, nil // the difference is the caller's to tell
 	}
+
+	return seen, err
 }
+
+var errOtherCounts = errors.New("the counters are not yet those of the case")
 
 // counts are the counters of the case: pattern and result, and their values.
 func (s *caseSubject) counts() (map[string]int64, error) {

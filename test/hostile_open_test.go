@@ -19,6 +19,7 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"
 )
 
@@ -257,10 +258,14 @@ func (h *hostileTest) hold(t *testing.T, e *envoy.Envoy, c crowd) (u usage) {
 func (h *hostileTest) await(t *testing.T, count int) {
 	t.Helper()
 
-	for end := time.Now().Add(5 * time.Minute); h.reached.Load()+h.answered.Load() < int64(count); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d requests have reached their upstream and %d were answered, want %d", h.reached.Load(), h.answered.Load(), count)
+	err := wait.Eventually(t.Context(), 5*time.Minute, func() error {
+		if reached, answered := h.reached.Load(), h.answered.Load(); reached+answered < int64(count) {
+			return fmt.Errorf("%d requests have reached their upstream and %d were answered, want %d", reached, answered, count)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -268,24 +273,24 @@ func (h *hostileTest) await(t *testing.T, count int) {
 func allGone(t *testing.T, e *envoy.Envoy) {
 	t.Helper()
 
-	for end := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	err := wait.Eventually(t.Context(), 5*time.Minute, func() error {
 		stats, err := e.Stats(t.Context(), "^http\\.(kind.*|plain)\\.downstream_rq_active$")
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 
 		var open int64
 		for _, n := range stats {
 			open += n
 		}
-
-		if open == 0 {
-			return
+		if open > 0 {
+			return fmt.Errorf("%d requests are still open", open)
 		}
 
-		if time.Now().After(end) {
-			t.Fatalf("%d requests are still open", open)
-		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/process"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"
 )
 
@@ -147,10 +148,14 @@ func prometheus(t *testing.T, jobs map[string]*envoy.Envoy) func(query string) [
 
 		return seriesOf(t, body)
 	}
-	for deadline := time.Now().Add(30 * time.Second); len(query("up == 1")) < len(jobs); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("Prometheus scrapes %v of %d Envoys", query("up"), len(jobs))
+	err = wait.Eventually(t.Context(), 30*time.Second, func() error {
+		if up := query("up == 1"); len(up) < len(jobs) {
+			return fmt.Errorf("Prometheus scrapes %v of %d Envoys", up, len(jobs))
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 
 	return query
@@ -194,24 +199,27 @@ func seriesOf(t *testing.T, body []byte) (series []string) {
 func TestAccessLogNamesThePatterns(t *testing.T) {
 	proxy := observed(t, nil)
 
-	var lines []string
-	for deadline := time.Now().Add(10 * time.Second); len(lines) < 6 && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		lines = nil
-		for line := range strings.Lines(proxy.Log()) {
-			if strings.HasPrefix(line, "access ") {
-				lines = append(lines, strings.TrimSpace(line))
-			}
-		}
-	}
-	slices.Sort(lines)
-
 	want := []string{
 		"access /gone 410 gone -", "access /gone 410 gone -",
 		"access /nothing 200 moved;shadow;status=302;location=http://example.com/new fine;shadow;status=503",
 		"access /status/1 200 tea-pot,blue fine;shadow;status=503", "access /status/1 200 tea-pot,blue fine;shadow;status=503",
 		"access /status/1 200 tea-pot,blue fine;shadow;status=503",
 	}
-	if !slices.Equal(lines, want) {
-		t.Errorf("the access log has\n  %s\nwant\n  %s", strings.Join(lines, "\n  "), strings.Join(want, "\n  "))
+	err := wait.Eventually(t.Context(), 10*time.Second, func() error {
+		var lines []string
+		for line := range strings.Lines(proxy.Log()) {
+			if strings.HasPrefix(line, "access ") {
+				lines = append(lines, strings.TrimSpace(line))
+			}
+		}
+		slices.Sort(lines)
+		if !slices.Equal(lines, want) {
+			return fmt.Errorf("the access log has\n  %s\nwant\n  %s", strings.Join(lines, "\n  "), strings.Join(want, "\n  "))
+		}
+
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wire"
 )
 
@@ -93,18 +94,19 @@ func asked(t *testing.T, e *envoy.Envoy, listener string) (string, error) {
 	return ruled(response)
 }
 
-// eventually waits until a listener goes by a configuration.
-func eventually(t *testing.T, e *envoy.Envoy, listener, want string) {
+// goesBy waits until a listener goes by a configuration.
+func goesBy(t *testing.T, e *envoy.Envoy, listener, want string) {
 	t.Helper()
 
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	err := wait.Eventually(t.Context(), 10*time.Second, func() error {
 		n, err := asked(t, e, listener)
-		if err == nil && n == want {
-			return
+		if err == nil && n != want {
+			err = fmt.Errorf("listener %s goes by configuration %q, want %s", listener, n, want)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after 10 s listener %s goes by configuration %q, want %s: %v", listener, n, want, err)
-		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -119,7 +121,7 @@ func TestWrongConfigurationInARunningProxyLeavesTheLastGoodOne(t *testing.T) {
 	proxy := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: []envoy.Listener{
 		{Name: "shop", Filters: []envoy.Filter{plugin(t, "shop", numbered(1))}, Upstream: echo(t).Address},
 	}})
-	eventually(t, proxy, "shop", "1")
+	goesBy(t, proxy, "shop", "1")
 	err := proxy.Configure(t.Context(), plugin(t, "shop", wrongRules))
 	if err == nil {
 		t.Fatal("Envoy takes the wrong configuration")
@@ -139,7 +141,7 @@ func TestWrongConfigurationInARunningProxyLeavesTheLastGoodOne(t *testing.T) {
 	if err := proxy.Configure(t.Context(), plugin(t, "shop", numbered(2))); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, proxy, "shop", "2")
+	goesBy(t, proxy, "shop", "2")
 }
 
 func TestProxyThatStartsWithAWrongConfigurationAnswers500(t *testing.T) {
@@ -161,11 +163,11 @@ func TestProxyThatStartsWithAWrongConfigurationAnswers500(t *testing.T) {
 	if response, _ := get(t, proxy.URL("shop")+"/a"); response.StatusCode != http.StatusInternalServerError {
 		t.Errorf("a proxy that starts with a wrong configuration answers %s, want 500", response.Status)
 	}
-	eventually(t, proxy, "other", "7")
+	goesBy(t, proxy, "other", "7")
 	if err := proxy.Configure(t.Context(), plugin(t, "shop", numbered(1))); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, proxy, "shop", "1")
+	goesBy(t, proxy, "shop", "1")
 }
 
 // Two plugins share one module, so one VM. While one is replaced again and
@@ -182,8 +184,8 @@ func TestReplacementUnderLoad(t *testing.T) {
 		{Name: "changing", Filters: []envoy.Filter{plugin(t, "changing", numbered(1))}, Upstream: upstream.Address},
 		{Name: "constant", Filters: []envoy.Filter{plugin(t, "constant", numbered(0))}, Upstream: upstream.Address},
 	}})
-	eventually(t, proxy, "changing", "1")
-	eventually(t, proxy, "constant", "0")
+	goesBy(t, proxy, "changing", "1")
+	goesBy(t, proxy, "constant", "0")
 
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -245,7 +247,7 @@ func TestReplacementUnderLoad(t *testing.T) {
 		}
 	}
 	if !t.Failed() {
-		eventually(t, proxy, "changing", strconv.Itoa(1+replacements))
+		goesBy(t, proxy, "changing", strconv.Itoa(1+replacements))
 	}
 	stop()
 	workers.Wait()

@@ -13,11 +13,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"text/template"
 	"time"
@@ -27,63 +24,48 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoygateway"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/testbed"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // settled is how long a change may take until both proxies act on it. A controller that restarts waits for its lease first.
 const settled = 90 * time.Second
 
 var bed struct {
-	once sync.Once
-	ctx  context.Context // done when the run is interrupted
+	testbed.Life
 	*envoygateway.Bed
-	err error
 }
 
 func TestMain(m *testing.M) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-
-	bed.ctx = ctx
-	go func() {
-		<-ctx.Done()
-		// What Stop cannot reach any more dies with this process.
-		if bed.Bed != nil {
-			_ = bed.Stop()
+	bed.Main(m, func() error {
+		if bed.Bed == nil {
+			return nil
 		}
-		os.Exit(130)
-	}()
-
-	code := m.Run()
-	if bed.Bed != nil {
-		if err := bed.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-
-			code = 1
-		}
-	}
-	os.Exit(code)
+		return bed.Stop()
+	})
 }
 
 // start makes the bed, once.
 func start(t *testing.T) {
 	t.Helper()
-	bed.once.Do(func() {
+	bed.Start(t, func() error {
 		made.File(t, "eg-tools")
 
 		began := time.Now()
-		bed.Bed, bed.err = envoygateway.Start(bed.ctx, envoygateway.Config{
+		started, err := envoygateway.Start(bed.Context, envoygateway.Config{
 			Build:   filepath.Join(made.Root, "build"),
 			Gateway: filepath.Join(made.Root, made.Variable(t, "EG")),
 			Envoy:   made.File(t, made.Variable(t, "EG_ENVOY")),
 		})
+		if err != nil {
+			return err
+		}
+
+		bed.Bed = started
 		t.Logf("Envoy Gateway was up after %s", time.Since(began).Round(100*time.Millisecond))
+
+		return nil
 	})
-	if bed.err == nil && bed.Bed == nil {
-		bed.err = errors.New("the cluster did not start: see the first test")
-	}
-	if bed.err != nil {
-		t.Fatal(bed.err)
-	}
 }
 
 // space is one test's namespace: a Gateway with two proxies, and httpbin under the routes shop and other.
@@ -231,11 +213,7 @@ func (s *space) apply(manifest string) {
 // file writes text to a file that lives as long as the test.
 func (s *space) file(text string) string {
 	s.Helper()
-	name := filepath.Join(s.TempDir(), "text.yaml")
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		s.Fatal(err)
-	}
-	return name
+	return testbed.File(s, text)
 }
 
 // answer is a response with its body.
@@ -287,15 +265,8 @@ func (s *space) within(limit time.Duration, condition func() error) time.Duratio
 	s.Helper()
 
 	began := time.Now()
-
-	err := condition()
-	for err != nil && time.Since(began) < limit {
-		time.Sleep(50 * time.Millisecond)
-
-		err = condition()
-	}
-	if err != nil {
-		s.Fatalf("after %s: %v", limit, err)
+	if err := wait.Eventually(bed.Context, limit, condition); err != nil {
+		s.Fatal(err)
 	}
 
 	return time.Since(began).Round(10 * time.Millisecond)
@@ -305,10 +276,8 @@ func (s *space) within(limit time.Duration, condition func() error) time.Duratio
 func (s *space) stays(condition func() error) {
 	s.Helper()
 
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err := condition(); err != nil {
-			s.Fatal(err)
-		}
+	if err := wait.Consistently(bed.Context, 2*time.Second, condition); err != nil {
+		s.Fatal(err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoygateway"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
 // accepted is whether the controller says that all is well with a policy.
@@ -170,7 +171,7 @@ func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
 	s.becomes("shop", "/banana", http.StatusTeapot)
 
 	// The digest that the other module will have, before it is there.
-	digest := s.digestOf(otherModule(t))
+	digest := s.digestOf(made.OtherModule(t))
 	r.upgrade(s.imageAt(digest), ungated)
 	s.becomes("shop", "/banana", http.StatusInternalServerError)
 	s.becomes("shop", "/status/200", http.StatusInternalServerError)
@@ -178,7 +179,7 @@ func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
 	s.wantInvalid(r.policy(), digest)
 	s.status(1, "rejected", "Invalid", "its routes answer 500 to every request")
 
-	if got := s.publish("-module", otherModule(t), s.repository()); got != digest {
+	if got := s.publish("-module", made.OtherModule(t), s.repository()); got != digest {
 		t.Fatalf("the module was published as %s, want %s", got, digest)
 	}
 	s.stays(func() error { return s.answers("shop", "/banana", http.StatusInternalServerError) })
@@ -207,13 +208,13 @@ func TestAWrongChecksumClosesTheRouteOrOpensItWithFailOpen(t *testing.T) {
 			t.Parallel()
 			s := newSpace(t)
 			r := s.install("seed", rules(418), ungated, "workloads: {httpbin: {failStrategy: "+c.name+"}}",
-				fmt.Sprintf("{url: %q, sha256: %q}", serve(t), strings.Repeat("0", 64)))
+				fmt.Sprintf("{url: %q, sha256: %q}", made.ServeModule(t, bed.HostIP), strings.Repeat("0", 64)))
 			s.wantInvalid(r.policy(), "")
 			s.becomes("shop", "/banana", c.status)
 			s.becomes("other", "/status/200", http.StatusOK)
 			s.status(1, "rejected", "Invalid", c.said)
 
-			r.upgrade(fmt.Sprintf("sha256: %q", sum(t)))
+			r.upgrade(fmt.Sprintf("sha256: %q", made.ModuleSHA256(t)))
 			s.becomes("shop", "/banana", http.StatusTeapot)
 		})
 	}

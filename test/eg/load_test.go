@@ -3,52 +3,28 @@ package eg_test
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/testbed"
 )
 
 // load asks for the path of the seed without pause until it is ended, over kept connections, and counts the answers.
 func (s *space) load() (end func() map[string]int) {
 	s.Helper()
 
-	stop := make(chan struct{})
-	var workers sync.WaitGroup
-	var mu sync.Mutex
-
-	seen := map[string]int{}
-	for range 4 {
+	return testbed.StartLoad(s, func() func() string {
 		client := &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}
-		workers.Go(func() {
-			defer client.CloseIdleConnections()
+		s.Cleanup(client.CloseIdleConnections)
 
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(10 * time.Millisecond):
-				}
-
-				a, err := s.get(client, "shop", "/banana")
-				what := fmt.Sprint(err)
-				if err == nil {
-					what = fmt.Sprint(a.StatusCode)
-				}
-				mu.Lock()
-				seen[what]++
-				mu.Unlock()
+		return func() string {
+			a, err := s.get(client, "shop", "/banana")
+			if err != nil {
+				return err.Error()
 			}
-		})
-	}
-
-	once := sync.OnceValue(func() map[string]int {
-		close(stop)
-		workers.Wait()
-		return seen
-	})
-	s.Cleanup(func() { once() })
-
-	return once
+			return fmt.Sprint(a.StatusCode)
+		}
+	}).End
 }
 
 // Who asks meanwhile gets the old answer or the new one.

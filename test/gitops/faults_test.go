@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	apitypes "k8s.io/apimachinery/pkg/types"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // The application controller ends while it syncs; the next one ends what that one began.
@@ -28,7 +30,7 @@ func TestArgoCDRestartedInTheMiddleOfASync(t *testing.T) {
 	must(t, inTheMiddle("dev"))
 	goOn()
 	must(t, inForce("dev", "before-the-restart"))
-	must(t, bed.argo.StartController(bed.ctx))
+	must(t, bed.argo.StartController(bed.Context))
 	must(t, eventually(settled, func() error { return inForce("dev", "restarted") }))
 	must(t, eventually(settled, func() error { return synced("dev") }))
 }
@@ -44,7 +46,7 @@ func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
 	name, url := "hold."+namespace, "https://"+silent.Addr().String()
 	ignore, none, seconds := admission.Ignore, admission.SideEffectClassNone, int32(30)
 	hooks := bed.Client.AdmissionregistrationV1().ValidatingWebhookConfigurations()
-	_, err = hooks.Create(bed.ctx, &admission.ValidatingWebhookConfiguration{
+	_, err = hooks.Create(bed.Context, &admission.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Webhooks: []admission.ValidatingWebhook{{
 			Name: name + ".test", ClientConfig: admission.WebhookClientConfig{URL: &url}, FailurePolicy: &ignore, SideEffects: &none,
@@ -59,7 +61,7 @@ func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
 	must(t, err)
 
 	goOn = sync.OnceFunc(func() {
-		err := hooks.Delete(bed.ctx, name, metav1.DeleteOptions{})
+		err := hooks.Delete(bed.Context, name, metav1.DeleteOptions{})
 		if err := errors.Join(err, silent.Close()); err != nil {
 			t.Error(err)
 		}
@@ -67,7 +69,7 @@ func holdWasmPlugins(t *testing.T, namespace string) (goOn func()) {
 	t.Cleanup(goOn)
 	// The API server takes a moment to know its webhooks.
 	must(t, eventually(settled, func() error {
-		ctx, cancel := context.WithTimeout(bed.ctx, time.Second)
+		ctx, cancel := context.WithTimeout(bed.Context, time.Second)
 		defer cancel()
 
 		_, err := bed.objects.Resource(wasmPlugins).Namespace(namespace).Patch(ctx, "wasm-rewrite-checkout", apitypes.MergePatchType,
@@ -122,10 +124,9 @@ func TestTheGitServerDownAndBack(t *testing.T) {
 		return fmt.Errorf("Argo CD does not say that it cannot compare: %v", conditions)
 	}))
 
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if err := inForce("dev", "before-the-outage"); err != nil {
-			t.Fatalf("while the git server is down: %v", err)
-		}
+	err := wait.Consistently(bed.Context, 3*time.Second, func() error { return inForce("dev", "before-the-outage") })
+	if err != nil {
+		t.Fatalf("while the git server is down: %v", err)
 	}
 	must(t, bed.git.Up())
 	took := pushRule(t, "dev", "after-the-outage")

@@ -14,6 +14,7 @@ import (
 	apitypes "k8s.io/apimachinery/pkg/types"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/argocd"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // rule is a rules file of checkout with one more pattern, as a team writes it: name stands for the rule, and under
@@ -167,7 +168,7 @@ func edit(t *testing.T, name, from, to string) {
 }
 
 func plugin(environment, workload string) (*unstructured.Unstructured, error) {
-	return bed.objects.Resource(wasmPlugins).Namespace("shop-"+environment).Get(bed.ctx, "wasm-rewrite-"+workload, metav1.GetOptions{})
+	return bed.objects.Resource(wasmPlugins).Namespace("shop-"+environment).Get(bed.Context, "wasm-rewrite-"+workload, metav1.GetOptions{})
 }
 
 // What a hand changed is undone. What a hand added stays, as Kubernetes' three-way merge keeps what nobody asked
@@ -180,7 +181,7 @@ func TestAHandEditIsHealed(t *testing.T) {
 	byHand := func(patch string) {
 		t.Helper()
 
-		_, err := bed.objects.Resource(wasmPlugins).Namespace("shop-dev").Patch(bed.ctx, "wasm-rewrite-checkout", apitypes.MergePatchType, []byte(patch),
+		_, err := bed.objects.Resource(wasmPlugins).Namespace("shop-dev").Patch(bed.Context, "wasm-rewrite-checkout", apitypes.MergePatchType, []byte(patch),
 			metav1.PatchOptions{})
 		must(t, err)
 	}
@@ -209,7 +210,7 @@ func TestAHandEditIsHealed(t *testing.T) {
 
 // refresh has Argo CD look at an environment at once, as it does every few minutes.
 func refresh(environment, kind string) error {
-	_, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Patch(bed.ctx, "wasm-rewrite-"+environment, apitypes.MergePatchType,
+	_, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Patch(bed.Context, "wasm-rewrite-"+environment, apitypes.MergePatchType,
 		[]byte(`{"metadata": {"annotations": {"argocd.argoproj.io/refresh": "`+kind+`"}}}`), metav1.PatchOptions{})
 	return err
 }
@@ -260,7 +261,7 @@ func TestAnEnvironmentIsAddedAndLeft(t *testing.T) {
 	edit(t, "environments/qa/place.yaml", "namespace: shop-dev", "namespace: shop-qa\n  promotedFrom: dev")
 	must(t, push("qa: not allowed yet"))
 	must(t, eventually(settled, func() error {
-		set, err := bed.objects.Resource(applicationSets).Namespace(argocd.Namespace).Get(bed.ctx, "wasm-rewrite", metav1.GetOptions{})
+		set, err := bed.objects.Resource(applicationSets).Namespace(argocd.Namespace).Get(bed.Context, "wasm-rewrite", metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -282,7 +283,7 @@ func TestAnEnvironmentIsAddedAndLeft(t *testing.T) {
 		return err
 	}))
 	// Left alone, the ApplicationSet looks again three minutes after it refused.
-	_, err = bed.objects.Resource(applicationSets).Namespace(argocd.Namespace).Patch(bed.ctx, "wasm-rewrite", apitypes.MergePatchType,
+	_, err = bed.objects.Resource(applicationSets).Namespace(argocd.Namespace).Patch(bed.Context, "wasm-rewrite", apitypes.MergePatchType,
 		[]byte(`{"metadata": {"annotations": {"argocd.argoproj.io/application-set-refresh": "true"}}}`), metav1.PatchOptions{})
 	must(t, err)
 	must(t, eventually(settled, func() error { _, err := plugin("qa", "checkout"); return err }))
@@ -326,10 +327,9 @@ func TestProductionWaitsForItsWindow(t *testing.T) {
 		return nil
 	}))
 
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if err := unknown("production", "/in-the-window/x"); err != nil {
-			t.Fatalf("outside the window: %v", err)
-		}
+	err := wait.Consistently(bed.Context, 5*time.Second, func() error { return unknown("production", "/in-the-window/x") })
+	if err != nil {
+		t.Fatalf("outside the window: %v", err)
 	}
 
 	edit(t, "argocd/project.yaml", closed, alwaysOpen)
@@ -354,7 +354,7 @@ func windowIs(duration string) error {
 }
 
 func project(environment string) (*unstructured.Unstructured, error) {
-	return bed.objects.Resource(applications.GroupVersion().WithResource("appprojects")).Namespace(argocd.Namespace).Get(bed.ctx,
+	return bed.objects.Resource(applications.GroupVersion().WithResource("appprojects")).Namespace(argocd.Namespace).Get(bed.Context,
 		"wasm-rewrite-"+environment, metav1.GetOptions{})
 }
 

@@ -14,11 +14,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,6 +30,8 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/gitserver"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/mesh"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/testbed"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // settled is how long a push may take until every proxy acts on it.
@@ -41,8 +40,7 @@ const settled = 30 * time.Second
 var environments = []string{"dev", "staging", "production"}
 
 var bed struct {
-	once sync.Once
-	ctx  context.Context // done when the run is interrupted
+	testbed.Life
 	*mesh.Mesh
 	argo    *argocd.ArgoCD
 	git     *gitserver.Server
@@ -50,29 +48,9 @@ var bed struct {
 	tree    string // a user's clone of the repository
 	dir     string // holds it
 	gates   string // digest of the image that checks releases
-	err     error
 }
 
-func TestMain(m *testing.M) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-
-	bed.ctx = ctx
-	go func() {
-		<-ctx.Done()
-
-		_ = end()
-		os.Exit(130)
-	}()
-
-	code := m.Run()
-	if err := end(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { bed.Main(m, end) }
 
 func end() (err error) {
 	if bed.git != nil {
@@ -90,10 +68,11 @@ func end() (err error) {
 // start makes the bed, once: after it the three environments run what this repository's own environments/ say.
 func start(t *testing.T) {
 	t.Helper()
-	bed.once.Do(func() {
+	bed.Start(t, func() error {
 		made.Helm(t)
-		// terratest runs the kubectl that it finds on PATH.
-		bed.err = os.Setenv("PATH", filepath.Join(made.Root, "build/bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+		if err := testbed.UseTools(); err != nil {
+			return err
+		}
 
 		for _, target := range []string{"mesh-tools", "argocd", "build/bin/publish", "build/bin/wasm-rewrite"} {
 			made.File(t, target)
@@ -102,17 +81,13 @@ func start(t *testing.T) {
 		envoy, module := made.File(t, made.Variable(t, "MESH_ENVOY")), made.Module(t)
 		istio := made.Variable(t, "MESH_ISTIO")
 		began := time.Now()
-		if bed.err == nil {
-			bed.err = makeBed(istio, envoy, module)
+		if err := makeBed(istio, envoy, module); err != nil {
+			return err
 		}
 		t.Logf("mesh and Argo CD were up and synced after %s", time.Since(began).Round(100*time.Millisecond))
+
+		return nil
 	})
-	if bed.err == nil && bed.argo == nil {
-		bed.err = errors.New("the mesh did not start: see the first test")
-	}
-	if bed.err != nil {
-		t.Fatal(bed.err)
-	}
 }
 
 func makeBed(istio, envoy, module string) (err error) {
@@ -120,7 +95,7 @@ func makeBed(istio, envoy, module string) (err error) {
 	if bed.dir, err = os.MkdirTemp("", "wasm-rewrite-gitops-"); err != nil {
 		return err
 	}
-	if bed.Mesh, err = mesh.Start(bed.ctx, mesh.Config{Build: build, Istio: filepath.Join(made.Root, istio), Envoy: envoy}); err != nil {
+	if bed.Mesh, err = mesh.Start(bed.Context, mesh.Config{Build: build, Istio: filepath.Join(made.Root, istio), Envoy: envoy}); err != nil {
 		return err
 	}
 	// Clusters follow each other at the same address, and what is cached of one misleads about the next.
@@ -146,7 +121,7 @@ func makeBed(istio, envoy, module string) (err error) {
 		return err
 	}
 
-	argo, err := argocd.Start(bed.ctx, bed.Cluster, build)
+	argo, err := argocd.Start(bed.Context, bed.Cluster, build)
 	if err != nil {
 		return err
 	}
@@ -196,7 +171,7 @@ func rollOut() error {
 }
 
 func apply(manifest string) error {
-	command := exec.CommandContext(bed.ctx, "kubectl", "--kubeconfig="+bed.Kubeconfig, "apply", "--filename=-")
+	command := exec.CommandContext(bed.Context, "kubectl", "--kubeconfig="+bed.Kubeconfig, "apply", "--filename=-")
 	command.Stdin = strings.NewReader(manifest)
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("kubectl apply: %w: %s", err, out)
@@ -205,7 +180,7 @@ func apply(manifest string) error {
 }
 
 func kubectl(args ...string) error {
-	out, err := exec.CommandContext(bed.ctx, "kubectl", append([]string{"--kubeconfig=" + bed.Kubeconfig}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(bed.Context, "kubectl", append([]string{"--kubeconfig=" + bed.Kubeconfig}, args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)
 	}
@@ -219,7 +194,7 @@ var (
 )
 
 func application(environment string) (*unstructured.Unstructured, error) {
-	return bed.objects.Resource(applications).Namespace(argocd.Namespace).Get(bed.ctx, "wasm-rewrite-"+environment, metav1.GetOptions{})
+	return bed.objects.Resource(applications).Namespace(argocd.Namespace).Get(bed.Context, "wasm-rewrite-"+environment, metav1.GetOptions{})
 }
 
 // synced is whether Argo CD says that an environment runs the clone's last commit.
@@ -260,7 +235,7 @@ func seen() error {
 			name = "wasm-rewrite-" + name
 		}
 
-		app, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Get(bed.ctx, name, metav1.GetOptions{})
+		app, err := bed.objects.Resource(applications).Namespace(argocd.Namespace).Get(bed.Context, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -278,7 +253,7 @@ func seen() error {
 
 // get asks an environment's gateway.
 func get(environment, path string) (*http.Response, string, error) {
-	request, err := http.NewRequestWithContext(bed.ctx, http.MethodGet, bed.Gateway+path, nil)
+	request, err := http.NewRequestWithContext(bed.Context, http.MethodGet, bed.Gateway+path, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -328,13 +303,7 @@ func unknown(environment, path string) error {
 
 // eventually asks until a condition holds, and returns what it said last.
 func eventually(limit time.Duration, condition func() error) error {
-	var last error
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if last = condition(); last == nil || bed.ctx.Err() != nil {
-			return last
-		}
-	}
-	return fmt.Errorf("after %s: %w", limit, last)
+	return wait.Eventually(bed.Context, limit, condition)
 }
 
 // must ends the test on an error, and says what Argo CD says.

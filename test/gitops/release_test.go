@@ -33,7 +33,7 @@ func TestATagReachesDevOnceItsBranchIsMerged(t *testing.T) {
 	must(t, err)
 
 	folder := t.TempDir()
-	rehearse := exec.CommandContext(bed.ctx, filepath.Join(made.Root, "build/bin/release"), "rehearse",
+	rehearse := exec.CommandContext(bed.Context, filepath.Join(made.Root, "build/bin/release"), "rehearse",
 		"-build", filepath.Join(made.Root, "build"), "-registry", bed.Images, "-keep", folder, version)
 	rehearse.Dir = bed.tree
 	// The command line for the nodes of other clusters takes minutes to compile.

@@ -143,7 +143,7 @@ func pushChart(chart, version string) error {
 
 // inTree runs a command in the clone and returns what it printed.
 func inTree(command ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(bed.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(bed.Context, time.Minute)
 	defer cancel()
 
 	run := exec.CommandContext(ctx, command[0], command[1:]...)

@@ -63,26 +63,24 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 	}
 	slices.Sort(fallbacks)
 
-	wait := func(want []string) {
+	fire := func(want []string) {
 		t.Helper()
-
-		var got []string
-		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
-			if got = firing(); slices.Equal(got, want) {
-				return
+		s.within(2*time.Minute, func() error {
+			if got := firing(); !slices.Equal(got, want) {
+				return fmt.Errorf("alerts firing: %q, want %q", got, want)
 			}
-		}
-		t.Fatalf("alerts firing: %q, want %q", got, want)
+			return nil
+		})
 	}
 	began := time.Now()
-	wait(append(fallbacks, always...))
+	fire(append(fallbacks, always...))
 	t.Logf("all alerts fire after %s", time.Since(began).Round(time.Second))
 
 	for version, r := range watched {
 		r.upgrade(image)
 		s.settles(func() error { return s.asked(version, "/banana/418", teapot) })
 	}
-	wait(always)
+	fire(always)
 }
 
 // prometheus runs a Prometheus with the rules that the chart makes for releases. It scrapes the Pods' agents through the

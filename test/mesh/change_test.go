@@ -1,10 +1,7 @@
 package mesh_test
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -80,7 +77,7 @@ func TestANewImageLosesNoRequest(t *testing.T) {
 	s.wantSeed("v1")
 	traffic := s.startLoad()
 	began := time.Now()
-	r.upgrade(s.imageAt(publish(t, s.repository(), otherModule(t))), seedSite("new"))
+	r.upgrade(s.imageAt(publish(t, s.repository(), made.OtherModule(t))), seedSite("new"))
 	s.settles(func() error { return s.site("new") })
 	t.Logf("in force within %s", time.Since(began).Round(10*time.Millisecond))
 	traffic.finish(s, teapot)
@@ -98,21 +95,4 @@ func TestARollbackBringsBackTheOldRulesAndLosesNoRequest(t *testing.T) {
 	helm.RollbackContext(r, r.Context(), r.options, r.name, "1")
 	s.wantSeed("v1")
 	traffic.finish(s, teapot)
-}
-
-// otherModule is the filter with another digest: a custom section, which changes nothing, is added to it.
-func otherModule(t *testing.T) string {
-	t.Helper()
-	module, err := os.ReadFile(made.Module(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	file := filepath.Join(t.TempDir(), "plugin.wasm")
-	// Section 0 of 6 bytes: a name of 5.
-	if err := os.WriteFile(file, append(bytes.Clone(module), "\x00\x06\x05other"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-
-	return file
 }

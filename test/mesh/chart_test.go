@@ -22,6 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 var (
@@ -222,12 +224,8 @@ func (s *space) until(condition func() error) {
 func (s *space) within(limit time.Duration, condition func() error) {
 	s.Helper()
 
-	err := condition()
-	for end := time.Now().Add(limit); err != nil && time.Now().Before(end); err = condition() {
-		time.Sleep(50 * time.Millisecond)
-	}
-	if err != nil {
-		s.Fatalf("after %s: %v", limit, err)
+	if err := wait.Eventually(bed.Context, limit, condition); err != nil {
+		s.Fatal(err)
 	}
 }
 

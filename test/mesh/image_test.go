@@ -94,11 +94,7 @@ func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testin
 func TestAModuleThatIsCutOffLeavesRunningProxiesAsTheyAreAndANewOneAnswers500(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
-	module, err := os.ReadFile(made.Module(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	module := made.ModuleBytes(t)
 	half := filepath.Join(t.TempDir(), "plugin.wasm")
 	if err := os.WriteFile(half, module[:len(module)/2], 0o600); err != nil {
 		t.Fatal(err)

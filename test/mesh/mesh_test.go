@@ -10,19 +10,15 @@ package mesh_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +30,8 @@ import (
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/mesh"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/testbed"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // settled is how long a change may take until every proxy acts on it: istiod's push, the fetch of the module, and the
@@ -41,69 +39,49 @@ import (
 const settled = 30 * time.Second
 
 var bed struct {
-	once sync.Once
-	ctx  context.Context // done when the run is interrupted
+	testbed.Life
 	*mesh.Mesh
-	err error
 }
 
 func TestMain(m *testing.M) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-
-	bed.ctx = ctx
-	go func() {
-		<-ctx.Done()
-		// What Stop cannot reach any more dies with this process.
-		if bed.Mesh != nil {
-			_ = bed.Stop()
+	bed.Main(m, func() error {
+		if bed.Mesh == nil {
+			return nil
 		}
-		os.Exit(130)
-	}()
-
-	code := m.Run()
-	if bed.Mesh != nil {
-		if err := bed.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-
-			code = 1
-		}
-	}
-	os.Exit(code)
+		return bed.Stop()
+	})
 }
 
 // start makes the mesh, once. Its programs come first, since a build is not a part of a mesh's start.
 func start(t *testing.T) {
 	t.Helper()
-	bed.once.Do(func() {
+	bed.Start(t, func() error {
 		made.Helm(t)
-		// terratest runs the helm and the kubectl that it finds on PATH.
-		bed.err = os.Setenv("PATH", filepath.Join(made.Root, "build/bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+		if err := testbed.UseTools(); err != nil {
+			return err
+		}
 		if kubeconfig := os.Getenv("WASM_REWRITE_KUBECONFIG"); kubeconfig != "" {
-			bed.Mesh, bed.err = mesh.Connect(kubeconfig, os.Getenv("WASM_REWRITE_GATEWAY"), os.Getenv("WASM_REWRITE_IMAGES"), os.Getenv("WASM_REWRITE_HTTPBIN"))
-			return
+			var err error
+			bed.Mesh, err = mesh.Connect(kubeconfig, os.Getenv("WASM_REWRITE_GATEWAY"), os.Getenv("WASM_REWRITE_IMAGES"), os.Getenv("WASM_REWRITE_HTTPBIN"))
+			return err
 		}
 		made.File(t, "mesh-tools")
 
 		began := time.Now()
-		bed.Mesh, bed.err = mesh.Start(bed.ctx, mesh.Config{
+		started, err := mesh.Start(bed.Context, mesh.Config{
 			Build: filepath.Join(made.Root, "build"),
 			Istio: filepath.Join(made.Root, made.Variable(t, "MESH_ISTIO")),
 			Envoy: made.File(t, made.Variable(t, "MESH_ENVOY")),
 		})
-		if bed.err != nil {
-			return
+		if err != nil {
+			return err
 		}
-		// Clusters follow each other at the same address, and what is cached of one misleads about the next.
-		bed.err = os.Setenv("KUBECACHEDIR", filepath.Join(bed.Cluster.Dir, "kubecache"))
+
+		bed.Mesh = started
 		t.Logf("the mesh was up after %s", time.Since(began).Round(100*time.Millisecond))
+		// Clusters follow each other at the same address, and what is cached of one misleads about the next.
+		return os.Setenv("KUBECACHEDIR", filepath.Join(bed.Cluster.Dir, "kubecache"))
 	})
-	if bed.err == nil && bed.Mesh == nil {
-		bed.err = errors.New("the mesh did not start: see the first test")
-	}
-	if bed.err != nil {
-		t.Fatal(bed.err)
-	}
 }
 
 // space is one test's namespace with its workloads.
@@ -279,11 +257,7 @@ func (s *space) install(chart string, options helm.Options, values ...string) *r
 // file writes text to a file that lives as long as the test.
 func (s *space) file(text string) string {
 	s.Helper()
-	name := filepath.Join(s.TempDir(), "text.yaml")
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		s.Fatal(err)
-	}
-	return name
+	return testbed.File(s, text)
 }
 
 type release struct {
@@ -358,30 +332,31 @@ func (s *space) get(version, path string, headers ...string) (answer, error) {
 func (s *space) eventually(version, path string, accept func(answer) error) {
 	s.Helper()
 
-	var last error
-	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		var a answer
-		if a, last = s.get(version, path); last == nil {
-			if last = accept(a); last == nil {
-				return
-			}
+	s.until(func() error {
+		a, err := s.get(version, path)
+		if err == nil {
+			err = accept(a)
 		}
-	}
-	s.Fatalf("%s of %s, after %s: %v", path, version, settled, last)
+		if err != nil {
+			return fmt.Errorf("%s of %s: %w", path, version, err)
+		}
+		return nil
+	})
 }
 
 // consistently asks for a while and wants the answer accepted each time.
 func (s *space) consistently(version, path string, accept func(answer) error) {
 	s.Helper()
 
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	err := wait.Consistently(bed.Context, 2*time.Second, func() error {
 		a, err := s.get(version, path)
 		if err == nil {
 			err = accept(a)
 		}
-		if err != nil {
-			s.Fatalf("%s of %s: %v", path, version, err)
-		}
+		return err
+	})
+	if err != nil {
+		s.Fatalf("%s of %s: %v", path, version, err)
 	}
 }
 
@@ -405,10 +380,8 @@ func (s *space) settles(condition func() error) time.Duration {
 	s.until(condition)
 
 	took := time.Since(began)
-	for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err := condition(); err != nil {
-			s.Fatalf("%v, %s after it was otherwise", err, (time.Since(began) - took).Round(10*time.Millisecond))
-		}
+	if err := wait.Consistently(bed.Context, 1500*time.Millisecond, condition); err != nil {
+		s.Fatalf("it held after %s, and did not go on to: %v", took.Round(10*time.Millisecond), err)
 	}
 
 	return took.Round(10 * time.Millisecond)

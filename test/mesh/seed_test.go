@@ -1,15 +1,11 @@
 package mesh_test
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gruntwork-io/terratest/modules/k8s"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,7 +43,7 @@ func TestEveryFormOfURL(t *testing.T) {
 	})
 	t.Run("http with sha256", func(t *testing.T) {
 		s := newSpace(t, nil, nil)
-		s.scenario(s.name, onlyV1, fmt.Sprintf("{url: %q, sha256: %s}", serve(t), sha(t)))
+		s.scenario(s.name, onlyV1, fmt.Sprintf("{url: %q, sha256: %s}", serve(t), made.ModuleSHA256(t)))
 	})
 	t.Run("file from a ConfigMap", func(t *testing.T) {
 		s := mountedSpace(t)
@@ -146,35 +142,13 @@ func (s *space) imageAt(digest string) string {
 	return fmt.Sprintf("{url: \"\", image: {registry: %q, repository: %q, digest: %q}}", host, path, digest)
 }
 
-func sha(t *testing.T) string {
-	t.Helper()
-	module, err := os.ReadFile(made.Module(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(module))
-}
-
 // serve serves the module over HTTP where proxies reach it, and returns its URL.
 func serve(t *testing.T) string {
 	t.Helper()
 	if bed.HostIP == "" {
 		t.Fatal("proxies of a cluster of somebody else do not reach this machine: leave this test out with -skip 'TestEveryFormOfURL/http'")
 	}
-
-	listener, err := net.Listen("tcp", bed.HostIP+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(w, r, made.Module(t))
-	})}
-	t.Cleanup(func() { _ = server.Close() })
-
-	go func() { _ = server.Serve(listener) }()
-
-	return "http://" + listener.Addr().String() + "/plugin.wasm"
+	return made.ServeModule(t, bed.HostIP)
 }
 
 // mountedSpace is a space whose v1 has the module mounted from a ConfigMap named module, by the annotations that the

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
@@ -62,15 +62,14 @@ func TestStatusTellsRefusedRulesFromThoseInForce(t *testing.T) {
 	s.run("patch", "wasmplugin", r.name+"-httpbin", "--type=merge", "--patch",
 		`{"spec": {"pluginConfig": {"revision": "deadbeef", "patterns": [{"match": {"path": {"regex": "("}}, "rewrite": {"path": "x"}}]}}}`)
 
-	var out string
-	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-		var code int
-		if code, out = ask(); code == 1 && strings.Contains(out, `configuration refused: patterns[0].match.path.regex: "(": missing closing )`) {
-			s.wantSeed("v1")
-			return
+	s.until(func() error {
+		code, out := ask()
+		if code != 1 || !strings.Contains(out, `configuration refused: patterns[0].match.path.regex: "(": missing closing )`) {
+			return fmt.Errorf("status does not name the refusal: exit code %d\n%s", code, out)
 		}
-	}
-	t.Fatalf("status never named the refusal\n%s", out)
+		return nil
+	})
+	s.wantSeed("v1")
 }
 
 // statusTool returns what asks the tool about the namespace: its exit code, and all that it printed.

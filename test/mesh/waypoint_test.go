@@ -13,6 +13,8 @@ import (
 
 	"github.com/gruntwork-io/terratest/modules/helm"
 	"github.com/gruntwork-io/terratest/modules/k8s"
+
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // waypointSpace is a space without sidecars, as in ambient mode: a waypoint serves both httpbins. What sends to it by
@@ -63,15 +65,7 @@ func (s *space) rewritten(version, site string) error {
 // it, so what held once may fail once more.
 func (s *space) holds(condition func() error) {
 	s.Helper()
-	s.until(func() error {
-		for range 15 {
-			if err := condition(); err != nil {
-				return err
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		return nil
-	})
+	s.until(func() error { return wait.Consistently(bed.Context, 1500*time.Millisecond, condition) })
 }
 
 // It is alone, since a GatewayClass is of every waypoint.

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/process"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // Config says what Envoy to run, and with what.
@@ -253,33 +254,38 @@ func (e *Envoy) Configure(ctx context.Context, filter Filter) error {
 		return err
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
+	var refused error
 
 	was := before[filter.Name]
-	for {
+	err = wait.Eventually(ctx, time.Minute, func() error {
 		all, err := e.discovery(ctx)
 		if err != nil {
-			return err
+			refused = err
+			return nil
 		}
 
 		is := all[filter.Name]
-		if is.attempts > was.attempts && is.attempts == is.successes+is.rejections {
-			if is.rejections == was.rejections {
-				return nil
-			}
-			// The log follows the statistics, through a pipe.
-			if log := e.Log()[logged:]; strings.Contains(log, rejected) {
-				return fmt.Errorf("envoy: configuration of %s refused: %s", filter.Name, strings.Join(reasons(log), "; "))
-			}
+		if is.attempts == was.attempts || is.attempts != is.successes+is.rejections {
+			return fmt.Errorf("envoy: configuration of %s not read", filter.Name)
+		}
+		if is.rejections == was.rejections {
+			return nil
+		}
+		// The log follows the statistics, through a pipe.
+		log := e.Log()[logged:]
+		if !strings.Contains(log, rejected) {
+			return fmt.Errorf("envoy: configuration of %s refused, and its log does not say so", filter.Name)
 		}
 
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("envoy: configuration of %s not read within a minute", filter.Name)
-		case <-time.After(10 * time.Millisecond):
-		}
+		refused = fmt.Errorf("envoy: configuration of %s refused: %s", filter.Name, strings.Join(reasons(log), "; "))
+
+		return nil
+	})
+	if err != nil {
+		return err
 	}
+
+	return refused
 }
 
 // Refused says, after Start, why Envoy or a filter refused a configuration, one reason a line; none if all were taken.

@@ -21,9 +21,6 @@ var Root = func() string {
 	return filepath.Join(filepath.Dir(file), "../../..")
 }()
 
-// Module is the compiled filter.
-func Module(t testing.TB) string { return File(t, "build/plugin.wasm") }
-
 // Helm is the pinned helm.
 func Helm(t testing.TB) string { return File(t, "build/bin/helm") }
 
@@ -86,24 +83,4 @@ func invoke(target string) (string, error) {
 	}
 
 	return stdout.String(), nil
-}
-
-// OlderModule is the filter as it was before it knew a key of its configuration: another name of the same length is in the
-// key's place.
-func OlderModule(t *testing.T, key string) string {
-	t.Helper()
-	module, err := os.ReadFile(Module(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(module, []byte(key)) {
-		t.Fatalf("the module does not hold %q", key)
-	}
-
-	file := filepath.Join(t.TempDir(), "older.wasm")
-	if err := os.WriteFile(file, bytes.ReplaceAll(module, []byte(key), []byte(strings.ToUpper(key))), 0o600); err != nil {
-		t.Fatal(err)
-	}
-
-	return file
 }

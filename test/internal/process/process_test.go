@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/process"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 func TestStopWaitsUntilTheProgramAndItsChildrenAreGone(t *testing.T) {
@@ -28,7 +29,7 @@ func TestStopWaitsUntilTheProgramAndItsChildrenAreGone(t *testing.T) {
 	if alive(p.Pid()) {
 		t.Error("the program still runs after Stop")
 	}
-	eventuallyGone(t, readPid(t, child))
+	wantGone(t, readPid(t, child))
 }
 
 func TestAProgramThatIgnoresSIGTERMIsKilled(t *testing.T) {
@@ -71,7 +72,7 @@ func TestAProgramThatIsNeverReadyIsStopped(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "not ready after 500ms: nobody listens") {
 		t.Errorf("Start: %v", err)
 	}
-	eventuallyGone(t, readPid(t, pid))
+	wantGone(t, readPid(t, pid))
 }
 
 // The parent is this test binary started once more, killed without a chance to clean up.
@@ -105,35 +106,42 @@ func TestAProgramDoesNotOutliveAKilledParent(t *testing.T) {
 	}
 
 	_ = parent.Wait()
-	eventuallyGone(t, pid)
+	wantGone(t, pid)
 }
 
 func readPid(t *testing.T, file string) int {
 	t.Helper()
 
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if data, err := os.ReadFile(file); err == nil && len(data) > 0 {
-			pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return pid
+	var pid int
+	err := wait.Eventually(t.Context(), 10*time.Second, func() error {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
 		}
-	}
-	t.Fatalf("%s was never written", file)
 
-	return 0
+		pid, err = strconv.Atoi(strings.TrimSpace(string(data)))
+
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return pid
 }
 
-func eventuallyGone(t *testing.T, pid int) {
+func wantGone(t *testing.T, pid int) {
 	t.Helper()
 
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if !alive(pid) {
-			return
+	err := wait.Eventually(t.Context(), 10*time.Second, func() error {
+		if alive(pid) {
+			return fmt.Errorf("process %d still runs", pid)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
-	t.Errorf("process %d still runs", pid)
 }
 
 // alive reports whether pid runs. A zombie that its new parent has not collected yet has ended.
