@@ -3,7 +3,7 @@
 # from the environment, quoted: "$${WORKLOAD:-}". `given`, in front of a recipe, checks its form before anything is done.
 
 given_words := BASE CHART CHROMIUM CLI ENV ENVOY ENVOY_VERSION FILTER FROM FUZZTIME ISTIO PLATFORMS PLAYGROUND_VERSION PORT PROFILE REGISTRY RELEASE RESULTS SOAK TAG TO UNVERIFIED VERSION WORKLOAD
-given_texts := COSIGN_KEY COSIGN_PUBLIC_KEY IDENTITY PASSWORD PULL_REQUEST REPO RULES TRY USER_NAME WORDS
+given_texts := COSIGN_KEY COSIGN_PUBLIC_KEY IDENTITY INTO PASSWORD PULL_REQUEST REPO RULES TRY USER_NAME WORDS
 
 given_now := $(foreach name,$(given_words) $(given_texts),$(if $(filter-out undefined default file automatic,$(subst $() ,-,$(origin $(name)))),$(name)))
 $(foreach name,$(given_now),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))

@@ -3,8 +3,8 @@
 ##@ GitOps
 
 .PHONY: own promote diff
-own: ## write your names into argocd/ and environments/: REPO=https://github.com/me/rules REGISTRY=ghcr.io/me
-	@argocd/own.sh "$${REPO:-}" "$${REGISTRY:-}"
+own: ## a repository of rules of your own: REPO=https://github.com/me/rules REGISTRY=ghcr.io/me INTO=../my-rules; without INTO your names here
+	@argocd/own.sh "$${REPO:-}" "$${REGISTRY:-}" "$${INTO:-}"
 
 promote: build/bin/wasm-rewrite ## copy one step on: FROM=dev TO=staging, and WORKLOAD=checkout or RELEASE=1 for a part
 	@$(given) FROM TO WORKLOAD? RELEASE? UNVERIFIED?

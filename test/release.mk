@@ -28,6 +28,14 @@ binaries: ## the command line for linux and macOS, amd64 and arm64: build/binari
 			-o "build/binaries/wasm-rewrite-$${platform%/*}-$${platform#*/}" ./cmd/wasm-rewrite; done
 	@cd build/binaries && sha256sum wasm-rewrite-* >SHA256SUMS && cat SHA256SUMS
 
+# Where the tag is on GitHub, they become downloads of its release.
+.PHONY: release-binaries
+release-binaries: build/bin/release
+	@$(given) VERSION
+	@TAG="$$version" make --no-print-directory binaries
+	@build/bin/release notes "$$version" >build/release-notes.md
+	@.github/attach.sh "v$$version" build/release-notes.md build/binaries/*
+
 # The nodes of a cluster that may run the command line.
 PLATFORMS ?= amd64 arm64
 export PLATFORMS

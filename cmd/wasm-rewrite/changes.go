@@ -54,7 +54,7 @@ command line, or a chart or module that cannot be had.`,
 
 // addInstead adds the flags of commands that fetch what an environment pins.
 func addInstead(flags *pflag.FlagSet, instead *environment.Instead) {
-	flags.StringVar(&instead.Chart, "chart", "", "folder or .tgz of a chart instead of those that release.yaml pins")
+	flags.StringVar(&instead.Chart, "chart", "", "folder, .tgz or oci://REPOSITORY:VERSION of a chart instead of those that release.yaml pins")
 	flags.StringVar(&instead.Module, "wasm", "", "the compiled filter instead of those that release.yaml pins: build/plugin.wasm")
 }
 

@@ -29,7 +29,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 
-	"github.com/wasm-rewrite/wasm-rewrite/internal/environment"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 )
 
@@ -99,7 +99,7 @@ func TestScripts(t *testing.T) {
 				c.Metadata.AppVersion = c.Metadata.Version
 				file, err := chartutil.Save(c, ts.MkAbs("."))
 				ts.Check(err)
-				_, err = push(ts.Getenv("SERVER")+"/"+args[0], environment.ChartLayer, []byte(ts.ReadFile(file)))
+				_, err = push(ts.Getenv("SERVER")+"/"+args[0], read.ChartLayer, []byte(ts.ReadFile(file)))
 				ts.Check(err)
 			},
 			// exits CODE COMMAND…

@@ -39,7 +39,7 @@ Exit codes: 0 nothing, 1 something, 2 the chart cannot be had or the cluster can
 	}
 	f.cluster.add(c.Flags(), "the API server")
 	c.Flags().StringVar(&f.root, "environments", "environments", "the folder of the environments")
-	c.Flags().StringVar(&f.chart, "chart", "", "folder or .tgz of a chart instead of that which release.yaml pins")
+	c.Flags().StringVar(&f.chart, "chart", "", "folder, .tgz or oci://REPOSITORY:VERSION of a chart instead of that which release.yaml pins")
 
 	return c
 }

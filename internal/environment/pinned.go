@@ -1,26 +1,20 @@
 package environment
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"helm.sh/helm/v3/pkg/chartutil"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/compiled"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/release"
 )
 
@@ -112,13 +106,13 @@ func (i Instead) FetchChart(ctx context.Context, e *Environment, dir string) (st
 	}
 
 	chart := e.Pins.Global.Chart
-	repository, ok := strings.CutPrefix(chart.Repository, "oci://")
+	ok := strings.HasPrefix(chart.Repository, "oci://")
 	if !ok || chart.Version == "" {
 		return "", fmt.Errorf("%s: global.chart: repository %q, version %q: want oci://… in %s and a version here",
 			e.File("release.yaml"), chart.Repository, chart.Version, e.Common())
 	}
 
-	text, err := pullChart(ctx, repository, chart.Version)
+	text, err := read.PullChart(ctx, chart.Repository, chart.Version)
 	if err != nil {
 		return "", fmt.Errorf("%s: global.chart.version: %s of %s: %w", e.File("release.yaml"), chart.Version, chart.Repository, err)
 	}
@@ -164,51 +158,4 @@ func (i Instead) FetchModule(ctx context.Context, e *Environment, objects []map[
 	}
 
 	return module, nil
-}
-
-// ChartLayer is the type of the layer that holds a chart.
-const ChartLayer types.MediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
-
-func pullChart(ctx context.Context, repository, version string) ([]byte, error) {
-	// A tag has no +, so Helm writes _ for it.
-	reference, err := name.NewTag(repository + ":" + strings.ReplaceAll(version, "+", "_"))
-	if err != nil {
-		return nil, err
-	}
-
-	image, err := remote.Image(reference, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain))
-
-	var said *transport.Error
-	switch {
-	case errors.As(err, &said) && (said.StatusCode == http.StatusUnauthorized || said.StatusCode == http.StatusForbidden):
-		return nil, fmt.Errorf("%w; log in with credentials that may read it: `docker login %s`", err, reference.RegistryStr())
-	case errors.As(err, &said):
-		return nil, fmt.Errorf("%w; is it published?", err)
-	case err != nil:
-		return nil, fmt.Errorf("%w; see that the registry is right in global.chart.repository, and up", err)
-	}
-
-	layers, err := image.Layers()
-	if err != nil {
-		return nil, err
-	}
-
-	for _, layer := range layers {
-		kind, err := layer.MediaType()
-		if err != nil || kind != ChartLayer {
-			continue
-		}
-
-		content, err := layer.Compressed()
-		if err != nil {
-			return nil, err
-		}
-		defer content.Close()
-		var text bytes.Buffer
-		_, err = text.ReadFrom(content)
-
-		return text.Bytes(), err
-	}
-
-	return nil, errors.New("what is there has no layer with a chart; see that the repository is that of the chart")
 }

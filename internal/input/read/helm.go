@@ -212,7 +212,11 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 		o.Namespace = "default"
 	}
 
-	c, err := loadChart(o.Chart)
+	if kind == input.Values && o.chartless(values) {
+		return in, nil
+	}
+
+	c, err := loadChart(o.chartOf(values))
 	if err != nil {
 		return nil, err
 	}
@@ -305,10 +309,14 @@ func unite(list, more []input.Refusal) []input.Refusal {
 const requirements = "requirements.yaml"
 
 func loadChart(name string) (*chart.Chart, error) {
+	if strings.HasPrefix(name, oci) {
+		return pullLoad(name)
+	}
+
 	c, err := loader.Load(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &input.Error{Name: name, Reason: "there is no chart here; name its folder or .tgz with --chart"}
+		return nil, &input.Error{Name: name, Reason: "there is no chart here; name its folder, .tgz or oci://REPOSITORY:VERSION with --chart"}
 	case err != nil:
 		return nil, &input.Error{Name: name, Reason: reason(err)}
 	}

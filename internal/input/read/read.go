@@ -20,7 +20,7 @@ type Options struct {
 	As        input.Kind // instead of telling the kind apart; "" tells it apart
 	Values    []string   // more files of values, over an input of the chart's values or an environment
 	Set       []string   // NAME=VALUE over all of them, as Helm's --set
-	Chart     string     // folder or .tgz of the chart
+	Chart     string     // folder, .tgz or oci://REPOSITORY:VERSION of the chart; default [LocalChart], else what an environment pins
 	Release   string     // the release's name; default wasm-rewrite
 	Namespace string     // the release's namespace; default: default
 	Stdin     io.Reader  // what "-" reads
