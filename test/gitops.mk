@@ -2,7 +2,7 @@
 
 ##@ GitOps
 
-.PHONY: own promote diff
+.PHONY: own promote pending diff
 own: ## a repository of rules of your own: REPO=https://github.com/me/rules REGISTRY=ghcr.io/me INTO=../my-rules; without INTO your names here
 	@argocd/own.sh "$${REPO:-}" "$${REGISTRY:-}" "$${INTO:-}"
 
@@ -10,9 +10,12 @@ promote: build/bin/wasm-rewrite ## copy one step on: FROM=dev TO=staging, and WO
 	@$(given) FROM TO WORKLOAD? RELEASE? UNVERIFIED?
 	@build/bin/wasm-rewrite promote "$$FROM" "$$TO" $(if $(WORKLOAD),--workload "$$WORKLOAD") $(if $(RELEASE),--release) $(if $(UNVERIFIED),--unverified)
 
-diff: build/bin/wasm-rewrite ## what a push would change on the cluster: ENV=production
+pending: build/bin/wasm-rewrite ## what a push would change on the cluster: ENV=production
 	@$(given) ENV
 	@build/bin/wasm-rewrite pending "$$ENV" || (($$? == 1))
+
+# Its name until 0.1.0.
+diff: pending
 
 .PHONY: argocd
 argocd: argocd-packages build/bin/argocd build/bin/helm build/bin/kubectl build/argocd/core-install.yaml ## the Argo CD under test, built once

@@ -245,7 +245,7 @@ func (t *workloadTrial) examples(ctx context.Context) error {
 	then, err := seen(ctx, t.before, t.was, tests)
 	refused := (*compiled.RefusedError)(nil)
 	if errors.As(err, &refused) {
-		fmt.Fprintf(t.Out, "  no example is compared, for the module refuses the rules until now: %s\n", terminal.Line(strings.Join(refused.Reasons, "; ")))
+		fmt.Fprintf(t.Out, "  no test is compared, for the module refuses the rules until now: %s\n", terminal.Line(strings.Join(refused.Reasons, "; ")))
 		return nil
 	}
 	if err != nil {
@@ -263,10 +263,10 @@ func (t *workloadTrial) examples(ctx context.Context) error {
 	for i, one := range tests {
 		changes := Differences(then[i], now[i])
 		if len(changes) == 0 {
-			fmt.Fprintf(t.Out, "  example %q: as before\n", one.Name)
+			fmt.Fprintf(t.Out, "  test %q: as before\n", one.Name)
 			continue
 		}
-		fmt.Fprintf(t.Out, "  example %q, %s\n", one.Name, terminal.Line(one.Request.String()))
+		fmt.Fprintf(t.Out, "  test %q, %s\n", one.Name, terminal.Line(one.Request.String()))
 
 		for _, c := range changes {
 			c.Write(t.Out, "    ")

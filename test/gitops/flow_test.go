@@ -76,17 +76,17 @@ func TestPromotionStepByStepAndBack(t *testing.T) {
 	before, after := "dev", ""
 	for _, after = range []string{"staging", "production"} {
 		promote(t, before, after, "WORKLOAD=checkout")
-		said, err := inTree("make", "diff", "ENV="+after, "--old-file=build/bin/wasm-rewrite")
+		said, err := inTree("make", "pending", "ENV="+after, "--old-file=build/bin/wasm-rewrite")
 		must(t, err)
 		if !strings.Contains(said, "WasmPlugin shop-"+after+"/wasm-rewrite-checkout\n") || !strings.Contains(said, "new      stepwise\n") {
-			t.Errorf("make diff ENV=%s says\n%s\nwant the new pattern stepwise in WasmPlugin wasm-rewrite-checkout", after, said)
+			t.Errorf("make pending ENV=%s says\n%s\nwant the new pattern stepwise in WasmPlugin wasm-rewrite-checkout", after, said)
 		}
 		must(t, unknown(after, "/stepwise/x"))
 		must(t, push("checkout: stepwise in "+after))
 		must(t, eventually(settled, func() error { return inForce(after, "stepwise") }))
 		must(t, eventually(settled, func() error { return synced(after) }))
-		if said, err = inTree("make", "diff", "ENV="+after, "--old-file=build/bin/wasm-rewrite"); err != nil || !strings.HasPrefix(said, "nothing: ") {
-			t.Errorf("make diff ENV=%s after the push says\n%s%v, want nothing", after, said, err)
+		if said, err = inTree("make", "pending", "ENV="+after, "--old-file=build/bin/wasm-rewrite"); err != nil || !strings.HasPrefix(said, "nothing: ") {
+			t.Errorf("make pending ENV=%s after the push says\n%s%v, want nothing", after, said, err)
 		}
 		if before == "dev" {
 			must(t, unknown("production", "/stepwise/x"))
@@ -172,7 +172,7 @@ func plugin(environment, workload string) (*unstructured.Unstructured, error) {
 }
 
 // What a hand changed is undone. What a hand added stays, as Kubernetes' three-way merge keeps what nobody asked
-// for, and Argo CD shows no difference; make diff does.
+// for, and Argo CD shows no difference; make pending does.
 func TestAHandEditIsHealed(t *testing.T) {
 	start(t)
 	pushRule(t, "dev", "healed")
@@ -200,10 +200,10 @@ func TestAHandEditIsHealed(t *testing.T) {
 
 	byHand(`{"spec": {"pluginConfig": {"headers": {"response": {"set": {"added-by": "hand"}}}}}}`)
 
-	said, err := inTree("make", "diff", "ENV=dev", "--old-file=build/bin/wasm-rewrite")
+	said, err := inTree("make", "pending", "ENV=dev", "--old-file=build/bin/wasm-rewrite")
 	must(t, err)
 	if want := `changed  headers {"response":{"set":{"added-by":"hand"}}} → none`; !strings.Contains(said, want) {
-		t.Errorf("make diff ENV=dev says\n%s\nwant %s", said, want)
+		t.Errorf("make pending ENV=dev says\n%s\nwant %s", said, want)
 	}
 	byHand(`{"spec": {"pluginConfig": {"headers": null}}}`)
 }
