@@ -37,10 +37,10 @@ var (
 	scratch *rewrite.Scratch
 
 	handedOver [blockSize]byte
-	made       [64 << 10]byte
+	memory     rewrite.Memory
 )
 
-func init() { scratch = rewrite.NewScratch(made[:]) }
+func init() { scratch = rewrite.NewScratch(&memory) }
 
 const (
 	actionContinue = 0

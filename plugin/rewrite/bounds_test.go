@@ -247,3 +247,30 @@ func TestFailedReadsChangeNothing(t *testing.T) {
 		t.Error("no read failed")
 	}
 }
+
+// What hostile requests need is there from the first of them on: they leave a
+// collector nothing to do, which with many patterns takes longer than the budget.
+func TestHostileRequestsAllocateNothing(t *testing.T) {
+	shadows := strings.Repeat(`{"mode": "shadow", "rewrite": {"path": "/${query.v}"}},`, 100)
+	matches := strings.Repeat(`{"match": {"path": {"prefix": "/"}, "methods": ["PUT"]}, "rewrite": {"host": "b"}},`, 2000)
+
+	for name, kind := range map[string]struct{ rules, target string }{
+		"query edits":     {`{"patterns": [{"rewrite": {"query": {"remove": ["fbclid"]}}}]}`, "/?" + strings.Repeat("&", 58_000)},
+		"long texts":      {`{"patterns": [` + strings.TrimSuffix(shadows, ",") + `]}`, "/?v=" + strings.Repeat("a", 8_000)},
+		"many candidates": {`{"patterns": [` + strings.TrimSuffix(matches, ",") + `]}`, "/a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := load(t, kind.rules).NewStreamOn(rewrite.NewScratch(&rewrite.Memory{}))
+			request := get(kind.target)
+			once := func() {
+				stream.Reset()
+				stream.Request(request)
+			}
+			once()
+
+			if n := testing.AllocsPerRun(10, once); n > 0 {
+				t.Errorf("%v allocations a request", n)
+			}
+		})
+	}
+}

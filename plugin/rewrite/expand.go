@@ -61,6 +61,10 @@ func (s *Scratch) expandInto(t *template, vals []val, own found, enc encoding, e
 			x.long = true
 			return
 		}
+		if (enc != encodeNone || p.mod != modNone) && !s.spend(len(text)) {
+			x.long = true
+			return
+		}
 		if enc == encodePath && (p.mod == modPath && !p.raw || written && p.raw) {
 			enc = encodeSlashes
 		}
@@ -140,14 +144,17 @@ func appendEncoded(dst []byte, v string, enc encoding, raw bool) []byte {
 func appendDecoded(dst []byte, v string, plus bool) []byte {
 	for i := 0; i < len(v); i++ {
 		c := v[i]
-		if b := escapeAt(v, i); b >= 0 {
-			dst = append(dst, byte(b))
-			i += 2
-		} else if plus && c == '+' {
-			dst = append(dst, ' ')
-		} else {
-			dst = append(dst, c)
+		switch {
+		case c == '%':
+			if b := escapeAt(v, i); b >= 0 {
+				c = byte(b)
+				i += 2
+			}
+		case plus && c == '+':
+			c = ' '
 		}
+
+		dst = append(dst, c)
 	}
 
 	return dst

@@ -5,7 +5,7 @@ import "strings"
 // globMatch reports whether a name fits a pattern in which * is any text.
 func (s *Scratch) globMatch(pattern, name string) bool {
 	if strings.IndexByte(pattern, '*') < 0 {
-		return pattern == name
+		return len(pattern) == len(name) && s.spend(len(name)>>3) && pattern == name
 	}
 
 	star, back := -1, 0

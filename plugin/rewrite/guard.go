@@ -1,6 +1,9 @@
 package rewrite
 
-import "strings"
+import (
+	"strings"
+	"unsafe"
+)
 
 const (
 	maxTarget      = 8 << 10  // bytes of a path and query that are written
@@ -85,6 +88,17 @@ func (t target) size() int {
 	return n
 }
 
+// same reports whether two targets are the same text.
+func (t *target) same(as *target) bool {
+	return t.hasQuery == as.hasQuery && same(t.path, as.path) && same(t.query, as.query)
+}
+
+// same reports whether two texts are equal. Those that nothing changed are one and the same, and may be long: they are
+// not compared byte by byte, as == does here.
+func same(a, b string) bool {
+	return len(a) == len(b) && (unsafe.StringData(a) == unsafe.StringData(b) || a == b)
+}
+
 // knownTraits are the traits of what arrived, once they were asked for: it may be
 // long, and many patterns ask.
 type knownTraits struct {
@@ -98,10 +112,10 @@ type knownTraits struct {
 //go:noinline
 func (s *Scratch) unsafeTarget(now target) string {
 	was := s.target
-	if now == was {
+	if now.same(&was) {
 		return ""
 	}
-	if now.path != was.path && (!strings.HasPrefix(now.path, "/") || strings.HasPrefix(now.path, "//")) {
+	if !same(now.path, was.path) && (!strings.HasPrefix(now.path, "/") || strings.HasPrefix(now.path, "//")) {
 		return "the path does not begin with exactly one /"
 	}
 	if now.size() > maxTarget {
@@ -117,7 +131,7 @@ func (s *Scratch) unsafeTarget(now target) string {
 // newTraits gives what a path or query may not have because the received one
 // has none of it, or "".
 func (s *Scratch) newTraits(now, received string, r *knownTraits, traitsOf func(string) traits) string {
-	s.spend(len(now) >> 1)
+	s.spend(len(now))
 	t := traitsOf(now)
 	if t.space {
 		return "a space or control byte in path or query"
@@ -126,7 +140,7 @@ func (s *Scratch) newTraits(now, received string, r *knownTraits, traitsOf func(
 		return ""
 	}
 	if !r.known {
-		s.spend(len(received) >> 1)
+		s.spend(len(received))
 		*r = knownTraits{traitsOf(received), true}
 	}
 

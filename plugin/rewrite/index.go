@@ -106,13 +106,16 @@ func (t *textIndex) hold(text string, pattern int, common map[string]int) {
 	t.holds.add(hash(best), pattern)
 }
 
+// perHit is what a search for a hash takes of the budget.
+const perHit = 4
+
 // candidates appends the patterns that may match a path, in order, but for
-// those of always.
-func (x *index) candidates(path string, dst []int) []int {
+// those of always. hits is how many hashes had to be searched for.
+func (x *index) candidates(path string, dst []int) (all []int, hits int) {
 	found := patternSet{low: len(patternSet{}.bits)}
 	x.exact.candidates(path, false, &found)
 	x.folded.candidates(path, true, &found)
-	return found.appendTo(dst)
+	return found.appendTo(dst), found.hits
 }
 
 func (t *textIndex) candidates(path string, fold bool, found *patternSet) {
@@ -160,6 +163,8 @@ func (h *hashed) find(hash uint32, found *patternSet) {
 		return
 	}
 
+	found.hits++
+
 	low, high := 0, len(h.list)
 	for low < high {
 		if middle := (low + high) / 2; h.list[middle].hash < hash {
@@ -181,6 +186,7 @@ func (h *hashed) find(hash uint32, found *patternSet) {
 type patternSet struct {
 	bits      [MaxPatterns / 32]uint32
 	low, high int // words that have any
+	hits      int // how many hashes were searched for
 }
 
 // add adds a pattern and reports whether it was not there.

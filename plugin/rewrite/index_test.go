@@ -78,7 +78,7 @@ func TestIndexIsNarrow(t *testing.T) {
 	}
 
 	for _, path := range []string{"/shop/item1999/7", "/shop/item1998/abc", "/shop/item1000", "/shop/item1002.html", "/cart/checkout/overview"} {
-		if list := rules.index.candidates(path, nil); len(list) > 30 || !slices.IsSorted(list) {
+		if list, _ := rules.index.candidates(path, nil); len(list) > 30 || !slices.IsSorted(list) {
 			t.Errorf("%s: %d candidates", path, len(list))
 		}
 	}
@@ -116,7 +116,7 @@ func TestIndexFiles(t *testing.T) {
 		"/a/b": {0, 1, 2, 4, 13}, "/a": {1, 4, 13}, "/xbanana": {3, 13}, "/xabc": {10, 13}, "/b": {11, 13}, "": {13}, "/": {13}, "/XYZ/": {12, 13}, "/xYz/": {12, 13},
 		"/tem/x2x/shop": {13, 15}, "/item/x3xshop": {13, 16}, "/item/shop": {13}, "/x.js": {13, 18}, "/x.css": {13, 20}, "/x.CSs": {13, 20},
 	} {
-		if got := x.candidates(path, nil); !slices.Equal(got, want) {
+		if got, _ := x.candidates(path, nil); !slices.Equal(got, want) {
 			t.Errorf("%q: %v are tried, want %v", path, got, want)
 		}
 	}
@@ -129,7 +129,7 @@ func TestIndexOfRoots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := rules.index.candidates("/a", nil); len(got) != minIndexed {
+	if got, _ := rules.index.candidates("/a", nil); len(got) != minIndexed {
 		t.Errorf("%v are tried, want all", got)
 	}
 }

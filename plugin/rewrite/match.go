@@ -5,10 +5,18 @@ import (
 	"strings"
 )
 
+// compares is what it takes to compare so many bytes.
+func compares(fold bool, n int) int {
+	if fold {
+		return 1 + n>>2
+	}
+	return 1 + n>>4
+}
+
 // pathHolds reports whether the path fits. loc is where a regex found its leftmost match.
 func (s *Scratch) pathHolds(m *pathMatcher, buf []int) (loc []int, ok bool) {
 	path := s.path
-	if !strings.HasPrefix(path, "/") || !s.spend(1+min(len(m.text), len(path))>>4) {
+	if !strings.HasPrefix(path, "/") || !s.spend(compares(m.fold, min(len(m.text), len(path)))) {
 		return nil, false
 	}
 
@@ -34,7 +42,7 @@ func (s *Scratch) pathHolds(m *pathMatcher, buf []int) (loc []int, ok bool) {
 // holds reports whether a text fits, and keeps the named groups in captures.
 func (s *Scratch) holds(m *matcher, text string) bool {
 	n := len(m.text)
-	if !s.spend(1 + min(n, len(text))>>4) {
+	if !s.spend(compares(m.fold, min(n, len(text)))) {
 		return false
 	}
 
@@ -89,6 +97,14 @@ func (s *Scratch) contains(text, what string, fold bool) bool {
 	return false
 }
 
+// noCaptures makes room for a pattern's named groups, which have no value yet.
+func (s *Scratch) noCaptures(p *pattern) {
+	s.captures = s.captures[:0]
+	for range p.captures {
+		s.captures = append(s.captures, val{})
+	}
+}
+
 // matches reports whether a pattern's conditions on the request hold. It keeps
 // the groups that were found, or in because the condition that failed.
 func (s *Scratch) matches(p *pattern) bool {
@@ -97,9 +113,7 @@ func (s *Scratch) matches(p *pattern) bool {
 	if p.needRoot && !strings.HasPrefix(s.path, "/") {
 		return s.miss(OnPath, 0)
 	}
-	if s.captures = s.captures[:0]; p.captures > 0 {
-		s.captures = append(s.captures, make([]val, p.captures)...)
-	}
+	s.noCaptures(p)
 	if !s.meets(&p.match, s.locBuf) {
 		return false
 	}
@@ -162,7 +176,7 @@ func (s *Scratch) miss(kind ConditionKind, index int) bool {
 
 func (s *Scratch) headerHolds(m *valueMatcher) bool {
 	s.load()
-	s.spend(1 + len(s.list.items)>>1)
+	s.spend(looks(len(s.list.items), m.name))
 
 	for i := range s.list.items {
 		if s.list.items[i].name == m.name && s.holds(&m.matcher, s.list.items[i].value) {
@@ -173,7 +187,7 @@ func (s *Scratch) headerHolds(m *valueMatcher) bool {
 }
 
 func (s *Scratch) paramHolds(m *valueMatcher) bool {
-	s.spend(len(s.query) >> 3)
+	s.spend(len(s.query) >> 2)
 
 	for rest := s.query; rest != "" && s.spend(perParam); {
 		var name, value string

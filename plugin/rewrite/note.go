@@ -46,7 +46,7 @@ func (s *Scratch) noteShadow(p *pattern, now target, host, unsafe string) {
 		s.remark(";status=", strconv.Itoa(p.redirect.status))
 		s.remark(";location=", s.answers[0].Value)
 	default:
-		if now != s.target {
+		if !now.same(&s.target) {
 			s.remark(";path=", unsafeString(s.text(now)))
 		}
 		if p.newHost != nil && host != s.host {

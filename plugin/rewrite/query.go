@@ -45,11 +45,14 @@ func decodesTo(v, text string) bool {
 	at := 0
 	for i := 0; i < len(v); i++ {
 		c := v[i]
-		if b := escapeAt(v, i); b >= 0 {
-			c = byte(b)
-			i += 2
-		} else if c == '+' {
+		switch c {
+		case '+':
 			c = ' '
+		case '%':
+			if b := escapeAt(v, i); b >= 0 {
+				c = byte(b)
+				i += 2
+			}
 		}
 		if at == len(text) || text[at] != c {
 			return false
@@ -62,7 +65,7 @@ func decodesTo(v, text string) bool {
 
 // decode decodes a name or value of a query, into the arena where it has to.
 func (s *Scratch) decode(v string) string {
-	if plain(v) || !s.room(len(v)) {
+	if plain(v) || !s.room(len(v)) || !s.spend(len(v)>>1) {
 		return v
 	}
 
@@ -73,7 +76,7 @@ func (s *Scratch) decode(v string) string {
 
 // param gives the first value of a query parameter, decoded.
 func (s *Scratch) param(name string) (string, bool) {
-	s.spend(len(s.query) >> 3)
+	s.spend(len(s.query) >> 2)
 
 	for rest := s.query; rest != "" && s.spend(perParam); {
 		var n, v string
@@ -137,7 +140,7 @@ func (s *Scratch) splitQuery(query string) bool {
 		return false
 	}
 	if cap(s.params) < count {
-		s.params = make([]param, 0, count)
+		s.params = make([]param, 0, max(count, 2*cap(s.params)))
 	}
 
 	for at := 0; at <= len(query); {
@@ -175,7 +178,7 @@ func (q *params) value(s *Scratch, p *param) string {
 }
 
 // walk takes from the budget what a look at each parameter costs.
-func (q *params) walk(s *Scratch) bool { return s.spend(perParam*len(s.params) + len(q.query)>>3) }
+func (q *params) walk(s *Scratch) bool { return s.spend(perParam*len(s.params) + len(q.query)>>2) }
 
 // index gives the place of the first parameter of a name from a place on, or -1.
 func (q *params) index(s *Scratch, name string, from int) int {

@@ -118,9 +118,7 @@ func (w *waiting) next(s *Scratch) (k kept, ok bool) {
 //
 //go:noinline
 func (s *Scratch) onResponse(k kept, p *pattern) bool {
-	if s.captures = s.captures[:0]; p.captures > 0 {
-		s.captures = append(s.captures, make([]val, p.captures)...)
-	}
+	s.noCaptures(p)
 	if !s.responseMatches(p) || s.over() {
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotMatched, Condition: s.because})
 		return false

@@ -40,8 +40,11 @@ func (s *Scratch) inSample(p *pattern) bool {
 		return uint64(s.stream.Random())%1_000_000 < sm.threshold
 	}
 
-	return found && sm.sampledIn(p.name, value)
+	return found && s.spend(len(value)>>2) && sm.sampledIn(p.name, value)
 }
+
+// perCookie is what a look at one cookie takes of the budget.
+const perCookie = 4
 
 // cookie gives the first cookie of a name (RFC 6265, 4.2).
 func (s *Scratch) cookie(name string) (string, bool) {
@@ -51,9 +54,9 @@ func (s *Scratch) cookie(name string) (string, bool) {
 		if s.list.items[i].name != "cookie" {
 			continue
 		}
-		s.spend(len(s.list.items[i].value) >> 3)
+		s.spend(len(s.list.items[i].value) >> 2)
 
-		for rest := s.list.items[i].value; rest != "" && s.spend(1); {
+		for rest := s.list.items[i].value; rest != "" && s.spend(perCookie); {
 			var pair string
 			pair, rest, _ = strings.Cut(rest, ";")
 			if n, v, ok := strings.Cut(strings.Trim(pair, " \t"), "="); ok && n == name {

@@ -124,7 +124,7 @@ func (s *Scratch) tryAll() {
 		if s.try(i, &s.rules.patterns[i]) {
 			return
 		}
-		if s.path != was {
+		if !same(s.path, was) {
 			s.findCandidates()
 		}
 	}
@@ -142,8 +142,10 @@ func (s *Scratch) findCandidates() {
 //
 //go:noinline
 func (s *Scratch) lookUp() {
-	s.spend(len(s.path) >> 1)
-	s.candidates = s.rules.index.candidates(s.path, s.candidates[:0])
+	s.spend(len(s.path))
+	hits := 0
+	s.candidates, hits = s.rules.index.candidates(s.path, s.candidates[:0])
+	s.spend(perHit * hits)
 }
 
 // next gives the first pattern from i on that is worth a test.
@@ -234,7 +236,7 @@ func (s *Scratch) try(i int, p *pattern) (stop bool) {
 		s.answerWith(i, p, vals)
 		return true
 	}
-	if now != s.target || p.newHost != nil && host != s.host {
+	if !now.same(&s.target) || p.newHost != nil && host != s.host {
 		s.count(i, Rewritten)
 		s.target = now
 		if p.newHost != nil {
@@ -329,7 +331,7 @@ func (s *Scratch) finish() {
 		return
 	}
 
-	moved := s.target != s.received
+	moved := !s.target.same(&s.received)
 	if moved {
 		s.out.Edits = append(s.out.Edits, Edit{EditSet, ":path", unsafeString(s.text(s.target))})
 	}

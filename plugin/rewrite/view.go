@@ -19,8 +19,11 @@ type touched struct {
 	cleared bool // in a blind list: what there is goes
 }
 
+// looks is what it takes to look for a name among so many.
+func looks(n int, name string) int { return 1 + n*(8+len(name))>>4 }
+
 func (s *Scratch) touch(l *fieldList, name string) *touched {
-	s.spend(1 + len(l.touched)>>1)
+	s.spend(looks(len(l.touched), name))
 
 	for i := range l.touched {
 		if l.touched[i].name == name {
@@ -40,7 +43,7 @@ func (s *Scratch) clear(l *fieldList, name string) {
 
 // index gives the place of the first value of a header, or -1.
 func (s *Scratch) index(l *fieldList, name string) int {
-	s.spend(1 + len(l.items)>>1)
+	s.spend(looks(len(l.items), name))
 
 	for i := range l.items {
 		if l.items[i].name == name {
@@ -52,7 +55,7 @@ func (s *Scratch) index(l *fieldList, name string) int {
 
 // dropName removes the values of a header from place i on. The caller touches it.
 func (s *Scratch) dropName(l *fieldList, name string, i int) {
-	s.spend(1 + len(l.items)>>1)
+	s.spend(looks(len(l.items), name))
 
 	kept := l.items[:i]
 	for ; i < len(l.items); i++ {
@@ -83,7 +86,7 @@ func (s *Scratch) undo() {
 // diff turns what the header operations changed into as few writes as say it.
 func (s *Scratch) diff() {
 	for _, t := range s.list.touched {
-		s.spend(1 + (len(s.list.items)+len(s.arrived))>>1)
+		s.spend(looks(len(s.list.items)+len(s.arrived), t.name))
 
 		same := 0 // how many values stay as they are
 		if !s.list.blind {
@@ -198,6 +201,9 @@ func (s *Scratch) load() {
 	}
 }
 
+// maxReads is how many headers are read one by one: each is a call of the host, which costs more than most patterns do.
+const maxReads = 4
+
 // get gives the first current value of a header. Where the list is blind it is
 // one that nothing edits.
 func (s *Scratch) get(name string) (string, bool) {
@@ -205,12 +211,16 @@ func (s *Scratch) get(name string) (string, bool) {
 		return "", false
 	}
 	if s.list.blind {
+		if s.reads == maxReads {
+			s.load()
+		}
 		if !s.loaded {
+			s.reads++
 			value, found, ok := s.src.Header(name)
 			s.failed = s.failed || !ok
 			return value, found
 		}
-		s.spend(1 + len(s.arrived)>>1)
+		s.spend(looks(len(s.arrived), name))
 
 		for i := range s.arrived {
 			if s.arrived[i].Name == name {

@@ -5,7 +5,9 @@ package regex
 // nothing else take less a byte.
 const (
 	scanned  = 2 // bytes of a text looked through, as a power of two a step
+	tested   = 1 // bytes held against a class, one after the other
 	compared = 3 // bytes compared
 	cleared  = 3 // words cleared
+	begin    = 2 // what each place to begin at costs, beyond its instructions
 	search   = 8 // what each search costs at least
 )

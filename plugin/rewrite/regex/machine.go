@@ -51,9 +51,14 @@ func (m *Machine) Find(r *Regex, steps *int, text string, from int, loc []int) b
 	if from > len(text) || r.anchored && from > 0 {
 		return false
 	}
-	if r.needs != "" && !strings.Contains(text[from:], r.needs) {
-		*steps -= (len(text) - from) >> scanned
-		return false
+	if r.needs != "" {
+		at := strings.Index(text[from:], r.needs)
+		if at < 0 {
+			*steps -= (len(text) - from) >> scanned
+			return false
+		}
+
+		*steps -= at >> scanned
 	}
 
 	s := state{Machine: m, r: r, text: text, loc: loc, from: from, high: -1, left: *steps}
@@ -106,7 +111,7 @@ func (s *state) search() bool {
 			s.loc[i] = -1
 		}
 
-		s.left -= len(s.loc) >> cleared
+		s.left -= begin + len(s.loc)>>cleared
 		if end := s.walk(start); end >= 0 {
 			if len(s.loc) >= 2 {
 				s.loc[0], s.loc[1] = start, end
@@ -151,10 +156,14 @@ func (s *state) next(start int) int {
 	}
 
 	for at < len(text) && !r.first.fits(text[at]) {
-		at += width(text, at)
+		if text[at] < utf8.RuneSelf {
+			at++
+		} else {
+			at += width(text, at)
+		}
 	}
 
-	s.left -= (at - start) >> scanned
+	s.left -= (at - start) >> tested
 	if at == len(text) && !r.first.has(none) {
 		return -1
 	}
