@@ -32,6 +32,9 @@ found by the Gateways that a policy's targets lead to; that its controller accep
 policy does not say that they run it. What a proxy runs is said by
 the filter itself: a proxy's config_dump shows what it received, refused or not.
 
+With --counts it also says for each pattern how many requests it matched, rewrote and so
+on, added up over the workload's proxies (docs/metrics.md has what each counter means).
+
 With --wait 60s it asks again until all is in force, for at most that long, and then
 says what is not and why.
 
@@ -48,6 +51,7 @@ func newStatus() *cobra.Command {
 		Long:  statusLong,
 		Example: `  wasm-rewrite status -n shop
   wasm-rewrite status -n shop --wait 60s
+  wasm-rewrite status -n shop --counts
   wasm-rewrite status -n shop checkout -o json`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
@@ -87,6 +91,7 @@ func newStatus() *cobra.Command {
 	output.add(c, "text", "json")
 	flags.add(c.Flags(), "the API server, and each proxy,")
 	c.Flags().StringVarP(&flags.overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
+	c.Flags().BoolVar(&options.Counts, "counts", false, "what each pattern counted, too")
 	c.Flags().DurationVar(&wait, "wait", 0, "wait until all is in force, at most so long")
 	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the admin port of Istio's proxies; Envoy Gateway's have 19000")
 	c.Flags().StringVar(&options.RootNamespace, "root-namespace", "istio-system", "Istio's root namespace, whose objects are of Pods everywhere")

@@ -71,6 +71,8 @@ type Options struct {
 	// it is not 0, all proxies are asked there by their Pods' addresses, for the
 	// revision alone, and nothing but where they are is asked of the API server.
 	StatsPort int
+	// Counts asks for the counters, too.
+	Counts bool
 	// Timeout is for the API server, and for each proxy.
 	Timeout time.Duration
 }
@@ -360,6 +362,7 @@ func (c *Cluster) ask(ctx context.Context, pod *corev1.Pod, objects []*Object) [
 			row = JudgeMetrics(o, answers)
 		default:
 			row = Judge(o, answers)
+			row.tallies = answers.tallies(o)
 		}
 
 		row.Pod = pod.Namespace + "/" + pod.Name

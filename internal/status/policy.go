@@ -39,7 +39,7 @@ func (o *Object) parsePolicy(u *unstructured.Unstructured) {
 			s, _, _ := unstructured.NestedString(filter, fields...)
 			return s
 		}
-		o.Plugin, o.Revision = text("name"), text("config", "revision")
+		o.Plugin, o.Revision, o.Patterns = text("name"), text("config", "revision"), patternNames(filter["config"])
 		if text("code", "type") == "HTTP" {
 			o.URL, o.Module = text("code", "http", "url"), text("code", "http", "sha256")
 			continue

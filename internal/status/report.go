@@ -17,6 +17,8 @@ type Report struct {
 	Namespace string   `json:"namespace"`
 	Only      []string `json:"only,omitempty"`
 	Rows      []Row    `json:"rows"`
+	// Counts are there where they were asked for.
+	Counts []Counts `json:"counts,omitempty"`
 
 	all []*Object
 }
@@ -31,7 +33,12 @@ func (c *Cluster) Ask(ctx context.Context) (*Report, error) {
 	rows := append([]Row{}, c.Rows(ctx, objects)...)
 	early(rows, objects, time.Now())
 
-	return &Report{Namespace: c.options.Namespace, Only: c.options.Only, Rows: rows, all: all}, nil
+	r := &Report{Namespace: c.options.Namespace, Only: c.options.Only, Rows: rows, all: all}
+	if c.options.Counts {
+		r.Counts = counts(rows, objects)
+	}
+
+	return r, nil
 }
 
 // Fine reports whether everything is in force. The error is that a proxy cannot be asked.
@@ -75,6 +82,7 @@ func (r *Report) Text(w io.Writer) {
 			row.text(w)
 		}
 	}
+	r.countsText(w)
 	fmt.Fprintf(w, "\n%d of %d in force\n", inForce, len(r.Rows))
 }
 

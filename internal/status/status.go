@@ -63,6 +63,8 @@ type Row struct {
 	// Reason and Advice say what follows and what to do, where something is not in force.
 	Reason string `json:"reason,omitempty"`
 	Advice string `json:"advice,omitempty"`
+
+	tallies *tallies // nil where the proxy did not say
 }
 
 // Object is what one object of the chart asks for.
@@ -74,6 +76,7 @@ type Object struct {
 	URL                   string
 	Module                string // as in Row
 	Revision              string
+	Patterns              []string // their names, in order
 	// Plugin is the plugin's name in metrics, before what no metric may hold is
 	// replaced: Istio's is NAMESPACE.NAME, an EnvoyFilter's as it is written.
 	// Istio 1.30 and later add translated to that of a WasmPlugin.
@@ -135,6 +138,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 			var f filter
 			if json.Unmarshal(data, &f) == nil && f.Config.Type == input.WasmType {
 				o.Plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
+				o.Patterns = patternNames(f.Config.Config.Configuration.Value)
 			}
 		}
 
@@ -162,6 +166,8 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 
 	field := func(name ...string) string { return text(append(at[:len(at):len(at)], name...)...) }
 	o.URL, o.Revision = field("url"), field("pluginConfig", "revision")
+	config, _, _ := unstructured.NestedFieldNoCopy(u.Object, append(at[:len(at):len(at)], "pluginConfig")...)
+	o.Patterns = patternNames(config)
 	o.Module = field("sha256")
 	if _, after, ok := strings.Cut(o.URL, "@sha256:"); ok && o.Module == "" {
 		o.Module = after
@@ -227,7 +233,7 @@ func (f *filter) revision() string {
 type Proxy struct {
 	Extensions []byte // /config_dump?resource=ecds_filters
 	Listeners  []byte // /config_dump?resource=dynamic_listeners; only for EnvoyFilter and policies of Envoy Gateway
-	Stats      []byte // /stats?filter=wasm_rewrite
+	Stats      []byte // /stats, the filter's and how often it was loaded again
 	Log        []byte // of the proxy's container, from before what it was told last
 	Metrics    []byte // of the port for Prometheus; all of the others are empty then
 }
