@@ -18,6 +18,7 @@ var groups = map[string]string{
 	"verify.image":           "The command line's image, which the Pods run.",
 	"metrics":                "What a Prometheus in the cluster is given.",
 	"metrics.prometheusRule": "Alerts, as a PrometheusRule.",
+	"metrics.dashboard":      "A dashboard for Grafana, as a ConfigMap.",
 
 	"traffic.mode":  "SERVER: what comes to the workload; CLIENT: what it sends; CLIENT_AND_SERVER: both.",
 	"traffic.ports": "Ports of the workload. Default: all.",

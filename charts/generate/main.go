@@ -1,5 +1,5 @@
 // Command generate makes values.schema.json and README.md of the chart from
-// values.yaml and from the Go struct of the rule language. `make generate` runs it.
+// values.yaml and from the Go struct of the rule language, and its dashboard. `make generate` runs it.
 package main
 
 import (
@@ -20,6 +20,7 @@ import (
 const (
 	schemaFile = "values.schema.json"
 	editorFile = "editor.schema.json"
+	boardFile  = "dashboard.json"
 	readmeFile = "README.md"
 )
 
@@ -103,6 +104,9 @@ func (g generator) generate() (made map[string][]byte, err error) {
 		return nil, err
 	}
 
+	if made[boardFile], err = makeDashboard(); err != nil {
+		return nil, err
+	}
 	if made[readmeFile], err = g.readme(work, rules.table()); err != nil {
 		return nil, err
 	}

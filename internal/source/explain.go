@@ -145,6 +145,8 @@ func lastQuote(lines []string) int {
 	return 1
 }
 
+const inBraces = "within { } a text that has one of { } [ ] , ? in it has to be in quotes: "
+
 // flow says what is wrong within { } or [ ]: most often a text that is not in
 // quotes.
 func flow(e *Error, lines []string, begun int) {
@@ -155,7 +157,7 @@ func flow(e *Error, lines []string, begun int) {
 		}
 
 		e.Line, e.Column = number, column
-		e.Reason = "within { } a text that has one of { } [ ] , ? in it has to be in quotes: " + quoted(text)
+		e.Reason = inBraces + quoted(text)
 		return
 	}
 

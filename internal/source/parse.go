@@ -82,6 +82,10 @@ func Parse(file string, data []byte) (docs []Document, err error) {
 	lines := strings.Split(string(data), "\n")
 	for _, part := range split(data) {
 		r := reader{file: file, above: part.above, made: map[*yaml.Node]*Map{}}
+		r.lines = strings.Split(string(part.text), "\n")
+		r.cut = func(text Place, first, rest string) {
+			errs = append(errs, &Error{Place: text, Written: line(lines, text.Line), Reason: inBraces + quoted(first+","+rest)})
+		}
 		r.twice = func(key, first Place, name string) {
 			errs = append(errs, &Error{Place: key, Written: line(lines, key.Line),
 				Reason: fmt.Sprintf("the key %s is here a second time; it is in line %d already: keep one of them", name, first.Line)})

@@ -172,9 +172,12 @@ func (m *Map) Without(keys ...string) *Map {
 // reader makes a Map of nodes.
 type reader struct {
 	file  string
+	lines []string            // the document's
 	above int                 // lines of the file before the document
 	made  map[*yaml.Node]*Map // a node that aliases name is made once
 	twice func(key, first Place, name string)
+	// cut is told of a text that a comma cuts in two, and of what follows it.
+	cut func(text Place, first, rest string)
 }
 
 func (r *reader) at(n *yaml.Node) Place { return Place{r.file, r.above + n.Line, n.Column} }
@@ -208,12 +211,30 @@ func (r *reader) value(n *yaml.Node, place Place) *Map {
 	return m
 }
 
+// noColon says that a key of a map in { } is only a piece of text.
+func (r *reader) noColon(key, value *yaml.Node) bool {
+	if key.Style != 0 || value.Kind != yaml.ScalarNode || value.Style != 0 || value.Value != "" || key.Line > len(r.lines) {
+		return false
+	}
+
+	written := []rune(r.lines[key.Line-1])
+	after := key.Column - 1 + len([]rune(key.Value))
+
+	return after <= len(written) && !strings.HasPrefix(strings.TrimSpace(string(written[after:])), ":")
+}
+
 func (r *reader) mapping(m *Map, n *yaml.Node) {
 	m.keys = make(map[string]*Map, len(n.Content)/2)
 
 	var merged []*Map
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
+
+		if i > 0 && n.Style&yaml.FlowStyle != 0 && r.noColon(key, value) {
+			if before := n.Content[i-1]; before.Kind == yaml.ScalarNode && before.Style == 0 && before.Value != "" && before.Line == key.Line {
+				r.cut(r.at(before), before.Value, key.Value)
+			}
+		}
 
 		made := r.value(value, r.at(key))
 		switch first := m.keys[key.Value]; {

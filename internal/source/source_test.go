@@ -22,6 +22,8 @@ func TestErrors(t *testing.T) {
 		{"patterns:\n- rewrite: {path: /a/${path}}\n", "2:19: within { } a text that has one of { } [ ] , ? in it has to be in quotes: '/a/${path}'"},
 		{"patterns:\n- rewrite: {path: /x?a=1, query: drop}\n", "2:19: within { } a text that has one of { } [ ] , ? in it has to be in quotes: '/x?a=1'"},
 		{"- rewrite: {path: ${path}}\n", "1:19: within { } a text that has one of { } [ ] , ? in it has to be in quotes: '${path}'"},
+		{"patterns:\n- match: {path: {regex: ^/a(b|c),d$}}\n", "2:25: within { } a text that has one of { } [ ] , ? in it has to be in quotes: '^/a(b|c),d$'"},
+		{"a: {b: c, d: , e: null, f: }\n", ""},
 		{"patterns:\n- match: {path: {prefix: /a}\n  rewrite: {path: /b}\n", "2:10: this { is never closed"},
 		{"a: 1\nb: 2\na: 3\na: 4\n", "3:1: the key a is here a second time; it is in line 1 already: keep one of them\n4:1: the key a is here a second time; it is in line 1 already: keep one of them"},
 		{"a: 1\n---\nb: {c: 1, c: 2}\n", "3:11: the key c is here a second time; it is in line 3 already: keep one of them"},

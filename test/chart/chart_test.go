@@ -313,8 +313,9 @@ func TestChartNotes(t *testing.T) {
 		}
 
 		for _, want := range []string{
-			fmt.Sprintf("wasmplugin front/demo-web-1: wasmcustom.wasm_rewrite.front_demo_web_1.revision: %d\n", number),
-			"wasmplugin shop/demo-other: ", "    names no selector, so it is in every proxy of the namespace shop\n", "2 workloads installed", "wasm-rewrite status --namespace shop --wait 60s demo\n", "stats?filter=wasm_rewrite",
+			fmt.Sprintf("wasmplugin front/demo-web-1: revision %08x\n    wasmcustom.wasm_rewrite.front_demo_web_1.revision: %[1]d\n", number),
+			"wasmplugin shop/demo-other: ", "    It names no selector, so it is in every proxy of the namespace shop\n", "2 workloads installed", "wasm-rewrite status --namespace shop --wait 60s demo\n",
+			"serves one more request as before", "wasm-rewrite status --namespace shop --counts demo\n", "stats?filter=wasm_rewrite",
 		} {
 			if !strings.Contains(notes, want) {
 				t.Errorf("%q is not in the notes:\n%s", want, notes)

@@ -211,13 +211,14 @@ workloads:
   a:
     vars: {list: [1], map: {}, text: a, number: 1}
     patterns:
-    - match: {path: {regex: '^/(${var.text})${var.gone}'}, host: {exact: "${var.away}"}, headers: [{name: x, contains: "${var.list}"}]}
+    - match: {path: {regex: '^/(${var.text})${var.gone}'}, host: {exact: "${var.away}"}, headers: [{name: x, contains: "${var.list}"}, {name: z, exact: "${var.text"}]}
       rewrite: {path: '/$1x/$/\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}'}
       headers: {response: {set: {x: "${response.status} ${response.header.server} ${header.a} ${query.b:-c} ${method} $$ \\\\"}}}
 `, []string{
 		`workload a, pattern pattern-0: patterns[0].match.path.regex: "^/(${var.text})${var.gone}": there is no vars.gone`,
 		`workload a, pattern pattern-0: patterns[0].match.host.exact: "${var.away}": there is no vars.away`,
 		`workload a, pattern pattern-0: patterns[0].match.headers[0].contains: "${var.list}": vars.list is a list or a map; only a string, a number or a boolean can be referred to`,
+		`workload a, pattern pattern-0: patterns[0].match.headers[1].exact: "${var.text": ${ without its }`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": $1x is ambiguous; write ${1}x`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a $ that begins no reference; write $$ for a dollar`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a \ that begins no reference; write \\ for a backslash`,

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,8 +84,8 @@ func TestAlertsFireWhileAModuleCannotBeFetched(t *testing.T) {
 	fire(always)
 }
 
-// prometheus runs a Prometheus with the rules that the chart makes for releases. It scrapes the Pods' agents through the
-// API server, with the labels of a PodMonitor. What it returns gives the alerts that fire, each once, with their workloads.
+// prometheus runs a Prometheus with the rules that the chart makes for releases. What it returns gives the alerts that
+// fire, each once, with their workloads.
 func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 	s.Helper()
 
@@ -94,6 +95,23 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 	for _, r := range releases {
 		files = append(files, s.alertRules(folder, r))
 	}
+	base := s.scraper(folder, files, len(releases))
+
+	return func() (alerts []string) {
+		s.Helper()
+
+		for _, sample := range s.query(base, `ALERTS{alertstate="firing"}`) {
+			alerts = append(alerts, sample.Metric["alertname"]+" "+sample.Metric["workload"])
+		}
+		slices.Sort(alerts)
+		return slices.Compact(alerts)
+	}
+}
+
+// scraper runs a Prometheus with files of rules. It scrapes the Pods' agents through the API server, with the labels of a
+// PodMonitor, and is given back once so many plugins show a revision.
+func (s *space) scraper(folder string, files []any, plugins int) (base string) {
+	s.Helper()
 
 	scrapes := s.scrapes()
 	config := filepath.Join(folder, "prometheus.yaml")
@@ -104,28 +122,20 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 		s.Fatal(err)
 	}
 
-	base := fmt.Sprintf("http://127.0.0.1:%d", port)
+	base = fmt.Sprintf("http://127.0.0.1:%d", port)
 	process.MustStart(s.T, process.Config{
 		Path: made.File(s.T, "build/bin/prometheus"), Ready: process.HTTP(base + "/-/ready"),
 		Args: []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(folder, "data"), fmt.Sprintf("--web.listen-address=127.0.0.1:%d", port)},
 	})
 	s.until(func() error {
-		shown := s.query(base, `{__name__=~"wasm_rewrite_.+_revision"}`)
-		if len(shown) < len(releases) || len(s.query(base, "up == 1")) < len(scrapes) {
+		shown := s.query(base, `{__name__=~"wasm_rewrite_(.+_)?revision"}`)
+		if len(shown) < plugins || len(s.query(base, "up == 1")) < len(scrapes) {
 			return errors.New("Prometheus has not scraped every Pod")
 		}
 		return nil
 	})
 
-	return func() (alerts []string) {
-		s.Helper()
-
-		for _, labels := range s.query(base, `ALERTS{alertstate="firing"}`) {
-			alerts = append(alerts, labels["alertname"]+" "+labels["workload"])
-		}
-		slices.Sort(alerts)
-		return slices.Compact(alerts)
-	}
+	return base
 }
 
 func (s *space) write(file string, content any) {
@@ -198,8 +208,30 @@ func (s *space) scrapes() (jobs []any) {
 	return jobs
 }
 
-// query asks a Prometheus, and gives the labels of what it has.
-func (s *space) query(base, query string) (results []map[string]string) {
+// sample is one of what a Prometheus answers.
+type sample struct {
+	Metric map[string]string
+	Value  float64
+}
+
+// UnmarshalJSON reads the number out of its pair with the time.
+func (p *sample) UnmarshalJSON(data []byte) error {
+	var read struct {
+		Metric map[string]string
+		Value  [2]any
+	}
+	if err := json.Unmarshal(data, &read); err != nil {
+		return err
+	}
+
+	number, err := strconv.ParseFloat(fmt.Sprint(read.Value[1]), 64)
+	p.Metric, p.Value = read.Metric, number
+
+	return err
+}
+
+// query asks a Prometheus.
+func (s *space) query(base, query string) []sample {
 	s.Helper()
 
 	response, err := http.Get(base + "/api/v1/query?query=" + url.QueryEscape(query))
@@ -215,17 +247,11 @@ func (s *space) query(base, query string) (results []map[string]string) {
 
 	var answer struct {
 		Status string
-		Data   struct {
-			Result []struct{ Metric map[string]string }
-		}
+		Data   struct{ Result []sample }
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || answer.Status != "success" {
-		s.Fatalf("Prometheus answers %s: %v", body, err)
+		s.Fatalf("%s: Prometheus answers %s: %v", query, body, err)
 	}
 
-	for _, result := range answer.Data.Result {
-		results = append(results, result.Metric)
-	}
-
-	return results
+	return answer.Data.Result
 }

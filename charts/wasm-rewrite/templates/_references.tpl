@@ -5,6 +5,9 @@ Checks every ${var.NAME} of a text where nothing else is special. In: at, path, 
   {{- $at := .at -}}
   {{- $path := .path -}}
   {{- $text := .text -}}
+  {{- if regexMatch `\$\{var\.[^}]*$` $text -}}
+    {{- include "wasm-rewrite.refuse" (dict "problems" $at.problems "where" $at.where "path" $path "value" $text "reason" "${ without its }") -}}
+  {{- end -}}
   {{- range $found := regexFindAll `\$\{var\.[^}]*\}` $text -1 -}}
     {{- with include "wasm-rewrite.varReason" (dict "vars" $at.vars "reference" $found) -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $at.problems "where" $at.where "path" $path "value" $text "reason" .) -}}
