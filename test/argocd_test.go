@@ -129,11 +129,11 @@ func TestOneApplicationReadsTheFilesOfItsEnvironment(t *testing.T) {
 
 func TestNoKeyOfAFileBecomesAnotherSource(t *testing.T) {
 	for _, c := range []struct{ basename, workload, want string }{
-		{"dev", "checkout.yaml\n      - repoURL: https://evil.example.com/x\n        path: .", "is no name of a workload"},
-		{"dev", "../../production/rules/checkout", "is no name of a workload"},
-		{"dev", "Checkout", "is no name of a workload"},
-		{"dev", "", "is no name of a workload"},
-		{"dev\n    - repoURL: x", "checkout", "is no name of an environment"},
+		{"dev", "checkout.yaml\n      - repoURL: https://evil.example.com/x\n        path: .", "cannot be the name of a workload"},
+		{"dev", "../../production/rules/checkout", "cannot be the name of a workload"},
+		{"dev", "Checkout", "cannot be the name of a workload"},
+		{"dev", "", "cannot be the name of a workload"},
+		{"dev\n    - repoURL: x", "checkout", "cannot be the name of an environment"},
 	} {
 		text, err := patched(t, c.basename, map[string]any{c.workload: nil})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -264,7 +264,7 @@ func TestGateBefore(t *testing.T) {
 	t.Run("a registry that wants a login", func(t *testing.T) {
 		r.RequireLogin("me", "secret")
 		defer r.RequireLogin("", "")
-		before(t, good+gatedRules).want(t, 2, "the registry lets nobody in with these credentials; name a Secret that may pull as image.pullSecret")
+		before(t, good+gatedRules).want(t, 2, "the registry refuses these credentials; name a Secret that may pull as image.pullSecret")
 		docker := t.TempDir()
 		login := fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, r.Address, base64.StdEncoding.EncodeToString([]byte("me:secret")))
 		if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(login), 0o600); err != nil {
@@ -292,7 +292,7 @@ func TestGateBefore(t *testing.T) {
 		sum := fmt.Sprintf("%x", sha256.Sum256(module))
 		before(t, fmt.Sprintf("url: %s/plugin.wasm\nsha256: %s\n", server.URL, sum)+gatedRules).want(t, 0, "1 passed, 0 failed")
 		before(t, fmt.Sprintf("url: %s/plugin.wasm\nsha256: %s\n", server.URL, someDigest[7:])+gatedRules).
-			want(t, 2, "sha256: "+someDigest[7:]+": what is behind url has "+sum+"; correct sha256 or url")
+			want(t, 2, "sha256: "+someDigest[7:]+": the file at url has "+sum+"; correct sha256 or url")
 		before(t, fmt.Sprintf("url: %s/nothing\nsha256: %s\n", server.URL, sum)+gatedRules).want(t, 2,
 			"/nothing: answers 404 Not Found; correct it, or put the module there")
 	})

@@ -29,7 +29,7 @@ the environments: for each pattern and for each test, as promote does. The chart
 module that each side pins are fetched from the registry. The tests of the new rules run.
 
 Exit codes: 0 nothing or something has changed, 1 refused rules or failed tests, 2 a wrong
-command line, or a chart or module that cannot be had.`,
+command line, or a chart or module that cannot be fetched.`,
 		Example: `  git archive main environments | tar -x -C /tmp/main
   wasm-rewrite changes production --since /tmp/main/environments`,
 		Args: arguments(1, 1, "an ENVIRONMENT"),

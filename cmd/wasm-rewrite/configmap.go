@@ -33,7 +33,7 @@ that mount it.`,
 				return fmt.Errorf("%s: cannot be read; `make build` makes build/plugin.wasm", args[0])
 			}
 			if !bytes.HasPrefix(data, []byte("\x00asm")) {
-				return fmt.Errorf("%s: is no WebAssembly module", args[0])
+				return fmt.Errorf("%s: is not a WebAssembly module", args[0])
 			}
 			if len(data) > maxConfigMap {
 				return fmt.Errorf("%s: has %d bytes, a ConfigMap holds %d: use delivery WasmPlugin, whose image has no such limit, or the "+

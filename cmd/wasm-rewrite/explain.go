@@ -26,7 +26,7 @@ func newExplain() *cobra.Command {
 		Use:   "explain METHOD URL INPUT",
 		Short: "Show what rules do to one request, pattern by pattern",
 		Long: `Show what rules do to one request: which pattern acted, why not the ones before it, and
-what each one changed. A URL without scheme and host is of http://example.com.`,
+what each one changed. A URL without scheme and host is taken as one of http://example.com.`,
 		Example: `  wasm-rewrite explain GET https://shop.example.com/old/shoes?v=2 rules.yaml -H 'x-env: blue'
   wasm-rewrite explain GET /gone environments/dev -w checkout --response-status 404`,
 		Args: arguments(3, 3, "METHOD, URL and INPUT"),

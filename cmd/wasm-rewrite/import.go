@@ -30,10 +30,10 @@ Under Envoy Gateway, which has no proxies of services, all rules run at the Gate
 the values are for delivery: EnvoyExtensionPolicy. It is known by its GatewayClass, or by
 objects of its own API; Ingresses among the input are carried over to its Gateway.
 
-The report of every object is at the head of the values, as comments: carried over,
-with a difference, in part, left out, or another controller's; what to take out of
-which object, and in which order. What is left out leaves a pattern that keeps later
-ones from taking its requests.
+The values begin with a report, as comments. It says for every object whether it was
+carried over, carried over with a difference or in part, left out, or belongs to another
+controller; then what to take out of which object, and in which order. Whatever is left
+out is replaced by a pattern that keeps later ones from taking its requests.
 
 Exit codes: 0 everything was carried over, 1 something was left out or has to be
 answered (0 with --partial), 2 input that cannot be read or is malformed.`

@@ -37,10 +37,10 @@ func newLint() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lint INPUT…",
 		Short: "Find what is wrong or doubtful in rules",
-		Long: `Find what is wrong or doubtful in rules: all that the filter and the chart refuse, and
+		Long: `Find what is wrong or doubtful in rules: everything that the filter and the chart refuse, and
 
 ` + about.String() + `
-` + "`lint --explain CHECK`" + ` says more of one. The exit code is 1 where something at least as bad as --fail-on was found.`,
+` + "`lint --explain CHECK`" + ` says more about one. The exit code is 1 where something at least as bad as --fail-on was found.`,
 		Example: `  wasm-rewrite lint rules.yaml
   wasm-rewrite lint environments/* --fail-on error
   wasm-rewrite lint cluster:shop --routes 'cluster:*'`,

@@ -94,8 +94,8 @@ func newRoot() *cobra.Command {
 		Short: "Check, try and explain the rules of wasm-rewrite",
 		Long: `Check, try and explain the rules of wasm-rewrite, with the engine that runs in the proxies.
 
-An INPUT is a file, a folder, - for stdin, or cluster:NAMESPACE. What it is, is told
-apart so; the first line that fits holds, and --as says otherwise for a file:
+An INPUT is a file, a folder, - for stdin, or cluster:NAMESPACE. The first line that
+fits says what it is; for a file, --as overrides it:
   cluster:NAMESPACE                                       the chart's objects in a cluster
   a folder with release.yaml                              an environment
   a file with a document that has apiVersion and kind     a rendered manifest
@@ -104,9 +104,9 @@ apart so; the first line that fits holds, and --as says otherwise for a file:
 Values and environments are rendered with the chart as helm template does; an
 environment is ../common.yaml, release.yaml, rules/*.yaml by name and place.yaml,
 each over the ones before. In a manifest, every WasmPlugin, TrafficExtension and
-EnvoyFilter with a Wasm filter is read, but for those whose label
-app.kubernetes.io/name is of another program; in a cluster, those whose label is
-wasm-rewrite. Tests are in none of them: they are never sent to a cluster.
+EnvoyFilter with a Wasm filter is read, unless its label app.kubernetes.io/name names
+another program; in a cluster, only those that are labelled wasm-rewrite. Neither holds
+tests, because tests are never sent to a cluster.
 
 Exit codes: 0 fine, 1 findings or failed tests or refused rules or rules not in
 force, 2 a wrong command line, or input or a cluster that cannot be read.`,

@@ -32,7 +32,7 @@ objects would be new, changed and gone, and in them which patterns. The chart th
 release.yaml pins is fetched from the registry and rendered as Argo CD does; nothing is
 changed.
 
-Exit codes: 0 nothing, 1 something, 2 the chart cannot be had or the cluster cannot be asked.`,
+Exit codes: 0 nothing, 1 something, 2 the chart cannot be fetched or the cluster cannot be asked.`,
 		Example: `  wasm-rewrite pending production --context production`,
 		Args:    arguments(1, 1, "an ENVIRONMENT"),
 		RunE:    f.run,

@@ -23,17 +23,17 @@ release.yaml, or a part of them. place.yaml stays as it is; there, global.promot
 names the environment before, and no step can be left out.
 
 FROM has to run what is copied: Argo CD's Application is Synced and not Degraded, and its
-last sync succeeded, gates and all, with these very files. --unverified does not ask.
+last sync succeeded, including its gates, with exactly these files. --unverified skips this.
 
 The chart and the module that the target then pins are fetched from the registry; the
-target's rules are rendered with the one, and their tests run in the other. What changes is
-told for each pattern and for each test. Unless all pass, nothing is copied.
+target's rules are rendered with the chart, and their tests run in the module. The command
+says what changes for each pattern and each test. Unless all tests pass, nothing is copied.
 
 Credentials for the registry are those of $DOCKER_CONFIG/config.json.
 
 Exit codes: 0 copied, or there was nothing to copy; 1 refused rules or failed tests; 2 a
 wrong command line, a FROM that does not run what is copied, or a chart or module that
-cannot be had.`,
+cannot be fetched.`,
 		Example: `  wasm-rewrite promote dev staging
   wasm-rewrite promote staging production --workload checkout`,
 		Args: arguments(2, 2, "FROM and TO"),

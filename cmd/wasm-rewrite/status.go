@@ -19,18 +19,18 @@ asked for and in force, and
   outdated         the proxy runs what it received before
   deny-all         there is no module, and the agent answers 403 to everything
   allow-all        the same with failStrategy FAIL_OPEN: nothing is rewritten
-  not there        the proxy received nothing of the object
+  not there        the proxy has not received the object
   no proxy         the Pod has no sidecar
-  rejected         the controller of Envoy Gateway does not take the policy
-  no Pods          the object's selector takes none
-  not running      the Pod is not
+  rejected         the controller of Envoy Gateway does not accept the policy
+  no Pods          the object's selector matches none
+  not running      the Pod does not run
   cannot be asked  the proxy did not answer
 
-What is asked for comes from the API server, what is in force from the proxies' admin
-ports (through port-forward, as istioctl does) and logs. Proxies of Envoy Gateway are
-found by the Gateways that a policy's targets lead to; that its controller accepted a
-policy does not say that they run it. What a proxy runs is said by
-the filter itself: a proxy's config_dump shows what it received, refused or not.
+The API server says what is asked for. The proxies' admin ports (through port-forward, as
+istioctl does) and logs say what is in force; only the filter itself knows what a proxy
+runs, because config_dump also shows what the proxy received and refused. Proxies of Envoy
+Gateway are found by the Gateways that a policy's targets lead to. Its controller accepts
+a policy whether they run it or not.
 
 With --counts it also says for each pattern how many requests it matched, rewrote and so
 on, added up over the workload's proxies (docs/metrics.md has what each counter means).

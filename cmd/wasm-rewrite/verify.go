@@ -32,7 +32,7 @@ func newBefore() *cobra.Command {
 		Long: `Fetch the module that a release pins, as a proxy would, load the release's rules with it
 and run their tests in it. Credentials for a registry are those of $DOCKER_CONFIG/config.json.
 
-Exit codes: 0 fine, 1 refused rules or failed tests, 2 the module cannot be had.`,
+Exit codes: 0 fine, 1 refused rules or failed tests, 2 the module cannot be fetched.`,
 		Args: arguments(1, 1, "RELEASE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := readRelease(c, args[0])

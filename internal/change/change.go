@@ -109,7 +109,7 @@ func parse(w *input.Workload) (rules, error) {
 	}
 	var whole map[string]any
 	if err := json.Unmarshal(w.Config, &whole); err != nil {
-		return r, fmt.Errorf("its configuration is no JSON object: %w", err)
+		return r, fmt.Errorf("its configuration is not a JSON object: %w", err)
 	}
 
 	list, _ := whole["patterns"].([]any)

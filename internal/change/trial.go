@@ -112,7 +112,7 @@ func (t *Trial) before(ctx context.Context, was, is *environment.Environment, af
 		if err == nil {
 			return before, nil
 		}
-		fmt.Fprintf(t.Out, "what %s runs now cannot be had, so its rules are tried with the new release: %v\n", was.Name, err)
+		fmt.Fprintf(t.Out, "what %s runs now cannot be fetched, so its rules are tried with the new release: %v\n", was.Name, err)
 	}
 
 	in, err := was.Render(after.chart, t.Dir)

@@ -117,7 +117,7 @@ func unknown(root, name string) error {
 	for i, file := range found {
 		found[i] = filepath.Base(filepath.Dir(file))
 	}
-	return fmt.Errorf("%q: is no environment; want %s", name, terminal.List(found))
+	return fmt.Errorf("%q: is not an environment; want %s", name, terminal.List(found))
 }
 
 func (e *Environment) readRules() error {
@@ -181,7 +181,7 @@ func (e *Environment) Faults() (faults []error) {
 	// Every file of rules has a place, and holds its own workload alone.
 	for _, workload := range slices.Sorted(maps.Keys(e.Rules)) {
 		if !isName.MatchString(workload) {
-			faults = append(faults, fmt.Errorf("%s: %q: is no name of a workload: %s", e.File("rules", workload+".yaml"), workload, wantName))
+			faults = append(faults, fmt.Errorf("%s: %q: cannot be the name of a workload: %s", e.File("rules", workload+".yaml"), workload, wantName))
 			continue
 		}
 		if _, ok := e.Place.Workloads[workload]; !ok {
@@ -195,7 +195,7 @@ func (e *Environment) Faults() (faults []error) {
 	// Every place has its file of rules.
 	for _, workload := range slices.Sorted(maps.Keys(e.Place.Workloads)) {
 		if !isName.MatchString(workload) {
-			faults = append(faults, fmt.Errorf("%s: workloads: %q: is no name of a workload: %s", e.File("place.yaml"), workload, wantName))
+			faults = append(faults, fmt.Errorf("%s: workloads: %q: cannot be the name of a workload: %s", e.File("place.yaml"), workload, wantName))
 			continue
 		}
 		if _, ok := e.Rules[workload]; !ok {

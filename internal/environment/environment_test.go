@@ -119,7 +119,7 @@ func TestNothingIsReadOrWrittenThroughALink(t *testing.T) {
 func TestNamesAreThoseOfKubernetes(t *testing.T) {
 	root := folder(t, two)
 	for _, name := range []string{"", "..", "../staging", "Staging", "dev/rules", "de\nv", "dev "} {
-		if _, err := Read(root, name); err == nil || !strings.Contains(err.Error(), "is no environment; want dev or staging") {
+		if _, err := Read(root, name); err == nil || !strings.Contains(err.Error(), "is not an environment; want dev or staging") {
 			t.Errorf("reading %q says %v", name, err)
 		}
 	}
@@ -132,8 +132,8 @@ func TestNamesAreThoseOfKubernetes(t *testing.T) {
 
 	said := errors.Join(e.Faults()...).Error()
 	for _, want := range []string{
-		e.File("place.yaml") + `: workloads: "checkout.yaml\n  - $values/other": is no name of a workload: at most 63 of a-z, 0-9 and -, letters or digits at both ends`,
-		e.File("rules", "Cart.yaml") + `: "Cart": is no name of a workload: at most 63 of a-z, 0-9 and -, letters or digits at both ends`,
+		e.File("place.yaml") + `: workloads: "checkout.yaml\n  - $values/other": cannot be the name of a workload: at most 63 of a-z, 0-9 and -, letters or digits at both ends`,
+		e.File("rules", "Cart.yaml") + `: "Cart": cannot be the name of a workload: at most 63 of a-z, 0-9 and -, letters or digits at both ends`,
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the faults are\n%s\nwant\n%s", said, want)

@@ -192,9 +192,9 @@ func (d *decoder) headers(at string, v any) Headers {
 		low := strings.ToLower(name)
 		switch {
 		case low == "host" || strings.HasPrefix(low, ":"):
-			d.fault(at, nil, "is no header here: write method, scheme, host, path or status")
+			d.fault(at, nil, "is not a header here: write method, scheme, host, path or status")
 		case low == "" || strings.ContainsAny(low, " \t\r\n:"):
-			d.fault(at, nil, "is no header name")
+			d.fault(at, nil, "is not a header name")
 		}
 		if list, ok := m[name].([]any); ok {
 			h[low] = append(h[low], d.texts(at, list)...)

@@ -10,7 +10,7 @@ import (
 // ParseRequest makes a request of what a user types: a method, a URL or its path, and headers, each "name: value".
 func ParseRequest(method, url string, headers []string) (message.Message, error) {
 	if method == "" || method != strings.ToUpper(method) {
-		return message.Message{}, fmt.Errorf("%q is no method; want one in upper case, such as GET", method)
+		return message.Message{}, fmt.Errorf("%q is not a method; want one in upper case, such as GET", method)
 	}
 
 	// A URL, or the path of one.

@@ -182,7 +182,7 @@ func (a *After) try(ctx context.Context, over http.RoundTripper, t *example.Test
 			said = []string{terminal.Line("no answer: " + err.Error())}
 			var unresolved *net.DNSError
 			if errors.As(err, &unresolved) {
-				said = append(said, "nobody here knows "+terminal.Line(unresolved.Name)+": name where live tests are sent to with verify.after.address, "+
+				said = append(said, "this cluster's DNS does not know "+terminal.Line(unresolved.Name)+": name where live tests are sent to with verify.after.address, "+
 					"as HOST:PORT of the gateway")
 			}
 		}

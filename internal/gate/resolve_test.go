@@ -27,7 +27,7 @@ func TestAHostThatNobodyKnows(t *testing.T) {
 	}
 	said := strings.Join(a.try(t.Context(), over, &tests[0]), "\n")
 	if !strings.Contains(said, "no answer") || !strings.Contains(said,
-		"nobody here knows shop.invalid: name where live tests are sent to with verify.after.address") {
+		"this cluster's DNS does not know shop.invalid: name where live tests are sent to with verify.after.address") {
 		t.Errorf("got %s", said)
 	}
 }

@@ -165,7 +165,7 @@ var Checks = []About{
 		"patterns:\n- match: {path: {regex: \"^/api/(.*)\"}}\n  rewrite: {path: /v2/$1}",
 	},
 	{
-		Unreachable, SeverityWarning, "a pattern whose requests an earlier one takes all",
+		Unreachable, SeverityWarning, "a pattern whose requests all go to an earlier one",
 		"Patterns are tried in order, and the first that matches ends the search unless it says then: next. An earlier pattern matches every request that this one would, so this one never acts.",
 		"patterns:\n- match: {path: {prefix: /shop}}\n  rewrite: {path: /store}\n- match: {path: {exact: /shop/sale}}\n  rewrite: {path: /sale}",
 		"patterns:\n- match: {path: {exact: /shop/sale}}\n  rewrite: {path: /sale}\n- match: {path: {prefix: /shop}}\n  rewrite: {path: /store}",
@@ -253,7 +253,7 @@ var Checks = []About{
 	},
 	{
 		ByScheme, SeverityWarning, "a refusal by the scheme",
-		"The scheme is what the proxy was told. Where Envoy trusts the hop before it (use_remote_address: false), a client says x-forwarded-proto: https over plaintext, and the refusal is passed.",
+		"The scheme is what the proxy received. Where Envoy trusts the hop before it (use_remote_address: false), a client says x-forwarded-proto: https over plaintext, and the refusal is passed.",
 		"patterns:\n- match: {scheme: http}\n  respond: {status: 403}",
 		"patterns:\n- match: {scheme: http}\n  redirect: {scheme: https}",
 	},

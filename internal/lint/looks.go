@@ -42,7 +42,7 @@ func (l *linter) stars(p *pattern) {
 		case c == p.host && strings.HasPrefix(c.written, "*."):
 			advice = "write host: {suffix: " + c.written[1:] + "} for all names under it"
 		}
-		l.find(Star, SeverityWarning, c.at, c.written, "a * is no wildcard here: it fits a * alone", advice)
+		l.find(Star, SeverityWarning, c.at, c.written, "a * is not a wildcard here: it fits a * alone", advice)
 	}
 }
 
@@ -145,7 +145,7 @@ func (l *linter) deny(p *pattern) {
 	}
 	if p.Match.Scheme != "" {
 		l.find(ByScheme, SeverityWarning, p.at+".match.scheme", p.Match.Scheme,
-			"the scheme is what the proxy was told: x-forwarded-proto, or :scheme over HTTP/2, from whoever is trusted (use_remote_address: false), says so",
+			"the scheme is what the proxy received: x-forwarded-proto, or :scheme over HTTP/2, of any hop that it trusts (use_remote_address: false)",
 			"refuse where TLS ends, or by PeerAuthentication with mode: STRICT; for a browser a redirect by scheme is enough")
 	}
 

@@ -176,7 +176,7 @@ func (l *linter) redirects(p *pattern, r request) bool {
 		severity = SeverityWarning
 		reason += fmt.Sprintf(", if %s comes through this filter too", foreign)
 	} else if p.Redirect.Scheme == "https" {
-		advice = "match: {scheme: http}; behind a load balancer that ends TLS, match a header that it sets instead, such as x-forwarded-proto"
+		advice = "match: {scheme: http}; after a load balancer that ends TLS, match a header that it sets instead, such as x-forwarded-proto"
 	}
 	l.find(RedirectLoop, severity, p.at+".redirect", "", reason, advice)
 

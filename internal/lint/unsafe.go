@@ -88,9 +88,9 @@ func (l *linter) unsafePaths(p *pattern) {
 		end = "is left as it is"
 	}
 
-	severity, reason := SeverityWarning, fmt.Sprintf("%s %s: what it would become is no path that may leave the filter", witness, end)
+	severity, reason := SeverityWarning, fmt.Sprintf("%s %s: what it would become is not a path that may leave the filter", witness, end)
 	if refused == matched {
-		severity, reason = SeverityError, fmt.Sprintf("every request %s, such as %s: what they would become is no path that may leave the filter", end, witness)
+		severity, reason = SeverityError, fmt.Sprintf("every request %s, such as %s: what they would become is not a path that may leave the filter", end, witness)
 	}
 	l.find(UnsafePath, severity, path, value, reason, l.instead(p))
 }

@@ -153,7 +153,7 @@ func (m *migration) object(doc map[string]any, place string) {
 			if one, ok := item.(map[string]any); ok {
 				m.object(one, at)
 			} else {
-				m.faults = append(m.faults, fmt.Errorf("%s: %s: is no object", kind, at))
+				m.faults = append(m.faults, fmt.Errorf("%s: %s: is not an object", kind, at))
 			}
 		}
 
@@ -224,7 +224,7 @@ func decode[T any](m *migration, doc map[string]any, place string) *T {
 	var wrong []shape.Fault
 	for _, key := range []string{"name", "namespace"} {
 		if text := text(doc, "metadata", key); !objectName.MatchString(text) {
-			wrong = append(wrong, shape.Fault{Path: "metadata." + key, Reason: fmt.Sprintf("%q is no name of an object", text)})
+			wrong = append(wrong, shape.Fault{Path: "metadata." + key, Reason: fmt.Sprintf("%q cannot be the name of an object", text)})
 		}
 	}
 

@@ -36,7 +36,7 @@ func (p *placer) patterns(w *workload) []pattern {
 	var hosts []plan.Fields
 	for _, e := range w.entries {
 		if e.acts && e.unclear() {
-			p.report.Leave(e.route.Object, e.route.Path, "takes hosts by a regex, and is of a wildcard host: match one of them")
+			p.report.Leave(e.route.Object, e.route.Path, "takes hosts by a regex, and belongs to a wildcard host: match one of them")
 			e.acts = false
 		}
 

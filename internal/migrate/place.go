@@ -256,7 +256,7 @@ func twoSchemes(t *plan.Table, v *plan.VHost, b *plan.Backend) bool {
 // front of it, the rules run where requests come from, if the route that is
 // chosen again is the same.
 func (p *placer) backend(t *plan.Table, v *plan.VHost, r *plan.Route, b *plan.Backend) *workload {
-	why := "is no Service"
+	why := "is not a Service"
 	if b.Elsewhere == "" {
 		w, reason := p.service(b.Service, b.Labels, r)
 		if w != nil {

@@ -131,7 +131,7 @@ func pull(ctx context.Context, reference name.Reference) ([]byte, error) {
 	case errors.As(err, &said) && said.StatusCode == http.StatusNotFound:
 		return nil, fmt.Errorf("the registry has no such image; correct image.digest and image.repository, or publish the image: %w", err)
 	case errors.As(err, &said) && (said.StatusCode == http.StatusUnauthorized || said.StatusCode == http.StatusForbidden):
-		return nil, fmt.Errorf("the registry lets nobody in with these credentials; name a Secret that may pull as image.pullSecret: %w", err)
+		return nil, fmt.Errorf("the registry refuses these credentials; name a Secret that may pull as image.pullSecret: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("the registry cannot be asked; see that image.registry is right and up: %w", err)
 	case found.MediaType.IsIndex():
@@ -222,7 +222,7 @@ func fetchURL(ctx context.Context, url, want string) ([]byte, error) {
 		return nil, fmt.Errorf("url: %s: %w", url, err)
 	}
 	if got := fmt.Sprintf("%x", sha256.Sum256(module)); got != want {
-		return nil, fmt.Errorf("sha256: %s: what is behind url has %s; correct sha256 or url", want, got)
+		return nil, fmt.Errorf("sha256: %s: the file at url has %s; correct sha256 or url", want, got)
 	}
 
 	return module, nil

@@ -208,7 +208,7 @@ func parseMessage(text string) (m Message, err error) {
 
 		at := strings.IndexByte(line[min(1, len(line)):], ':') + 1
 		if at <= 0 {
-			return m, fmt.Errorf("%q is no header", line)
+			return m, fmt.Errorf("%q is not a header", line)
 		}
 
 		name, value := line[:at], line[at+1:]

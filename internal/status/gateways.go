@@ -83,7 +83,7 @@ func (c *Cluster) gatewaysOf(ctx context.Context, namespace string, t Target, le
 		parents = append(parents, parent)
 	}
 
-	why = nowhere{fmt.Sprintf("%s %s is of no Gateway", t.Kind, t.Name), "name one in its parentRefs"}
+	why = nowhere{fmt.Sprintf("%s %s belongs to no Gateway", t.Kind, t.Name), "name one in its parentRefs"}
 	for _, p := range parents {
 		parent, _ := p.(map[string]any)
 		text := func(key, otherwise string) string {

@@ -148,17 +148,17 @@ func judgePolicy(o *Object, p *Proxy) Row {
 		row.State, row.Reason = Absent, "policies of routes are in force instead: "+o.Verdict.Overridden
 		row.Advice = "a policy of a route replaces that of its Gateway whole; put the patterns into both"
 	case t.filter == nil:
-		row.State, row.Reason = Absent, "the proxy was told nothing of this policy, so it rewrites nothing"
+		row.State, row.Reason = Absent, "the proxy has not received this policy, so it rewrites nothing"
 		row.Advice = "see that the controller is up, and that a listener of the Gateway takes the route"
 	case !loaded:
 		row.State, row.Refusal = Refused, refusal.text
-		row.Reason = "the filter could not be loaded and the proxy has none of before: it " + o.without()
+		row.Reason = "the filter could not be loaded, and the proxy has no earlier one: it " + o.without()
 		row.Advice = refusal.advice(o)
 	case revision == o.Revision && t.revision() == o.Revision:
 		row.State = InForce
 	default:
 		row.State = Outdated
-		row.Reason = "the proxy goes on with what it was told before"
+		row.Reason = "the proxy keeps what it received before"
 		row.Advice = "wait a moment and ask again; if it stays so, see that the controller is up, and that its log names no update that a proxy refused"
 	}
 

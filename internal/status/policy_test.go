@@ -31,7 +31,7 @@ func TestWhatBecomesOfAPolicy(t *testing.T) {
 		{"another policy, and no Pods", fmt.Sprintf(policyList, 2, "False", "Conflicted"), parent, pods(t), status.Rejected, "nothing of this one is in force"},
 		{"what was said of the generation before", fmt.Sprintf(policyList, 1, "False", "Invalid"), parent, pods(t, pod("a", "Pending", "envoy")), status.NotRunning, "Pending"},
 		{"no Pods", fmt.Sprintf(policyList, 2, "True", "Accepted"), parent, pods(t), status.NoPods, "no Pod is of Gateway demo/public"},
-		{"no Gateway", fmt.Sprintf(policyList, 2, "True", "Accepted"), "", pods(t), status.NoPods, "HTTPRoute shop is of no Gateway"},
+		{"no Gateway", fmt.Sprintf(policyList, 2, "True", "Accepted"), "", pods(t), status.NoPods, "HTTPRoute shop belongs to no Gateway"},
 		{"a Gateway that is not there", fmt.Sprintf(policyList, 2, "True", "Accepted"), `{"name": "gone"}`, pods(t), status.NoPods, "there is no Gateway gone in namespace demo"},
 		{"a parent of itself", fmt.Sprintf(policyList, 2, "True", "Accepted"), `{"kind": "HTTPRoute", "name": "shop"}`, pods(t), status.NoPods, "leads to no Gateway"},
 	} {
@@ -75,8 +75,8 @@ func TestAProxyOfEnvoyGateway(t *testing.T) {
 		{"refused beside old rules", status.Proxy{Listeners: listeners("00000001", "1a2b3c4d"), Stats: []byte("wasmcustom.wasm_rewrite.demo_seed_shop.revision: 1\n")}, false, status.Refused, "no other change of the listener comes in"},
 		{"refused by a new proxy", status.Proxy{Listeners: listeners("1a2b3c4d", "")}, false, status.Refused, "answers 503 to every request of its routes"},
 		{"refused by a new proxy, open", status.Proxy{Listeners: listeners("1a2b3c4d", "")}, true, status.Refused, "passes every request of its routes unrewritten"},
-		{"another revision", status.Proxy{Listeners: listeners("00000001", ""), Stats: []byte("wasmcustom.wasm_rewrite.demo_seed_shop.revision: 1\n")}, false, status.Outdated, "goes on with what it was told before"},
-		{"told nothing", status.Proxy{Listeners: []byte(`{"configs": []}`)}, false, status.Absent, "told nothing of this policy"},
+		{"another revision", status.Proxy{Listeners: listeners("00000001", ""), Stats: []byte("wasmcustom.wasm_rewrite.demo_seed_shop.revision: 1\n")}, false, status.Outdated, "keeps what it received before"},
+		{"told nothing", status.Proxy{Listeners: []byte(`{"configs": []}`)}, false, status.Absent, "has not received this policy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := &status.Object{Kind: status.PolicyKind, Namespace: "demo", Name: "seed-shop", Revision: "1a2b3c4d", Plugin: "demo.seed-shop", FailOpen: c.failOpen}

@@ -274,7 +274,7 @@ func (p *Proxy) told(o *Object) (told, error) {
 		return told{}, nil
 	}
 	if err := json.Unmarshal(p.Extensions, &dump); err != nil {
-		return told{}, fmt.Errorf("its config_dump is no such JSON as Envoy's: %w", err)
+		return told{}, fmt.Errorf("its config_dump is not the JSON that Envoy writes: %w", err)
 	}
 
 	for _, c := range dump.Configs {
@@ -301,7 +301,7 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 		} `json:"configs"`
 	}
 	if err := json.Unmarshal(p.Listeners, &dump); err != nil {
-		return told{}, fmt.Errorf("its config_dump is no such JSON as Envoy's: %w", err)
+		return told{}, fmt.Errorf("its config_dump is not the JSON that Envoy writes: %w", err)
 	}
 
 	var found told
@@ -441,15 +441,15 @@ func Judge(o *Object, p *Proxy) Row {
 		row.State, row.Module.InForce = InForce, module
 	case !loaded:
 		row.State, row.Refusal = Refused, refusal.text
-		row.Reason = "the filter could not be loaded and the proxy has none of before: it " + o.without()
+		row.Reason = "the filter could not be loaded, and the proxy has no earlier one: it " + o.without()
 		row.Advice = refusal.advice(o)
 	case refused || revision != toldRevision:
 		row.State, row.Refusal = Refused, refusal.text
-		row.Reason = "the proxy refused what it was told last, and goes on with what it had; one that starts now " + o.without()
+		row.Reason = "the proxy refused what it received last and keeps what it had; a proxy that starts now " + o.without()
 		row.Advice = refusal.advice(o)
 	default:
 		row.State, row.Module.InForce = Outdated, module
-		row.Reason = "the proxy goes on with what it was told before"
+		row.Reason = "the proxy keeps what it received before"
 		row.Advice = "wait a moment and ask again; if it stays so, see that istiod is up and that the proxy is connected to it"
 	}
 
@@ -460,7 +460,7 @@ func Judge(o *Object, p *Proxy) Row {
 func (o *Object) untold() Row {
 	row := o.row()
 	row.State = Absent
-	row.Reason = "the proxy was told nothing of this object, so it rewrites nothing"
+	row.Reason = "the proxy has not received this object, so it rewrites nothing"
 	row.Advice = "see that istiod is up, that the Pod's labels are the selector's, and that the object's istio.io/rev label, if any, is this proxy's"
 	if o.Kind == "EnvoyFilter" {
 		row.Advice += "; envoyFilter.context has to be of this kind of proxy"

@@ -72,7 +72,7 @@ func (d *Desk) Answer(ctx context.Context, call string, input []byte) ([]byte, e
 		"keep":   func(_ context.Context, q *Question) any { return keep(q) },
 	}[call]
 	if asked == nil {
-		return nil, fmt.Errorf("%s is no question", call)
+		return nil, fmt.Errorf("%s is not a question", call)
 	}
 
 	return json.Marshal(asked(ctx, &q))

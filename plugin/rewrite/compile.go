@@ -288,7 +288,7 @@ func (c *compiler) sample(at *place, in *Sample) *sample {
 
 		s.cookie = by.Cookie
 		if s.cookie != "" && !isToken(s.cookie) {
-			c.add(at.key("cookie"), quoted(s.cookie), "is no cookie name")
+			c.add(at.key("cookie"), quoted(s.cookie), "is not a cookie name")
 		}
 	}
 

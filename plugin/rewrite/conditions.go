@@ -295,7 +295,7 @@ func (c *compiler) matchedName(at *place, name string) string {
 	} else if name == "" {
 		c.missing(at, "is missing: want a header's name")
 	} else if !isToken(name) {
-		c.add(at, quoted(name), "is no header name")
+		c.add(at, quoted(name), "is not a header name")
 	}
 	return strings.ToLower(name)
 }

@@ -84,7 +84,7 @@ func (c *compiler) queryOps(at *place, q *QueryEdits, sc scope) []operation {
 	e := &editor{compiler: c, at: at, sc: sc, text: c.template}
 	e.name = func(at *place, name string) string {
 		if name == "" {
-			c.add(at, `""`, "is no parameter's name")
+			c.add(at, `""`, "is not the name of a parameter")
 		}
 		return name
 	}

@@ -361,7 +361,7 @@ func literalQueryReason(t *template) string {
 
 // literalHostReason tells the same of a host.
 func literalHostReason(t *template) string {
-	const reason = "is no host: want a name, an IPv4 address or an [IPv6] address, with an optional :port"
+	const reason = "is not a host: want a name, an IPv4 address or an [IPv6] address, with an optional :port"
 	if text, ok := t.constant(); ok {
 		if !validHost(text) {
 			return reason

@@ -47,7 +47,7 @@ func (c *compiler) headerName(at *place, name string) string {
 	case isUntouchable(low):
 		c.add(at, quoted(name), "belongs to the connection or the message's frame: it is never changed")
 	case !isToken(low):
-		c.add(at, quoted(name), "is no header name")
+		c.add(at, quoted(name), "is not a header name")
 	}
 
 	return low

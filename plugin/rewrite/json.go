@@ -171,7 +171,7 @@ func (p *jsonParser) object(depth int) value {
 		}
 		if v.holds(key, &seen) {
 			p.pos = start
-			p.fail("the key " + quoted(key) + " stands twice in one object")
+			p.fail("the key " + quoted(key) + " is twice in one object")
 			break
 		}
 		p.space()

@@ -436,7 +436,7 @@ func headerRef(kind refKind, header string) (ref, string) {
 		return ref{}, "${header." + header + "} is not a header here: write " + instead
 	}
 	if !isToken(header) {
-		return ref{}, quoted(header) + " is no header name"
+		return ref{}, quoted(header) + " is not a header name"
 	}
 	return ref{kind: kind, name: strings.ToLower(header)}, ""
 }

@@ -21,7 +21,7 @@ import (
 // not. The chart's README lists why. The command line and the Pod before a release run the compiler itself and see all
 // of them.
 var chartCannotSee = map[string][]string{
-	"what a var makes of a text is known once it is put in":                                 {"is no host", "is the end of every path"},
+	"what a var makes of a text is known once it is put in":                                 {"is not a host", "is the end of every path"},
 	"no function of Helm says how large or how deep a regex becomes when it is compiled":    {"instructions, the limit is", "nested deeper than"},
 	"Helm's regexes know Unicode, those of the filter would need tables larger than itself": {"Unicode classes such as", "the case of letters outside ASCII"},
 	"whether a named group is there once is seen by the parser of regexes alone":            {"the group name", "a group named"},

@@ -83,7 +83,7 @@ Checks the references in one text. In: at, path, text.
       {{- end -}}
     {{- else if not (or (contains (printf "<%s>" $name) $at.regexes) (has $name (list "method" "scheme" "host" "path" "query" "config"))
         (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}
-      {{- $reason = printf "${%s} is no reference and no named group of this pattern" $name -}}
+      {{- $reason = printf "${%s} is neither a reference nor a named group of this pattern" $name -}}
     {{- end -}}
     {{- if $reason -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $at.problems "where" $at.where "path" $path "value" $text "reason" $reason) -}}

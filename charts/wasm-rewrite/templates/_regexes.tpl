@@ -23,7 +23,7 @@ Why a regex does not compile, or nothing when it does. The reason is found by re
     {{- else if regexMatch `[*+?}][*+]|[*+?}]\?\?|[*+?}]\{` . -}}
       invalid nested repetition operator
     {{- else -}}
-      is no RE2 regular expression; `wasm-rewrite lint` says where
+      is not an RE2 regular expression; `wasm-rewrite lint` says where
     {{- end -}}
   {{- end -}}
 {{- end -}}

@@ -12,7 +12,7 @@ The gates of a release. In: root, problems, values.
     {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.image.repository" "value" $image.repository "reason" "want a repository in lower case, without registry, tag or digest") -}}
   {{- end -}}
   {{- if and $image.pullSecret (not (regexMatch (include "wasm-rewrite.dnsSubdomain" $) $image.pullSecret)) -}}
-    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.image.pullSecret" "value" $image.pullSecret "reason" "is no name of a Secret") -}}
+    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.image.pullSecret" "value" $image.pullSecret "reason" "cannot be the name of a Secret") -}}
   {{- end -}}
   {{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
     {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "verify.image.digest" "value" $image.digest "reason" "want sha256: and 64 hexadecimal digits in lower case") -}}

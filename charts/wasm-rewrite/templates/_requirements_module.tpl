@@ -14,10 +14,10 @@ Where the module comes from. In: problems, values.
     {{- end -}}
     {{- $module := $values.module | default dict -}}
     {{- if and $module.configMap (not (regexMatch (include "wasm-rewrite.dnsSubdomain" $) $module.configMap)) -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.configMap" "value" $module.configMap "reason" "is no name of a ConfigMap") -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.configMap" "value" $module.configMap "reason" "cannot be the name of a ConfigMap") -}}
     {{- end -}}
     {{- if not (regexMatch `^[-._a-zA-Z0-9]{1,253}$` ($module.key | default "")) -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.key" "value" $module.key "reason" "is no key of a ConfigMap: want A-Z, a-z, 0-9, -, _ and .") -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.key" "value" $module.key "reason" "cannot be a key of a ConfigMap: want A-Z, a-z, 0-9, -, _ and .") -}}
     {{- end -}}
     {{- if not (hasPrefix "/" ($module.mountPath | default "")) -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.mountPath" "value" $module.mountPath "reason" "want an absolute path in the proxy's container") -}}
@@ -50,7 +50,7 @@ Where the module comes from. In: problems, values.
       {{- include "wasm-rewrite.refuseUnpublished" (dict "problems" $problems "path" "image.digest" "digest" $image.digest) -}}
     {{- else if $image.tag -}}
       {{- if not (regexMatch `^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$` $image.tag) -}}
-        {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.tag" "value" $image.tag "reason" "is no tag of an image") -}}
+        {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.tag" "value" $image.tag "reason" "cannot be the tag of an image") -}}
       {{- end -}}
       {{- if not $image.allowMutableTag -}}
         {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.tag" "value" $image.tag "reason" "a tag can move to another module under a running proxy; write image.digest, or image.allowMutableTag: true") -}}
@@ -59,7 +59,7 @@ Where the module comes from. In: problems, values.
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.digest" "value" nil "reason" "is missing: name the image by its digest (a released chart carries its own), or write url") -}}
     {{- end -}}
     {{- if and $image.pullSecret (not (regexMatch (include "wasm-rewrite.dnsSubdomain" $) $image.pullSecret)) -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.pullSecret" "value" $image.pullSecret "reason" "is no name of a Secret") -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "image.pullSecret" "value" $image.pullSecret "reason" "cannot be the name of a Secret") -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}

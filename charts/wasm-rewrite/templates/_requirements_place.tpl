@@ -7,10 +7,10 @@ Where one workload's object is, its names and labels. In: problems, values, name
   {{- $workload := .workload -}}
   {{- $where := printf "workload %s: " .name -}}
   {{- if not (regexMatch (include "wasm-rewrite.dnsLabel" $) .name) -}}
-    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "name" "value" .name "reason" "is no Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends") -}}
+    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "name" "value" .name "reason" "is not a Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends") -}}
   {{- end -}}
   {{- if not (regexMatch (include "wasm-rewrite.dnsLabel" $) $workload.namespace) -}}
-    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "namespace" "value" $workload.namespace "reason" "is no Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends") -}}
+    {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" "namespace" "value" $workload.namespace "reason" "is not a Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends") -}}
   {{- end -}}
   {{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "selector" "labels" $workload.selector "common" dict) -}}
   {{- include "wasm-rewrite.checkLabels" (dict "problems" $problems "where" $where "path" "labels" "labels" $workload.labels
@@ -71,7 +71,7 @@ Targets under Istio, and the traffic that they can have. In: problems, values, n
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" (print $at ".group") "value" $ref.group "reason" (printf "the group of a %s is %q; it may be left out" $ref.kind $group)) -}}
     {{- end -}}
     {{- if not (regexMatch (include "wasm-rewrite.dnsSubdomain" $) $ref.name) -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" (print $at ".name") "value" $ref.name "reason" "is no Kubernetes name") -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" (print $at ".name") "value" $ref.name "reason" "is not a Kubernetes name") -}}
     {{- end -}}
     {{- if and (eq $ref.kind "GatewayClass") (not $inRoot) -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" (print $at ".kind") "value" $ref.kind "reason" (printf "Istio takes a GatewayClass only in %s, the root namespace" $values.rootNamespace)) -}}

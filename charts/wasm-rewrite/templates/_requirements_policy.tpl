@@ -23,7 +23,7 @@ workload (merged), targets (a map that all workloads share: which one took a tar
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" (print $at ".group") "value" $ref.group "reason" (printf "the group of a %s is %q; it may be left out" $ref.kind $group)) -}}
     {{- end -}}
     {{- if not (regexMatch (include "wasm-rewrite.dnsSubdomain" $) $ref.name) -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" (print $at ".name") "value" $ref.name "reason" "is no Kubernetes name") -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" $where "path" (print $at ".name") "value" $ref.name "reason" "is not a Kubernetes name") -}}
     {{- end -}}
     {{- $target := printf "%s/%s/%s/%s" $workload.namespace $ref.kind $ref.name ($ref.sectionName | default "") -}}
     {{- $first := get $targets $target -}}

@@ -25,7 +25,7 @@ func (f filters) envoyGateway(at string, spec map[string]any) {
 		switch key {
 		case "urlRewrite", "directResponse":
 		default:
-			f.leave(at, "%s of the HTTPRouteFilter is no rewrite: write what it does by hand", key)
+			f.leave(at, "%s of the HTTPRouteFilter is not a rewrite: write what it does by hand", key)
 		}
 	}
 	if pattern, _ := under(spec, "urlRewrite", "path", "replaceRegexMatch", "pattern").(string); pattern != "" {

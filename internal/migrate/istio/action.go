@@ -113,7 +113,7 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 	case target == "":
 		return nil
 	case !strings.HasPrefix(target, "/"):
-		m.report.Leave(one.Object, at+".rewrite.uri", "%q is no path: a path begins with /", target)
+		m.report.Leave(one.Object, at+".rewrite.uri", "%q is not a path: a path begins with /", target)
 		one.Left = true
 		return nil
 	}

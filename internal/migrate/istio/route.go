@@ -92,7 +92,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 		case name == ":method" && words(one) != nil:
 			r.Match = r.Match.Put("methods", words(one))
 		case strings.HasPrefix(name, ":"):
-			leave("headers."+name, "is no header: write match.path, match.methods or match.scheme")
+			leave("headers."+name, "is not a header: write match.path, match.methods or match.scheme")
 		default:
 			headers = append(headers, append(plan.Fields{{Key: "name", Value: strings.ToLower(name)}}, text(one, false)...))
 		}
@@ -100,7 +100,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 
 	for _, name := range plan.Sorted(in.WithoutHeaders) {
 		if strings.HasPrefix(name, "@") || strings.HasPrefix(name, ":") {
-			leave("withoutHeaders."+name, "is no header")
+			leave("withoutHeaders."+name, "is not a header")
 			continue
 		}
 

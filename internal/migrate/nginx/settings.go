@@ -157,7 +157,7 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 	r.responses(s)
 	if s.root != "" {
 		if u, err := url.ParseRequestURI(s.root); err != nil || u.IsAbs() {
-			report.Leave(r.object, annotation(prefix+"app-root"), "%q is no path: ingress-nginx passes it over, too", s.root)
+			report.Leave(r.object, annotation(prefix+"app-root"), "%q is not a path: ingress-nginx passes it over, too", s.root)
 			s.root = ""
 		}
 	}

@@ -91,7 +91,7 @@ func isAddress(target string) bool {
 func locationOf(target string, groups int, names []string, keep bool) (plan.Fields, error) {
 	m := address.FindStringSubmatch(target)
 	if m == nil {
-		return nil, fmt.Errorf("%q is no address that can be read", target)
+		return nil, fmt.Errorf("%q cannot be read as an address", target)
 	}
 
 	host, err := variables(m[2], groups, names)
@@ -169,6 +169,6 @@ func withoutQuery(target string, keep bool) (rest string, added bool) {
 }
 
 var (
-	errRequestURI = errors.New("nginx escapes the query that $request_uri holds, so it is no path")
+	errRequestURI = errors.New("nginx escapes the query that $request_uri holds, so it is not a path")
 	errNoSlash    = errors.New("a path begins with /")
 )

@@ -134,7 +134,7 @@ func (c *checker) object(path string, v any, t reflect.Type) {
 		if kind, ok := known[key]; ok {
 			c.value(at, of[key], kind)
 		} else {
-			c.faults = append(c.faults, Fault{at, "is no field of this API: it is misspelt or misplaced, or newer than this program", true})
+			c.faults = append(c.faults, Fault{at, "is not a field of this API: it is misspelt or misplaced, or newer than this program", true})
 		}
 	}
 }
@@ -172,7 +172,7 @@ func (c *checker) message(path string, v any, d protoreflect.MessageDescriptor) 
 			f = d.Fields().ByName(protoreflect.Name(key))
 		}
 		if f == nil {
-			c.faults = append(c.faults, Fault{at, "is no field of this API: it is misspelt or misplaced, or newer than this program", true})
+			c.faults = append(c.faults, Fault{at, "is not a field of this API: it is misspelt or misplaced, or newer than this program", true})
 			continue
 		}
 		c.field(at, of[key], f)

@@ -49,7 +49,7 @@ func module(ctx context.Context, desk *answers.Desk, bytes js.Value) string {
 func failure(err error) string {
 	text, err := json.Marshal(map[string]string{"problem": err.Error(), "error": err.Error()})
 	if err != nil {
-		return `{"problem": "the answer is no JSON", "error": "the answer is no JSON"}`
+		return `{"problem": "the answer is not JSON", "error": "the answer is not JSON"}`
 	}
 	return string(text)
 }

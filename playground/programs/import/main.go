@@ -15,7 +15,7 @@ func main() {
 	answer := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		text, err := json.Marshal(moving.Answer([]byte(args[1].String())))
 		if err != nil {
-			return `{"problem": "the answer is no JSON"}`
+			return `{"problem": "the answer is not JSON"}`
 		}
 		return string(text)
 	})

@@ -157,7 +157,7 @@ func listeners(port int, plugins []envoy.Plugin, upstream string) []envoy.Listen
 func freePort(text string) (int, error) {
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("PORT=%s: is no port. Choose one from 1024 to 65535, or leave PORT out for a free one", text)
+		return 0, fmt.Errorf("PORT=%s: not a port. Choose one from 1024 to 65535, or leave PORT out for a free one", text)
 	}
 
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))

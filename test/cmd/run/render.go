@@ -54,7 +54,7 @@ func render(ctx context.Context, o options) ([]envoy.Plugin, error) {
 			Spec     json.RawMessage
 		}
 		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
-			return nil, fmt.Errorf("RULES=%s: the rendered chart is no YAML: %w", o.rules, err)
+			return nil, fmt.Errorf("RULES=%s: the rendered chart is not YAML: %w", o.rules, err)
 		}
 		if object.Kind != "WasmPlugin" {
 			continue

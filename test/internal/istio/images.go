@@ -63,7 +63,7 @@ func Version(folder string) (string, error) {
 func NeedsPreload(version string) (bool, error) {
 	var major, minor int
 	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
-		return false, fmt.Errorf("%q is no version of Istio: %w", version, err)
+		return false, fmt.Errorf("%q is not a version of Istio: %w", version, err)
 	}
 	return major == 1 && minor < 30, nil
 }
