@@ -125,5 +125,5 @@ func PullChart(ctx context.Context, repository, version string) ([]byte, error) 
 		return text.Bytes(), err
 	}
 
-	return nil, errors.New("what is there has no layer with a chart; see that the repository is that of the chart")
+	return nil, errors.New("the artifact has no layer with a chart; see that the repository is that of the chart")
 }
