@@ -86,8 +86,8 @@ var graphs = []graph{
 		[]query{{counted("rate", window, "pattern, result", "unsafe", "over_budget"), "{{pattern}} {{result}}"}}},
 	{"Left out by a sample", "", "reqps", []query{{counted("rate", window, "pattern", "sampled_out"), "{{pattern}}"}}},
 	{"Faults", "Calls to the proxy that failed, and crashes of the filter.", "short", []query{
-		{"sum(increase(wasm_rewrite_host_call_failed{plugin=\"${workload}\"}[" + window + "]) or increase(wasm_rewrite_${workload}_host_call_failed[" + window + "]))",
-			"failed calls"},
+		{`sum(increase(wasm_rewrite_host_call_failed{plugin="${workload}"}[` + window + "]) or " +
+			"increase(wasm_rewrite_${workload}_host_call_failed[" + window + "]))", "failed calls"},
 		{`sum(increase({__name__=~"envoy_wasm_${workload}(_istio_translated_wasmplugin)?_vm_reload"}[` + window + "]))", "crashes"},
 	}},
 }
@@ -102,6 +102,7 @@ func counted(function, over, by string, results ...string) string {
 	}
 
 	name := "wasm_rewrite_${workload}_(.+)_(" + which + ")"
+
 	flat := `{__name__=~"` + name + `"}`
 	for i, label := range []string{"pattern", "result"} {
 		flat = fmt.Sprintf(`label_replace(%s, "%s", "$%d", "__name__", "%s")`, flat, label, i+1, name)

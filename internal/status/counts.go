@@ -76,7 +76,7 @@ func (p *Proxy) tallies(o *Object) *tallies {
 	return t
 }
 
-// add takes one counter; what is no result of a pattern has one name alone.
+// add takes one counter; what belongs to no pattern has a single name.
 func (t *tallies) add(name string, count uint64) {
 	pattern, result, ofPattern := strings.Cut(name, ".")
 	switch {
@@ -86,6 +86,7 @@ func (t *tallies) add(name string, count uint64) {
 		if t.patterns[pattern] == nil {
 			t.patterns[pattern] = map[string]uint64{}
 		}
+
 		t.patterns[pattern][result] += count
 	}
 }
@@ -103,6 +104,7 @@ func patternNames(config any) (names []string) {
 		name, _ := pattern["name"].(string)
 		names = append(names, cmp.Or(name, "pattern-"+strconv.Itoa(i)))
 	}
+
 	return names
 }
 
@@ -131,6 +133,7 @@ func counts(rows []Row, objects []*Object) (all []Counts) {
 func (t *tallies) merge(from *tallies) {
 	t.hostCallsFailed += from.hostCallsFailed
 	t.crashes += from.crashes
+
 	for pattern, results := range from.patterns {
 		for result, count := range results {
 			t.add(pattern+"."+result, count)
@@ -153,6 +156,7 @@ func (t *tallies) ordered(configured []string) (list []PatternCounts) {
 		if results == nil {
 			results = map[string]uint64{}
 		}
+
 		list = append(list, PatternCounts{Pattern: name, Removed: i > len(configured), Results: results})
 	}
 
@@ -193,6 +197,7 @@ func (c *Counts) table(w io.Writer) {
 			if count, ok := p.Results[result]; ok {
 				cell = strconv.FormatUint(count, 10)
 			}
+
 			cells = append(cells, cell)
 		}
 		fmt.Fprintln(table, strings.Join(cells, "\t"))

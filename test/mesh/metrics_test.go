@@ -40,6 +40,7 @@ func TestTheQueriesOfTheMetricsPageAndTheDashboard(t *testing.T) {
 	s := newSpace(t, map[string]string{"sidecar.istio.io/bootstrapOverride": "wasm-rewrite-bootstrap"}, func(s *space) {
 		s.run("apply", "--filename", "../../docs/bootstrap.yaml")
 	})
+
 	r := s.rules(s.image(), countedRules)
 	for _, version := range []string{"v1", "v2"} {
 		s.eventually(version, "/gone", func(a answer) error { return a.wantStatus(http.StatusGone) })
@@ -48,10 +49,13 @@ func TestTheQueriesOfTheMetricsPageAndTheDashboard(t *testing.T) {
 	plugin := func(workload string) string {
 		return regexp.MustCompile("[^A-Za-z0-9]").ReplaceAllString(s.name+"."+r.name+"-"+workload, "_")
 	}
+
 	var queries []string
 	labelled, flat := pageQueries(t)
+
 	queries = append(queries, in(labelled, "shop_rules_cart", plugin("v1"))...)
 	queries = append(queries, in(flat, "shop_rules_cart", plugin("v2"))...)
+
 	board := s.dashboard(r.name)
 	for _, workload := range []string{"v1", "v2"} {
 		queries = append(queries, in(board, "${workload}", plugin(workload))...)
@@ -61,7 +65,8 @@ func TestTheQueriesOfTheMetricsPageAndTheDashboard(t *testing.T) {
 	s.findEach(s.scraper(s.TempDir(), nil, 2), queries)
 
 	code, out := s.statusTool()("--counts")
-	for _, want := range []string{`(?m)^  tenant +[1-9][0-9]* +[1-9]`, `(?m)^  risky +- +- +- +- +[1-9]`, `(?m)^  never +0 `, `(?m)^  refused +[1-9].* +[1-9][0-9]* +- +-$`} {
+	for _, want := range []string{
+		`(?m)^  tenant +[1-9][0-9]* +[1-9]`, `(?m)^  risky +- +- +- +- +[1-9]`, `(?m)^  never +0 `, `(?m)^  refused +[1-9].* +[1-9][0-9]* +- +-$`} {
 		if code != 0 || !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("status --counts: exit code %d, want %q in\n%s", code, want, out)
 		}
@@ -89,6 +94,7 @@ func (s *space) findEach(base string, queries []string) {
 		}
 		missing = left
 	}
+
 	for _, query := range missing {
 		s.Errorf("%s: Prometheus has nothing", query)
 	}
