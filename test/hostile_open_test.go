@@ -50,6 +50,7 @@ func TestHostileOpenRequests(t *testing.T) {
 	kinds := openKinds()
 
 	prompt := promptly(t)
+
 	listeners := []envoy.Listener{{Name: "other", Upstream: prompt,
 		Filters: []envoy.Filter{plugin(t, "other", `{"headers": {"request": {"set": {"x-a": "1"}}}}`)}}}
 	for i, k := range kinds {

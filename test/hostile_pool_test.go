@@ -51,10 +51,13 @@ func TestPoolOfOpenRequests(t *testing.T) {
 
 	err = wait.Eventually(t.Context(), 10*time.Second, func() error {
 		const name = "wasmcustom.wasm_rewrite.other.top_level.unsafe"
-		if stats, err := proxy.Stats(t.Context(), name); err != nil || stats[name] != 1 {
-			return fmt.Errorf("%v, %v: want 1 lost value", stats, err)
+
+		stats, err := proxy.Stats(t.Context(), name)
+		if err == nil && stats[name] != 1 {
+			err = fmt.Errorf("%v: want 1 lost value", stats)
 		}
-		return nil
+
+		return err
 	})
 	if err != nil {
 		t.Error(err)

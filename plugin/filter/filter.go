@@ -5,7 +5,6 @@
 package filter
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 
@@ -40,15 +39,15 @@ type plugin struct {
 // OnPluginStart compiles the configuration. A wrong one is refused whole: a
 // running proxy keeps the last good one.
 func (p *plugin) OnPluginStart(int) types.OnPluginStartStatus {
-	config, err := proxywasm.GetPluginConfiguration()
-	if err != nil && !errors.Is(err, types.ErrorStatusNotFound) {
-		proxywasm.LogCritical("wasm-rewrite: the configuration cannot be read: " + err.Error())
+	config, status := configuration()
+	if status != statusOK && status != statusNotFound {
+		proxywasm.LogCritical("wasm-rewrite: the configuration cannot be read: status " + strconv.Itoa(int(status)))
 		return types.OnPluginStartStatusFailed
 	}
 	rules, err := rewrite.Load(config)
 	if err != nil {
-		var all rewrite.Errors
-		errors.As(err, &all)
+		// All that Load gives; errors.As brings the printing of types, of 5 KiB.
+		all, _ := err.(rewrite.Errors) //nolint:errorlint // see above
 		for _, one := range all {
 			proxywasm.LogCritical("wasm-rewrite: configuration refused: " + one.Error())
 		}

@@ -2,7 +2,10 @@
 
 package filter
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // Host calls that the SDK does not make as they are needed here. Its metric
 // functions panic where the host refuses, which would trap the VM; it copies
@@ -14,6 +17,9 @@ const (
 	counter kind = 0
 	gauge   kind = 1
 )
+
+//go:wasmimport env proxy_get_buffer_bytes
+func getBufferBytes(kind, start, size uint32, data, dataSize unsafe.Pointer) uint32
 
 //go:wasmimport env proxy_define_metric
 func proxyDefineMetric(kind uint32, name unsafe.Pointer, size uint32, id unsafe.Pointer) uint32
@@ -47,6 +53,21 @@ func setTickPeriod(milliseconds uint32) uint32
 
 //go:wasmimport env proxy_get_current_time_nanoseconds
 func currentTimeNanoseconds(result unsafe.Pointer) uint32
+
+const bufferConfiguration = 7
+
+// configuration is the plugin's, as the proxy has it. The SDK tells of an empty one by an error, and to compare that is
+// to bring the comparison of all types.
+func configuration() (config []byte, status uint32) {
+	var data *byte
+	var size uint32
+	status = getBufferBytes(bufferConfiguration, 0, math.MaxInt32, unsafe.Pointer(&data), unsafe.Pointer(&size))
+	if status != statusOK {
+		return nil, status
+	}
+
+	return unsafe.Slice(data, size), status
+}
 
 func define(k kind, name string) metric {
 	var id uint32

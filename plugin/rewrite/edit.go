@@ -1,8 +1,6 @@
 package rewrite
 
 import (
-	"maps"
-	"slices"
 	"strings"
 )
 
@@ -129,7 +127,7 @@ func (e *editor) pairs(kind opKind, key string, in map[string]string) {
 	from := map[string]string{}
 
 	ops := make([]operation, 0, len(in))
-	for _, name := range slices.Sorted(maps.Keys(in)) {
+	for _, name := range sortedKeys(in) {
 		op := operation{kind: kind, name: e.name(at.key(name), name), to: e.name(at.key(name), in[name])}
 		e.once(at.key(name), from, name, op.name)
 		ops = append(ops, op)
@@ -175,7 +173,7 @@ func (e *editor) lists(kind opKind, key string, in map[string]Strings) {
 	at := e.at.key(key)
 
 	seen := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(in)) {
+	for _, name := range sortedKeys(in) {
 		op := operation{kind: kind, name: e.name(at.key(name), name)}
 		e.once(at.key(name), seen, name, op.name)
 

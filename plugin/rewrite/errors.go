@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -105,7 +104,13 @@ func (f *faults) err() error {
 	for _, e := range f.list {
 		e.at.rank(language)
 	}
-	slices.SortStableFunc(f.list, func(a, b *Error) int { return a.at.compare(b.at) })
+
+	list := make(Errors, 0, len(f.list))
+	for _, i := range ordered(len(f.list), func(a, b int) bool { return f.list[a].at.compare(f.list[b].at) < 0 }) {
+		list = append(list, f.list[i])
+	}
+
+	f.list = list
 	if more := len(f.list) - MaxErrors + f.more; more > 0 {
 		f.list = append(f.list[:MaxErrors], &Error{Reason: "and " + strconv.Itoa(more) + " more"})
 	}
@@ -126,7 +131,7 @@ func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if moves(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+			b.Write(appendEscape(nil, r))
 		} else {
 			b.WriteRune(r)
 		}
@@ -144,9 +149,9 @@ func quoted(s string) string {
 		for cut > 0 && !utf8.RuneStart(s[cut]) {
 			cut--
 		}
-		return strconv.Quote(s[:cut]) + "…"
+		return quote(s[:cut]) + "…"
 	}
-	return strconv.Quote(s)
+	return quote(s)
 }
 
 // place is where in a configuration something stands.

@@ -1,9 +1,7 @@
 package rewrite
 
 import (
-	"cmp"
 	mathbits "math/bits"
-	"slices"
 )
 
 // index finds the patterns that may match a path without testing all of them.
@@ -153,9 +151,13 @@ func (h *hashed) add(hash uint32, pattern int) {
 
 //go:noinline
 func (h *hashed) sort() {
-	slices.SortFunc(h.list, func(a, b hashedPattern) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.pattern, b.pattern))
-	})
+	// Each pattern was added after those before it.
+	list := make([]hashedPattern, 0, len(h.list))
+	for _, i := range ordered(len(h.list), func(a, b int) bool { return h.list[a].hash < h.list[b].hash }) {
+		list = append(list, h.list[i])
+	}
+
+	h.list = list
 }
 
 func (h *hashed) find(hash uint32, found *patternSet) {

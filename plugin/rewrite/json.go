@@ -40,7 +40,10 @@ func (v *value) String() string {
 	case kindNull:
 		return "null"
 	case kindBool:
-		return strconv.FormatBool(v.flag)
+		if v.flag {
+			return "true"
+		}
+		return "false"
 	case kindNumber:
 		return v.text
 	case kindString:

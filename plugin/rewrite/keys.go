@@ -1,8 +1,6 @@
 package rewrite
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 )
 
@@ -242,7 +240,7 @@ func (k *keys) textMap(name string, into *map[string]string, t *Type) {
 		return
 	}
 
-	for _, key := range slices.Sorted(maps.Keys(*into)) {
+	for _, key := range sortedKeys(*into) {
 		k.site(k.at.key(name).key(key), (*into)[key], t.Elem)
 	}
 }
@@ -255,7 +253,7 @@ func (k *keys) textsMap(name string, into *map[string]Strings, t *Type) {
 		return
 	}
 
-	for _, key := range slices.Sorted(maps.Keys(*into)) {
+	for _, key := range sortedKeys(*into) {
 		at, list := k.at.key(name).key(key), (*into)[key]
 		for i, text := range list {
 			if len(list) == 1 {

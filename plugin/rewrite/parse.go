@@ -72,7 +72,7 @@ func (d *decoder) variable(_ *place, v *value) Var {
 	case kindString:
 		return Var{v.text, true}
 	case kindBool:
-		return Var{strconv.FormatBool(v.flag), true}
+		return Var{v.String(), true}
 	case kindNumber:
 		return Var{plainNumber(v.text), true}
 	}
@@ -82,11 +82,11 @@ func (d *decoder) variable(_ *place, v *value) Var {
 // plainNumber writes a number without an exponent: istiod hands 3000000 over
 // as 3e+06.
 func plainNumber(text string) string {
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return text
+	d := readDecimal(text)
+	if plain, ok := d.plain(); ok {
+		return plain
 	}
-	return strconv.FormatFloat(f, 'f', -1, 64)
+	return text
 }
 
 func (d *decoder) statusRange(at *place, v *value) StatusRange {
@@ -260,7 +260,8 @@ func (d *decoder) number(at *place, v *value, t *Type) int {
 
 // share reads a number that may be fractional.
 func (d *decoder) share(at *place, v *value, t *Type) float64 {
-	f, _ := strconv.ParseFloat(v.text, 64)
+	number := readDecimal(v.text)
+	f := number.float()
 	if v.kind != kindNumber || f < float64(t.Min) || f > float64(t.Max) {
 		d.add(at, v.String(), t.wanted())
 	}
@@ -272,7 +273,7 @@ func wholeNumber(v *value) (int, bool) {
 		return 0, false
 	}
 
-	f, _ := strconv.ParseFloat(v.text, 64)
-	n := int(f)
-	return n, f > -1e9 && f < 1e9 && float64(n) == f
+	d := readDecimal(v.text)
+	n, ok := d.whole()
+	return n, ok
 }

@@ -2,7 +2,6 @@ package rewrite
 
 import (
 	"slices"
-	"strconv"
 )
 
 func (s *Scratch) response() {
@@ -160,7 +159,7 @@ func (s *Scratch) inShadowInstead(k kept, p *pattern) {
 func (s *Scratch) responseMatches(p *pattern) bool {
 	if s.spend(1 + len(p.status)>>2); p.status != nil {
 		text, _ := s.get(":status")
-		status, _ := strconv.Atoi(text)
+		status, _ := digitsOf(text)
 		if !slices.ContainsFunc(p.status, func(r StatusRange) bool { return r.From <= status && status <= r.To }) {
 			return s.miss(OnStatus, 0)
 		}

@@ -143,6 +143,7 @@ func (s *Scratch) findCandidates() {
 //go:noinline
 func (s *Scratch) lookUp() {
 	s.spend(len(s.path))
+
 	hits := 0
 	s.candidates, hits = s.rules.index.candidates(s.path, s.candidates[:0])
 	s.spend(perHit * hits)

@@ -233,12 +233,7 @@ func (c *compiler) variable(name, fallback string, deflt bool) (text, reason str
 		return "", reason
 	}
 
-	known := make([]string, 0, len(c.config.Vars))
-	for k := range c.config.Vars {
-		known = append(known, k)
-	}
-	slices.Sort(known)
-	if near := nearest(name, known); near != "" {
+	if near := nearest(name, sortedKeys(c.config.Vars)); near != "" {
 		reason += ": did you mean " + near + "?"
 	}
 
@@ -377,14 +372,7 @@ func (sc scope) ownGroup(name string) (int, bool) {
 }
 
 func groupNumber(name string) (int, bool) {
-	for i := 0; i < len(name); i++ {
-		if !isDigit(name[i]) {
-			return 0, false
-		}
-	}
-
-	n, err := strconv.Atoi(name)
-	return n, err == nil
+	return digitsOf(name)
 }
 
 func (sc scope) lookup(name string) (ref, string) {
@@ -458,7 +446,8 @@ func (sc scope) unknown(name string) string {
 	if sc.response {
 		known = append(known, "response.status")
 	}
-	slices.Sort(known)
+
+	known = sorted(known)
 
 	reason := "there is no ${" + name + "}"
 	if near := nearest(name, known); near != "" {
