@@ -47,7 +47,7 @@ build/bin/crane: go.mod
 	@touch $@
 
 .PHONY: mesh
-mesh: mesh-tools build/plugin.wasm build/bin/publish ## the same mesh, left running until Ctrl-C
+mesh: mesh-tools argocd build/plugin.wasm build/bin/publish build/bin/wasm-rewrite ## the same mesh with a client Pod and Argo CD, left running until Ctrl-C
 	@go build -o build/bin/mesh ./test/cmd/mesh
 	@exec build/bin/mesh -istio $(MESH_ISTIO) -envoy $(MESH_ENVOY)
 

@@ -117,8 +117,8 @@ func TestGatesHaveFewRights(t *testing.T) {
 // Argo CD ignores Helm's hooks on an object that has a hook annotation of its own.
 func TestGatesAreHooksOfHelmAlone(t *testing.T) {
 	objects := gateObjects(t, gatedRules)
-	if len(objects) != 7 {
-		t.Errorf("rendered %d objects, want two ConfigMaps, two Pods, a ServiceAccount, a Role and its binding", len(objects))
+	if len(objects) != 8 {
+		t.Errorf("rendered %d objects, want two ConfigMaps, three Pods, a ServiceAccount, a Role and its binding", len(objects))
 	}
 
 	for name, object := range objects {
@@ -131,10 +131,16 @@ func TestGatesAreHooksOfHelmAlone(t *testing.T) {
 		if object.GetKind() == "Pod" {
 			weight = "0"
 		}
+		switch name {
+		case "Pod shop/demo-verify-after":
+			gate = "post-install,post-upgrade"
+		case "Pod shop/demo-verify-after-test":
+			gate = "test" // Argo CD has no such hook
+		}
 
 		got := object.GetAnnotations()
 		for key, want := range map[string]string{"helm.sh/hook": gate, "helm.sh/hook-weight": weight,
-			"helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"} {
+			"helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded,hook-failed"} {
 			if got[key] != want {
 				t.Errorf("%s: %s is %q, want %q", name, key, got[key], want)
 			}

@@ -96,10 +96,12 @@ type Refusal struct {
 	Reason   string // with the value in front, where there is one
 }
 
-// Gap is a workload of an environment that has rules and no place, or the other way round.
+// Gap is a workload of an environment that has rules and no place, or the other way round, or whose rules are in a file of
+// another name.
 type Gap struct {
 	Workload string
 	Rules    bool     // it has rules
+	File     string   // of the rules, where it is not that of the workload
 	Others   []string // workloads with the other gap, of which one may be meant
 	Place    source.Place
 }

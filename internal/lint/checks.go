@@ -322,7 +322,7 @@ var Checks = []About{
 		"", "",
 	},
 	{
-		Placed, SeverityError, "a workload of an environment with rules and no entry in place.yaml; a warning the other way round",
+		Placed, SeverityError, "a workload of an environment with rules and no entry in place.yaml, or the other way round",
 		"Rules are promoted, places are not: rules for a workload that place.yaml does not name run nowhere that anybody chose. One name is easily misspelt in one of the two files.",
 		"", "",
 	},

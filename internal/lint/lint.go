@@ -154,12 +154,16 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 func gap(in *input.Input, g input.Gap) Finding {
 	f := Finding{
 		Input: in.Name, Workload: g.Workload, Check: Placed, File: g.Place.File, Line: g.Place.Line, Column: g.Place.Column,
-		Severity: SeverityWarning, Reason: "place.yaml has this workload, and no file has rules for it",
+		Severity: SeverityError, Reason: "place.yaml has this workload, and no file has rules for it",
 		Advice: "write rules/" + g.Workload + ".yaml, or remove the entry",
 	}
 	if g.Rules {
-		f.Severity, f.Reason = SeverityError, "there are rules for this workload, and place.yaml does not say where they run"
+		f.Reason = "there are rules for this workload, and place.yaml does not say where they run"
 		f.Advice = "write workloads: {" + g.Workload + ": {selector: {app: " + g.Workload + "}}} in place.yaml"
+	}
+	if g.File != "" {
+		f.Reason = "Argo CD reads the rules of this workload from rules/" + g.Workload + ".yaml, and these are in rules/" + g.File
+		f.Advice = "rename the file, or the workload in it"
 	}
 	if len(g.Others) > 0 {
 		f.Advice += "; or one name is misspelt: the other side has " + strings.Join(g.Others, ", ")

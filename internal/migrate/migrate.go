@@ -22,6 +22,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/nginx"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/shape"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 // Where rewrites run.
@@ -210,7 +211,7 @@ func name(doc map[string]any, place string) string {
 	if text == "" {
 		text = "without a name (" + place + ")"
 	}
-	return kind + " " + text
+	return terminal.Line(kind + " " + text)
 }
 
 var objectName = regexp.MustCompile(`^[a-z0-9.-]*$`)
@@ -257,7 +258,7 @@ func decode[T any](m *migration, doc map[string]any, place string) *T {
 
 func (m *migration) wrong(at string, faults []shape.Fault) {
 	for _, f := range faults {
-		m.faults = append(m.faults, fmt.Errorf("%s: %s: %s", at, f.Path, f.Reason))
+		m.faults = append(m.faults, fmt.Errorf("%s: %s: %s", at, terminal.Line(f.Path), f.Reason))
 	}
 }
 

@@ -59,7 +59,7 @@ func (a *Argo) Served(ctx context.Context, environment string, files []string) e
 		return fmt.Errorf("Application %s/%s runs commit %s: %w", a.Namespace, name, revision, err)
 	}
 	if otherwise != nil {
-		return fmt.Errorf("%s is not promoted: it runs commit %s, where %s is otherwise than here; push it and wait until %[1]s runs it. "+
+		return fmt.Errorf("%s is not promoted: it runs commit %s, where %s differs from what is here; push it and wait until %[1]s runs it. "+
 			"Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh %[4]s` has it look now",
 			environment, revision, strings.Join(otherwise, ", "), name)
 	}
@@ -133,6 +133,9 @@ func rolledOut(app *unstructured.Unstructured) (revision string, running bool, e
 		tries, _, _ := unstructured.NestedInt64(app.Object, "status", "operationState", "retryCount")
 		said := append([]string{text("operationState", "message")}, failures(app)...)
 		return "", phase == "Running" && tries == 0, fmt.Errorf("has a last sync that is %s: %s", phase, strings.Join(said, "\n"))
+	case text("sync", "status") == "Unknown":
+		return "", false, fmt.Errorf("is Unknown, since Argo CD cannot compare the cluster with git: %s; see that the registry and the git server are up, "+
+			"and that Argo CD may read both", strings.Join(complaints(app), "\n"))
 	case text("sync", "status") != "Synced":
 		return "", false, fmt.Errorf("is %s: the cluster is not what git says", text("sync", "status"))
 	case text("health", "status") == "Degraded":
@@ -156,6 +159,21 @@ func failures(app *unstructured.Unstructured) (said []string) {
 		if phase := resource["hookPhase"]; phase == "Failed" || phase == "Error" {
 			said = append(said, fmt.Sprintf("%v %v: %v", resource["kind"], resource["name"], resource["message"]))
 		}
+	}
+	return said
+}
+
+// complaints are what Argo CD says is wrong with an Application.
+func complaints(app *unstructured.Unstructured) (said []string) {
+	conditions, _, _ := unstructured.NestedSlice(app.Object, "status", "conditions")
+	for _, c := range conditions {
+		condition, _ := c.(map[string]any)
+		if message, ok := condition["message"].(string); ok {
+			said = append(said, message)
+		}
+	}
+	if said == nil {
+		said = []string{"it does not say why"}
 	}
 	return said
 }

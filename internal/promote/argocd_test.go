@@ -74,7 +74,7 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 	}
 	good := app("Synced", "Healthy", "Succeeded", "", one)
 	otherwise := "dev is not promoted: it runs commit " + one +
-		", where environments/dev/rules/a.yaml is otherwise than here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"
+		", where environments/dev/rules/a.yaml differs from what is here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"
 
 	all := []string{"environments/dev/release.yaml", "environments/dev/rules"}
 	for _, c := range []struct {
@@ -89,11 +89,13 @@ func TestOnlyWhatIsServedIsPromoted(t *testing.T) {
 		{name: "a gate failed", status: gate("Failed", 0), want: "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is Failed: one task failed\nPod wasm-rewrite-verify-after: FAIL workload checkout"},
 		{name: "a gate fails again and again", status: gate("Running", 2), want: "dev is not promoted: Application argocd/wasm-rewrite-dev has a last sync that is Running: one task failed\nPod wasm-rewrite-verify-after: FAIL workload checkout"},
 		{name: "OutOfSync", status: app("OutOfSync", "Healthy", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is OutOfSync: the cluster is not what git says"},
+		{name: "Unknown", status: strings.Replace(app("Unknown", "Healthy", "Succeeded", "", one), `{"sync"`, `{"conditions": [{"type": "ComparisonError", "message": "connection refused"}], "sync"`, 1),
+			want: "dev is not promoted: Application argocd/wasm-rewrite-dev is Unknown, since Argo CD cannot compare the cluster with git: connection refused; see that the registry and the git server are up, and that Argo CD may read both"},
 		{name: "Degraded", status: app("Synced", "Degraded", "Succeeded", "", one), want: "dev is not promoted: Application argocd/wasm-rewrite-dev is Degraded: why"},
 		{name: "no such Application", environment: "qa", status: good, want: "http://API: there is no Application argocd/wasm-rewrite-qa; name the context of Argo CD's cluster with --context, or --unverified to promote without asking Argo CD"},
 		{name: "forbidden", want: `http://API: Application argocd/wasm-rewrite-dev: User "author" cannot do that; one has to be allowed to get applications.argoproj.io in namespace argocd of Argo CD's cluster: see that --context is of it, ask who runs it, or --unverified to promote without asking Argo CD`},
 		{name: "a commit that is not here", status: app("Synced", "Healthy", "Succeeded", "", strings.Repeat("1", 40)), want: "Application argocd/wasm-rewrite-dev runs commit " + strings.Repeat("1", 40) + ": git diff: fatal: bad object " + strings.Repeat("1", 40) + "; git fetch brings a commit that is not here"},
-		{name: "a new file", status: good, change: func() { write("environments/dev/rules/b.yaml", "new") }, want: "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/b.yaml is otherwise than here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"},
+		{name: "a new file", status: good, change: func() { write("environments/dev/rules/b.yaml", "new") }, want: "dev is not promoted: it runs commit " + one + ", where environments/dev/rules/b.yaml differs from what is here; push it and wait until dev runs it. Where it is pushed, Argo CD may not have looked yet: `argocd app get --refresh wasm-rewrite-dev` has it look now"},
 		{name: "a part that is served", status: good, files: []string{"environments/dev/rules/a.yaml"}},
 		{name: "a changed file", status: good, files: []string{"environments/dev/rules/a.yaml"}, change: func() { write("environments/dev/rules/a.yaml", "two") }, want: otherwise},
 		{name: "committed, not rolled out", status: good, files: []string{"environments/dev/rules/a.yaml"}, change: func() { git("add", "--all"); git("commit", "--quiet", "--message", "three") }, want: otherwise},

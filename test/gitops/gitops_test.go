@@ -37,7 +37,7 @@ import (
 // settled is how long a push may take until every proxy acts on it.
 const settled = 30 * time.Second
 
-var environments = []string{"dev", "staging", "production"}
+var environments = mesh.Environments
 
 var bed struct {
 	testbed.Life
@@ -105,7 +105,11 @@ func makeBed(istio, envoy, module string) (err error) {
 	if bed.objects, err = dynamic.NewForConfig(bed.Cluster.REST); err != nil {
 		return err
 	}
-	if err := apply(shop()); err != nil {
+	shop, err := mesh.Shop(bed.HTTPBin)
+	if err != nil {
+		return err
+	}
+	if err := apply(shop); err != nil {
 		return err
 	}
 	if bed.git, err = gitserver.Start(bed.HostIP, bed.dir); err != nil {

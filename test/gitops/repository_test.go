@@ -3,40 +3,16 @@ package gitops_test
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
-
-//go:embed shop.yaml.tmpl
-var shopText string
-
-var shopTemplate = template.Must(template.New("shop.yaml").Parse(shopText))
-
-// shop is what the rules are for: in each environment's namespace an httpbin with a sidecar, called checkout, behind the
-// gateway's host <environment>.example.com.
-func shop() string {
-	type place struct{ Environment, HTTPBin string }
-
-	var places []place
-	for _, environment := range environments {
-		places = append(places, place{environment, bed.HTTPBin})
-	}
-	var manifest strings.Builder
-	if err := shopTemplate.Execute(&manifest, places); err != nil {
-		panic(err) // to memory, of strings
-	}
-
-	return manifest.String()
-}
 
 // fork copies this repository, as it is now, and makes it the user's own.
 func fork() error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -131,10 +132,8 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 		if now := revision(); now != before {
 			t.Errorf("%s: the WasmPlugin has revision %s, and had %s", bad.name, now, before)
 		}
-		if pod, err := bed.Client.CoreV1().Pods(s.name).Get(t.Context(), r.name+"-verify-before", metav1.GetOptions{}); err != nil {
-			t.Error(err)
-		} else if said := pod.Status.ContainerStatuses[0].State.Terminated.Message; !strings.Contains(said, bad.words[0]) {
-			t.Errorf("%s: the Pod's last words are %q, want %q", bad.name, said, bad.words[0])
+		if left := s.left(); left != nil {
+			t.Errorf("%s: the gates left behind %q, which helm uninstall would not find", bad.name, left)
 		}
 	}
 	s.wantSeed("v1")
@@ -151,6 +150,16 @@ func TestGatesStopBadReleasesAlone(t *testing.T) {
 		if !strings.Contains(out, word) {
 			t.Errorf("a live test fails: helm upgrade does not say %q:\n%s", word, out)
 		}
+	}
+
+	// helm test of what has just failed says so at once.
+	began := time.Now()
+	tested, err := exec.CommandContext(t.Context(), made.Helm(t), "test", r.name, "--kubeconfig", bed.Kubeconfig, "--namespace", s.name).CombinedOutput()
+	if took := time.Since(began); err == nil || took > time.Minute || !strings.Contains(string(tested), "FAIL workload httpbin: banana") {
+		t.Errorf("helm test after a failed release: %v after %s, and says\n%s", err, took, tested)
+	}
+	if left := s.left(); left != nil {
+		t.Errorf("the gates left behind %q", left)
 	}
 
 	if out, err := r.tryUpgrade(good, seedSite("good"), s.tested(strings.Replace(served, "youdianzhishi.com", "good", 1))); err != nil {

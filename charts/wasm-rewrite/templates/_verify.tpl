@@ -31,7 +31,8 @@ JSON.
 {{/*
 metadata of one object of a gate, without its name: a hook of Helm, which Argo CD takes for its own as long as there is
 no annotation of Argo CD's. In: root, gate (before or after), weight; namespace where there is one, labels and
-annotations beside the common ones.
+annotations beside the common ones; hook, where it is one of other events. One that failed is deleted, after Helm has
+printed its log and Argo CD has kept its end: helm uninstall leaves hooks where they are.
 */}}
 {{- define "wasm-rewrite.gateMetadata" -}}
 {{- $labels := dict -}}
@@ -41,9 +42,9 @@ annotations beside the common ones.
 {{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" .root.Values.commonAnnotations) -}}
 {{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" .annotations) -}}
 {{- include "wasm-rewrite.overlay" (dict "into" $annotations "from" (dict
-    "helm.sh/hook" (ternary "pre-install,pre-upgrade,test" "post-install,post-upgrade,test" (eq .gate "before"))
+    "helm.sh/hook" (.hook | default (ternary "pre-install,pre-upgrade,test" "post-install,post-upgrade,test" (eq .gate "before")))
     "helm.sh/hook-weight" (toString .weight)
-    "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded"
+    "helm.sh/hook-delete-policy" "before-hook-creation,hook-succeeded,hook-failed"
     "helm.sh/hook-output-log-policy" "hook-failed")) -}}
 {{- with .namespace -}}
 namespace: {{ . | quote }}

@@ -92,9 +92,14 @@ func gaps(dir string, files []string) (list []input.Gap, err error) {
 			workloads := doc.Places.At("workloads")
 			for _, name := range workloads.Keys() {
 				of := workloads.At(name)
-				if file == place {
+				switch base := filepath.Base(file); {
+				case file == place:
 					placed[name] = of.Place()
-				} else {
+				case filepath.Dir(file) == filepath.Join(dir, "rules") && base != name+".yaml":
+					// Argo CD reads the files of the workloads that have a place.
+					list = append(list, input.Gap{Workload: name, Rules: true, File: base, Place: of.Place()})
+					fallthrough
+				default:
 					rules[name] = of.Place()
 				}
 				// A place may have rules of its own.

@@ -3,16 +3,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -36,15 +33,26 @@ func main() {
 const help = `
 The mesh is up after %[1]s, and goes with Ctrl-C. In another terminal:
 
-  export KUBECONFIG=%[2]s KUBECACHEDIR=%[3]s
+  export KUBECONFIG=%[2]s KUBECACHEDIR=%[3]s PATH=%[7]s:$PATH
   curl --header 'Host: v1.demo.example' %[4]s/banana/418     # 404
   helm install seed charts/wasm-rewrite --namespace demo --values charts/wasm-rewrite/ci/seed-values.yaml \
     --set url= --set image.registry=%[5]s --set image.repository=wasm-rewrite --set image.digest=%[6]s
   curl --header 'Host: v1.demo.example' %[4]s/banana/418     # 418
   helm uninstall seed --namespace demo
 
+As a client in the mesh, with a sidecar of its own:
+
+  kubectl exec deploy/client --namespace demo -- curl --silent --include http://httpbin-v1:8000/get
+
+Argo CD follows %[8]s, whose clone is a repository of rules:
+
+  kubectl --namespace argocd get applications
+  curl --header 'Host: dev.example.com' %[4]s/cart/7         # arrives as /anything/basket/7
+  cd %[9]s    # edit environments/dev/rules/checkout.yaml, then
+  git commit -am "a change" && git push                      # in force in dev within seconds
+  make promote FROM=dev TO=staging
+
 Push another build with: make publish REGISTRY=%[5]s
-kubectl and helm lie in %[7]s.
 `
 
 func run(ctx context.Context, build, istio, envoy string) (err error) {
@@ -55,35 +63,23 @@ func run(ctx context.Context, build, istio, envoy string) (err error) {
 	}
 	defer func() { err = errors.Join(err, m.Stop()) }()
 
-	bin, err := filepath.Abs(filepath.Join(build, "bin"))
+	d := &demo{Mesh: m, ctx: ctx, build: build, cache: filepath.Join(m.Cluster.Dir, "kubecache")}
+	if d.bin, err = filepath.Abs(filepath.Join(build, "bin")); err != nil {
+		return err
+	}
+
+	digest, err := d.workloads()
 	if err != nil {
 		return err
 	}
 
-	cache := filepath.Join(m.Cluster.Dir, "kubecache")
-	manifest, err := mesh.Workloads{Namespace: "demo", HTTPBin: m.HTTPBin, Preload: m.Preload}.Manifest()
+	git, err := d.gitOps(digest)
 	if err != nil {
 		return err
 	}
-	const namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: demo, labels: {istio-injection: enabled}}\n"
+	defer func() { err = errors.Join(err, git.Down()) }()
 
-	var digest bytes.Buffer
-	for _, command := range []*exec.Cmd{
-		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--filename=-"}, Stdin: strings.NewReader(namespace)},
-		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--namespace=demo", "--filename=" + filepath.Join(build, "../docs/preload.yaml")}},
-		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "apply", "--filename=-"}, Stdin: strings.NewReader(manifest)},
-		{Path: filepath.Join(bin, "publish"), Args: []string{"publish", "-module", filepath.Join(build, "plugin.wasm"), m.Images + "/wasm-rewrite"}, Stdout: &digest},
-		{Path: filepath.Join(bin, "kubectl"), Args: []string{"kubectl", "wait", "--namespace=demo", "--for=condition=Available", "deployment", "--all",
-			"--timeout=60s"}},
-	} {
-		var problems bytes.Buffer
-		command.Env = append(os.Environ(), "KUBECONFIG="+m.Kubeconfig, "KUBECACHEDIR="+cache)
-		command.Stderr = &problems
-		if err := command.Run(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", strings.Join(command.Args, " "), err, &problems)
-		}
-	}
-	fmt.Printf(help, time.Since(began).Round(time.Second), m.Kubeconfig, cache, m.Gateway, m.Images, strings.TrimSpace(digest.String()), bin)
+	fmt.Printf(help, time.Since(began).Round(time.Second), m.Kubeconfig, d.cache, m.Gateway, m.Images, digest, d.bin, git.URL, d.rules())
 	<-ctx.Done()
 
 	return nil
