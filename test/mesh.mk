@@ -26,8 +26,8 @@ mesh_skip = $(addprefix -skip ,$(if $(mesh_without_$(ISTIO)),'$(mesh_without_$(I
 ##@ The mesh
 
 .PHONY: test-mesh
-test-mesh: mesh-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateways, sidecars, a waypoint, Argo CD (needs root); ISTIO=1.29 for an older one
-	go test -count=1 -p 1 -parallel 3 -timeout 60m $(mesh_skip) ./test/mesh/... ./test/gitops/...
+test-mesh: mesh-tools eg-tools argocd build/plugin.wasm build/bin/wasm-rewrite $(addprefix build/bin/,publish release cosign) ## the filter in a real mesh: Kubernetes, Istio, gateways, sidecars, a waypoint, Argo CD, Envoy Gateway (needs root); ISTIO=1.29 for an older one
+	go test -count=1 -p 1 -parallel 3 -timeout 60m $(mesh_skip) ./test/mesh/... ./test/gitops/... ./test/eg/...
 
 # In kind, with Istio's own images: ISTIO=1.29 or 1.31, and PROFILE, minimal or ambient; wants docker.
 .PHONY: test-kind

@@ -3,54 +3,61 @@
 package eg_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoygateway"
 )
 
-// A proxy that starts and cannot fetch the module from the controller, which has it, keeps its listener closed to every
-// route until it gives up.
-func TestSlowAProxyThatCannotFetchTheModuleKeepsItsListenerClosed(t *testing.T) {
+// A proxy that starts and cannot fetch the module from the controller, which has it, is not ready until it gives up: with a
+// second one nobody notices, and with it alone every route would be closed. Then it closes the route of the rules.
+func TestSlowAProxyThatCannotFetchTheModuleIsNotReadyUntilItGivesUp(t *testing.T) {
 	s := newSpace(t)
 	s.install("seed", rules(418), s.image())
 	s.becomes("shop", "/banana", http.StatusTeapot)
 
-	port := func(target string) {
-		s.run("patch", "service", "envoy-gateway", "--namespace="+envoygateway.Namespace, "--type=strategic",
-			"--patch", fmt.Sprintf(`{"spec": {"ports": [{"name": "wasm", "port": 18002, "targetPort": %s}]}}`, target))
-	}
-	port("1")
-	t.Cleanup(func() { port("18002") })
+	// The port by which proxies fetch modules leads nowhere.
+	s.wasmPort(t.Context(), "1")
+	t.Cleanup(func() { s.wasmPort(context.Background(), "18002") })
 	old := s.proxies()
 	s.run("delete", "pod", old[0], "--namespace="+envoygateway.Namespace, "--wait=true", "--timeout=90s")
-	var started string
-	s.within(time.Minute, func() error {
-		for _, name := range s.proxies() {
-			if name != old[0] && name != old[1] {
-				started = name
-				return nil
-			}
-		}
-		return fmt.Errorf("no proxy but %q", old)
-	})
-	s.run("wait", "--for=condition=Ready", "pod/"+started, "--namespace="+envoygateway.Namespace, "--timeout=90s")
 
-	// The proxy's Pod is ready, and takes no connection; once it does, the answer is Envoy's own 404 to an unknown host.
 	began := time.Now()
-	s.within(5*time.Minute, func() error {
-		out, err := s.kubectl(t.Context(), "get", "--raw", "/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+started+":10080/proxy/")
-		if err != nil && strings.Contains(out, "NotFound") {
-			return nil
+	end := s.load()
+	s.within(time.Minute, func() error {
+		if now := s.proxies(); len(now) != 2 {
+			return fmt.Errorf("proxies %q, want two", now)
 		}
-		return fmt.Errorf("%v: %s", err, out)
+		return nil
 	})
-	closed := time.Since(began)
-	t.Logf("the listener of the new proxy was closed for %s", closed.Round(time.Second))
-	if closed < 10*time.Second {
-		t.Errorf("the listener was closed for %s only", closed)
+	s.within(5*time.Minute, s.ready)
+
+	// Until now the other proxy had all requests.
+	took := time.Since(began).Round(time.Second)
+	meanwhile := end()
+	t.Logf("ready after %s; answers meanwhile: %v", took, meanwhile)
+	if took < 30*time.Second {
+		t.Errorf("the new proxy was ready after %s, want it to wait for the module", took)
+	}
+
+	// It is ready a moment before it gets requests.
+	s.within(time.Minute, func() error { return s.answers("shop", "/banana", http.StatusServiceUnavailable) })
+	seen := s.seen("shop", "/banana", 40)
+	t.Logf("answers of both proxies then: %v", seen)
+	if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
+		t.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
+	}
+	s.stays(func() error { return s.answers("other", "/status/200", http.StatusOK) })
+}
+
+// wasmPort says where the controller's port for modules leads.
+func (s *space) wasmPort(ctx context.Context, target string) {
+	s.Helper()
+	if out, err := s.kubectl(ctx, "patch", "service", "envoy-gateway", "--namespace="+envoygateway.Namespace, "--type=strategic",
+		"--patch", fmt.Sprintf(`{"spec": {"ports": [{"name": "wasm", "port": 18002, "targetPort": %s}]}}`, target)); err != nil {
+		s.Errorf("kubectl patch service: %v\n%s", err, out)
 	}
 }
