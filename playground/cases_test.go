@@ -61,7 +61,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// rewritten reports whether a case rests on how its JSON is spaced: the page reads it as YAML and writes it anew.
+// rewritten reports whether a case rests on how its JSON is spaced: the page reads it as YAML and writes it again.
 func rewritten(c rewritetest.Case) bool {
 	return c.YAML == nil && (strings.ContainsAny(string(c.Config), "\n\r") || strings.Contains(string(c.Config), "${config}"))
 }

@@ -26,7 +26,7 @@ const caseTable = "plugin/rewrite/testdata"
 // listener of its own, over HTTP/1.1 and over HTTP/2.
 func TestCases(t *testing.T) { testCases(t, made.Envoy(t), "") }
 
-// The same in the oldest and the mesh's Envoy, which compile the module anew
+// The same in the oldest and the mesh's Envoy, which compile the module again
 // for each configuration that is refused: one of them is enough.
 func TestCasesInOlderEnvoys(t *testing.T) {
 	for _, version := range strings.Fields(made.Variable(t, "ENVOY_OLDER_VERSIONS")) {

@@ -35,6 +35,7 @@ type query struct{ expr, legend string }
 // makeDashboard is the dashboard of one release. Its queries find the counters with
 // docs/stats_tags.yaml in the proxies or without.
 func makeDashboard() ([]byte, error) {
+	//nolint:staticcheck // its successor's form is for Grafana 12 and later alone
 	d := dashboard.NewDashboardBuilder("wasm-rewrite: "+ofRelease).
 		Uid(ofUID).Tags([]string{"wasm-rewrite"}).Refresh("30s").Time("now-1h", "now").Readonly().
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Prometheus").Type("prometheus")).

@@ -104,7 +104,7 @@ func (t *Trial) fetch(ctx context.Context, e *environment.Environment, out io.Wr
 	return &side{in, chart, module}, nil
 }
 
-// before is the environment as it was. A release that cannot be had any more is not a reason to keep it: then the new one
+// before is the environment as it was. A release that can no longer be fetched is not a reason to keep it: then the new one
 // stands in for it.
 func (t *Trial) before(ctx context.Context, was, is *environment.Environment, after *side) (*side, error) {
 	if !bytes.Equal(was.Release, is.Release) {
@@ -219,7 +219,7 @@ func (t *workloadTrial) tell(ctx context.Context, name string) error {
 	return t.examples(ctx)
 }
 
-// tests are those of both sides: the ones of before tell what becomes of what is tested no more.
+// tests are those of both sides: those of the old side say what becomes of what is no longer tested.
 func (t *workloadTrial) tests() (tests []example.Test) {
 	known := map[string]bool{}
 	for _, w := range []*input.Workload{t.is, t.was} {

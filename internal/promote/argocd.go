@@ -28,7 +28,7 @@ type Argo struct {
 const underWay = 30 * time.Second
 
 // Served refuses an environment that Argo CD did not roll out as files of it are here: its last sync must have succeeded,
-// gates and all, with these very files, and the cluster must be as that sync left it.
+// including its gates, with exactly these files, and the cluster must be as that sync left it.
 func (a *Argo) Served(ctx context.Context, environment string, files []string) error {
 	config, err := a.Cluster()
 	if err != nil {

@@ -34,6 +34,7 @@ wasmcustom.wasm_rewrite.shop_seed_cart.tenant.matched: 60
 		row.tallies = p.tallies(o)
 		rows = append(rows, row)
 	}
+
 	rows = append(rows, silent.row())
 
 	var got bytes.Buffer

@@ -54,3 +54,35 @@ func (r Row) silent(err error) Row {
 	r.Advice = "see that the Pod is ready, and that no NetworkPolicy keeps its metrics from this Pod"
 	return r
 }
+
+var notInMetrics = regexp.MustCompile(`[^A-Za-z0-9]`)
+
+// gauge reads the revision that an object's plugin shows; loaded says whether the
+// plugin shows anything at all. The filter of 0.1.0 kept the name that Istio gave it.
+func (p *Proxy) gauge(o *Object) (revision string, loaded bool) {
+	for _, plugin := range o.plugins() {
+		if revision, loaded = p.gaugeOf(plugin); loaded {
+			break
+		}
+	}
+	return revision, loaded
+}
+
+func (p *Proxy) gaugeOf(plugin string) (revision string, loaded bool) {
+	prefix := "wasmcustom.wasm_rewrite." + notInMetrics.ReplaceAllString(plugin, "_") + "."
+	for line := range strings.Lines(string(p.Stats)) {
+		rest, ok := strings.CutPrefix(line, prefix)
+		if !ok {
+			continue
+		}
+
+		loaded = true
+		if number, ok := strings.CutPrefix(rest, "revision: "); ok {
+			if n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 32); err == nil {
+				revision = fmt.Sprintf("%08x", n)
+			}
+		}
+	}
+
+	return revision, loaded
+}

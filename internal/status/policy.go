@@ -116,7 +116,8 @@ func (o *Object) judgeVerdict(row Row) (decided Row, ok bool) {
 			row.Reason = "the controller could not make a filter of it: its routes pass every request unrewritten"
 		}
 
-		row.Advice = "publish the module, or name one that is there; the controller asks again when an object that it watches changes, such as the HTTPRoute, not by itself"
+		row.Advice = "publish the module, or name one that is there; the controller asks again when an object that it watches " +
+			"changes, such as the HTTPRoute, not by itself"
 	default:
 		row.Reason = "the controller does not take the policy: nothing of it is in force"
 		row.Advice = "the reason says what to fix; targetRefs are of the workload's namespace"

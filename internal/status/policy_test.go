@@ -76,7 +76,7 @@ func TestAProxyOfEnvoyGateway(t *testing.T) {
 		{"refused by a new proxy", status.Proxy{Listeners: listeners("1a2b3c4d", "")}, false, status.Refused, "answers 503 to every request of its routes"},
 		{"refused by a new proxy, open", status.Proxy{Listeners: listeners("1a2b3c4d", "")}, true, status.Refused, "passes every request of its routes unrewritten"},
 		{"another revision", status.Proxy{Listeners: listeners("00000001", ""), Stats: []byte("wasmcustom.wasm_rewrite.demo_seed_shop.revision: 1\n")}, false, status.Outdated, "keeps what it received before"},
-		{"told nothing", status.Proxy{Listeners: []byte(`{"configs": []}`)}, false, status.Absent, "has not received this policy"},
+		{"received nothing", status.Proxy{Listeners: []byte(`{"configs": []}`)}, false, status.Absent, "has not received this policy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := &status.Object{Kind: status.PolicyKind, Namespace: "demo", Name: "seed-shop", Revision: "1a2b3c4d", Plugin: "demo.seed-shop", FailOpen: c.failOpen}

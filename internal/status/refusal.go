@@ -14,7 +14,7 @@ var (
 	ofLoad    = regexp.MustCompile(`\sPlugin (\S+) failed to load$`)
 )
 
-// refusal is why a proxy did not load what it was told.
+// refusal is why a proxy did not load what it received.
 type refusal struct {
 	text  string
 	at    time.Time

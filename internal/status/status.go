@@ -2,7 +2,7 @@
 // the chart ask for: in all detail through the proxies' admin ports, or by the
 // revision alone, which their metrics show to everybody in the cluster.
 //
-// A proxy's config_dump is what it was told, not what it runs: a configuration
+// A proxy's config_dump is what it received, not what it runs: a configuration
 // that the filter refuses is there like any other, without an error. What
 // runs is said by the filter itself, in the gauge of its revision.
 package status
@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"path"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,10 +27,10 @@ type State string
 const (
 	InForce    State = "in force"
 	Refused    State = "refused"         // told, and could not be loaded
-	Outdated   State = "outdated"        // runs rules of another revision, and was told no others
+	Outdated   State = "outdated"        // runs rules of another revision, and received no others
 	DenyAll    State = "deny-all"        // the agent's fallback without a module: 403 to everything
 	AllowAll   State = "allow-all"       // the same with FAIL_OPEN: nothing is rewritten
-	Absent     State = "not there"       // the proxy was told nothing
+	Absent     State = "not there"       // the proxy received nothing
 	NoProxy    State = "no proxy"        // the Pod has none
 	NoPods     State = "no Pods"         // the object's selector takes none
 	Rejected   State = "rejected"        // the controller of Envoy Gateway does not take the object
@@ -125,23 +124,7 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 		Plugin: u.GetNamespace() + "." + u.GetName(), Changed: changed(u), read: true,
 	}
 	if o.Kind == "EnvoyFilter" {
-		o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "workloadSelector", "labels")
-
-		patches, _, _ := unstructured.NestedSlice(u.Object, "spec", "configPatches")
-		for _, p := range patches {
-			patch, _ := p.(map[string]any)
-			value, _, _ := unstructured.NestedMap(patch, "patch", "value")
-			data, err := json.Marshal(value)
-			if err != nil {
-				continue
-			}
-			var f filter
-			if json.Unmarshal(data, &f) == nil && f.Config.Type == input.WasmType {
-				o.Plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
-				o.Patterns = patternNames(f.Config.Config.Configuration.Value)
-			}
-		}
-
+		o.parseFilter(u)
 		return o
 	}
 
@@ -177,6 +160,26 @@ func ParseObject(u *unstructured.Unstructured) *Object {
 	}
 
 	return o
+}
+
+// parseFilter reads what an EnvoyFilter of the chart asks for.
+func (o *Object) parseFilter(u *unstructured.Unstructured) {
+	o.Selector, _, _ = unstructured.NestedStringMap(u.Object, "spec", "workloadSelector", "labels")
+
+	patches, _, _ := unstructured.NestedSlice(u.Object, "spec", "configPatches")
+	for _, p := range patches {
+		patch, _ := p.(map[string]any)
+		value, _, _ := unstructured.NestedMap(patch, "patch", "value")
+		data, err := json.Marshal(value)
+		if err != nil {
+			continue
+		}
+		var f filter
+		if json.Unmarshal(data, &f) == nil && f.Config.Type == input.WasmType {
+			o.Plugin, o.Module, o.Revision = f.Config.Config.Name, f.Config.Config.VM.Code.Local.Filename, f.revision()
+			o.Patterns = patternNames(f.Config.Config.Configuration.Value)
+		}
+	}
 }
 
 // resource says whether a proxy's extension configuration is this object's.
@@ -234,18 +237,18 @@ type Proxy struct {
 	Extensions []byte // /config_dump?resource=ecds_filters
 	Listeners  []byte // /config_dump?resource=dynamic_listeners; only for EnvoyFilter and policies of Envoy Gateway
 	Stats      []byte // /stats, the filter's and how often it was loaded again
-	Log        []byte // of the proxy's container, from before what it was told last
+	Log        []byte // of the proxy's container, from before what it received last
 	Metrics    []byte // of the port for Prometheus; all of the others are empty then
 }
 
-// told is what a proxy was told about an object last.
+// told is what a proxy received last for an object.
 type told struct {
 	*filter
 	updated time.Time
 	failure string
 }
 
-// updated says when a proxy was told last about any of the objects; zero is never.
+// updated says when a proxy last received any of the objects; zero is never.
 func (p *Proxy) updated(objects []*Object) time.Time {
 	var last time.Time
 	for _, o := range objects {
@@ -306,7 +309,7 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 
 	var found told
 	for _, c := range dump.Configs {
-		// The refused one is what the proxy was told last.
+		// The refused one is what the proxy received last.
 		for _, listener := range []json.RawMessage{c.Error.Failed, c.Active.Listener} {
 			if f := findFilter(listener, o.Plugin); f != nil {
 				if found.filter == nil || c.Error.Details != "" {
@@ -362,38 +365,6 @@ func findFilter(listener json.RawMessage, plugin string) *filter {
 	}
 
 	return find(tree)
-}
-
-var notInMetrics = regexp.MustCompile(`[^A-Za-z0-9]`)
-
-// gauge reads the revision that an object's plugin shows; loaded says whether the
-// plugin shows anything at all. The filter of 0.1.0 kept the name that Istio gave it.
-func (p *Proxy) gauge(o *Object) (revision string, loaded bool) {
-	for _, plugin := range o.plugins() {
-		if revision, loaded = p.gaugeOf(plugin); loaded {
-			break
-		}
-	}
-	return revision, loaded
-}
-
-func (p *Proxy) gaugeOf(plugin string) (revision string, loaded bool) {
-	prefix := "wasmcustom.wasm_rewrite." + notInMetrics.ReplaceAllString(plugin, "_") + "."
-	for line := range strings.Lines(string(p.Stats)) {
-		rest, ok := strings.CutPrefix(line, prefix)
-		if !ok {
-			continue
-		}
-
-		loaded = true
-		if number, ok := strings.CutPrefix(rest, "revision: "); ok {
-			if n, err := strconv.ParseUint(strings.TrimSpace(number), 10, 32); err == nil {
-				revision = fmt.Sprintf("%08x", n)
-			}
-		}
-	}
-
-	return revision, loaded
 }
 
 // Judge says what a proxy does with an object.
@@ -456,7 +427,7 @@ func Judge(o *Object, p *Proxy) Row {
 	return row
 }
 
-// untold is what is said of a proxy that istiod told nothing of an object.
+// untold is what is said of a proxy that received nothing of an object.
 func (o *Object) untold() Row {
 	row := o.row()
 	row.State = Absent
@@ -482,7 +453,7 @@ func (o *Object) without() string {
 	return "answers 500 to every request"
 }
 
-// module is the digest of the module that a proxy was told to load: the agent
+// module is the digest of the module that a proxy is to load: the agent
 // names the files that it fetched so.
 func (t told) module(o *Object) string {
 	file := t.Config.Config.VM.Code.Local.Filename

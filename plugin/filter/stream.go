@@ -172,7 +172,7 @@ func (p *plugin) request() *request {
 	return r
 }
 
-// maxFree bounds the idle requests; each is some hundred bytes.
+// maxFree bounds the idle requests; each is a few hundred bytes.
 const maxFree = 256
 
 func (p *plugin) keep(r *request) {

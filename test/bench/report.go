@@ -186,7 +186,7 @@ func (r *report) markdown() string {
 	p("`%s`, begun %s on %s, %d cores, Linux %s, load average %.1f before; %s, one worker.\n\n",
 		r.Command, r.Began.Format("2006-01-02 15:04 MST"), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Load, r.Machine.Envoy)
 	p("CPU time of all of Envoy's threads a request, in µs over a listener without a filter, measured side by side in shuffled rounds: " +
-		"the median of the rounds. In brackets is between what 95 of 100 medians (or ratios of them) lie when the rounds are drawn anew; to count as " +
+		"the median of the rounds. In brackets is between what 95 of 100 medians (or ratios of them) lie when the rounds are drawn again; to count as " +
 		"lost or won, it takes 998 of 1,000.\n")
 	b.WriteString(r.verdicts())
 

@@ -7,7 +7,7 @@ import (
 )
 
 // spread is a median and how sure it is: of rounds, between what 95 of 100
-// medians lie when the rounds are drawn anew; of a few repetitions, the lowest
+// medians lie when the rounds are drawn again; of a few repetitions, the lowest
 // and the highest.
 type spread struct {
 	Median float64 `json:"median"`
@@ -34,7 +34,7 @@ func extremes(values []float64) spread {
 	return spread{median(values), slices.Min(values), slices.Max(values)}
 }
 
-// drawings is how often rounds are drawn anew.
+// drawings is how often rounds are drawn again.
 const drawings = 1000
 
 // sure is for many rounds.

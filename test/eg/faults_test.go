@@ -65,7 +65,7 @@ func TestRefusedRulesLeaveRunningProxiesAsTheyAreAndSplitThemFromANewOne(t *test
 	s.wantAccepted(other.policy())
 	s.stays(func() error { return s.answers("other", "/banana", http.StatusNotFound) })
 
-	// One proxy is replaced: its new one has no rules of before.
+	// One proxy is replaced: its new one has no earlier rules.
 	s.replaceOne()
 	seen := s.seen("shop", "/banana", 40)
 	t.Logf("of two proxies, one of them new: %v", seen)
@@ -130,7 +130,7 @@ func (s *space) seen(route, path string, times int) map[int]int {
 	return seen
 }
 
-// A first install has no rules of before: its route is closed, or open with FAIL_OPEN; other routes go on.
+// A first install has no earlier rules: its route is closed, or open with FAIL_OPEN; other routes go on.
 func TestAFirstInstallWithRefusedRulesClosesItsRouteAlone(t *testing.T) {
 	t.Parallel()
 

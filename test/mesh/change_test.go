@@ -83,7 +83,7 @@ func TestANewImageLosesNoRequest(t *testing.T) {
 	traffic.finish(s, teapot)
 }
 
-// A rollback is one more change: `helm rollback` brings back the rules of before.
+// A rollback is one more change: `helm rollback` brings back the rules it had before.
 func TestARollbackBringsBackTheOldRulesAndLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/testbed"
 )
 
-// load is constant traffic: some hundred requests a second over kept connections, each answer counted.
+// load is constant traffic: a few hundred requests a second over kept connections, each answer counted.
 type load struct{ *testbed.Load }
 
 // startLoad asks v1 for the path of the seed until finish, and counts statuses.

@@ -94,7 +94,7 @@ func (s *space) tool(args ...string) (code int, out string) {
 	return command.ProcessState.ExitCode(), all.String()
 }
 
-// inForce waits until status says that every proxy runs what it was told.
+// inForce waits until status says that every proxy runs what it received.
 func (s *space) inForce() {
 	s.Helper()
 	if code, out := s.statusTool()("--wait", settled.String()); code != 0 {

@@ -12,7 +12,7 @@ where, vars, probes (those of the workload's regexes that are right, by their te
 its named groups stand as <name>), response (whether the text is written on the response side), regexPath and probe (the
 regex that numbers belong to, see groupProbe). It is changed in place, since merging dicts for each of thousands of
 patterns takes seconds; and no regex with a large repetition, such as {1,63}, is matched once per pattern: every match
-compiles it anew.
+compiles it again.
 */}}
 
 {{/*

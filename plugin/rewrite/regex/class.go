@@ -123,7 +123,7 @@ func (b *builder) class() class {
 //
 //go:noinline
 func clean(r []rune) []rune {
-	// Each pass moves one range to its place: a regex has room for some hundreds.
+	// Each pass moves one range to its place: a regex has room for a few hundred.
 	for i := 2; i < len(r); i += 2 {
 		lo, hi := r[i], r[i+1]
 

@@ -1,7 +1,7 @@
 //go:build wasm
 
 // Command seed is the plugin this project began with, an article's example, as
-// written there: it compiles its regexp anew for each request, logs three times
+// written there: it compiles its regexp again for each request, logs three times
 // and rewrites the query too. Only init is new: a reactor has no main.
 package main
 
