@@ -10,6 +10,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
 // explainFlags are those of explain.
@@ -62,7 +63,7 @@ func (f *explainFlags) run(c *cobra.Command, args []string) error {
 
 	all := []workloadExplanation{}
 	for _, w := range in.Workloads {
-		config, _, err := exchange.Load(w.Config)
+		config, _, err := rewrite.Read(w.Config)
 		if err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/suite"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
 // Trial tries a change of an environment, and says in words what it does.
@@ -283,7 +284,7 @@ func seen(ctx context.Context, module *compiled.Module, w *input.Workload, tests
 		text = w.Config
 	}
 
-	config, rules, err := exchange.Load(text)
+	config, rules, err := rewrite.Read(text)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ workloads: {checkout: {selector: {app: checkout}}}
 workloads: {checkout: {patterns: [{name: basket, match: {path: {prefix: /cart}}, rewrite: {path: /basket}}]}}
 `
 
-func readEnvironment(t *testing.T, root, name string) *Environment {
+func environmentOf(t *testing.T, root, name string) *Environment {
 	t.Helper()
 
 	e, err := Read(root, name)
@@ -60,7 +60,7 @@ func readEnvironment(t *testing.T, root, name string) *Environment {
 
 func TestWhatIsPromotedTakesThePlaceOfWhatWasThereWhole(t *testing.T) {
 	root := folder(t, two)
-	from, to := readEnvironment(t, root, "dev"), readEnvironment(t, root, "staging")
+	from, to := environmentOf(t, root, "dev"), environmentOf(t, root, "staging")
 	if got, want := to.Pins.Module(), "mirror.example.com/wasm-rewrite@sha256:1111111111111111111111111111111111111111111111111111111111111111"; got != want {
 		t.Errorf("staging pins %s, want %s: place.yaml names the registry", got, want)
 	}
@@ -102,7 +102,7 @@ func TestNothingIsReadOrWrittenThroughALink(t *testing.T) {
 			}
 
 			// What was read before somebody put a link there.
-			dev := readEnvironment(t, root, "dev")
+			dev := environmentOf(t, root, "dev")
 			dev.Name = "staging"
 			if c.of == "elsewhere" || strings.HasSuffix(c.link, "checkout.yaml") || strings.HasSuffix(c.link, "release.yaml") {
 				if err := dev.Write(root); err == nil {
@@ -125,7 +125,7 @@ func TestNamesAreThoseOfKubernetes(t *testing.T) {
 	}
 
 	const key = "checkout.yaml\n  - $values/other"
-	e := readEnvironment(t, root, "dev")
+	e := environmentOf(t, root, "dev")
 	e.Place.Workloads[key] = map[string]any{}
 	e.Rules["Cart"] = RuleFile{Path: e.File("rules", "Cart.yaml"), Text: []byte("workloads: {Cart: {}}")}
 	e.Place.Workloads["Cart"] = map[string]any{}
@@ -143,7 +143,7 @@ func TestNamesAreThoseOfKubernetes(t *testing.T) {
 
 func TestOnlyWhatIsPromotedIsWritten(t *testing.T) {
 	root := folder(t, two)
-	dev := readEnvironment(t, root, "dev")
+	dev := environmentOf(t, root, "dev")
 	dev.Name, dev.Rules["search"] = "staging", RuleFile{Text: []byte("new")}
 	delete(dev.Rules, "checkout")
 	if err := dev.Write(root); err != nil {

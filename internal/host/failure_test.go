@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -216,13 +217,7 @@ func TestAnAnswerIsSentThoughAHeaderOfTheRequestCannotBeWritten(t *testing.T) {
 func differences(t *testing.T, side string, headers []Header, want map[string]string) {
 	t.Helper()
 
-	names := make([]string, 0, len(want))
-	for name := range want {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
 		var values []string
 		for _, h := range headers {
 			if h.Name == name {

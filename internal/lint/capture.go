@@ -2,7 +2,6 @@ package lint
 
 import (
 	"fmt"
-	"maps"
 	"regexp/syntax"
 	"slices"
 	"strconv"
@@ -49,8 +48,6 @@ func references(s string) (list []reference) {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // groups reports the groups of the pattern's regexes that nothing refers to.
 func (l *linter) groups(p *pattern) {

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -189,7 +190,7 @@ func (l *linter) replaced(h rewrite.Headers) map[string]string {
 
 // longHeaders are requests with one long header each, for the regex that looks at it.
 func longHeaders(first request, exprs map[string]string, length int) (list []trial) {
-	for _, name := range sortedKeys(exprs) {
+	for _, name := range slices.Sorted(maps.Keys(exprs)) {
 		for _, unit := range units(exprs[name], valueSubject) {
 			t := first
 			t.headers = slices.DeleteFunc(slices.Clone(first.headers), func(h message.Header) bool { return h.Name == name })

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -409,7 +410,7 @@ func (l *linter) edits(at string, h rewrite.Headers) {
 		}
 	}
 
-	for _, name := range sortedKeys(h.Response.Set) {
+	for _, name := range slices.Sorted(maps.Keys(h.Response.Set)) {
 		if instead, ok := late[strings.ToLower(name)]; ok && !strings.EqualFold(name, "date") {
 			l.find(LateHeader, SeverityWarning, at+"response.set."+name, name, "Envoy writes "+strings.ToLower(name)+" after the filters, over this",
 				"what can: "+instead)
@@ -420,7 +421,7 @@ func (l *linter) edits(at string, h rewrite.Headers) {
 		name string
 		of   map[string]string
 	}{{"copy", h.Request.Copy}, {"rename", h.Request.Rename}} {
-		for _, from := range sortedKeys(operation.of) {
+		for _, from := range slices.Sorted(maps.Keys(operation.of)) {
 			if to := operation.of[from]; trusted.MatchString(to) {
 				l.find(OldName, SeverityWarning, at+"request."+operation.name+"."+from, to,
 					fmt.Sprintf("where %s is absent, the %s that a client sends itself stays", from,
@@ -432,7 +433,7 @@ func (l *linter) edits(at string, h rewrite.Headers) {
 
 // traps reports vars that YAML reads as something else than is written.
 func (l *linter) traps() {
-	for _, name := range sortedKeys(l.config.Vars) {
+	for _, name := range slices.Sorted(maps.Keys(l.config.Vars)) {
 		found, exact := l.workload.Places.Find("vars." + name)
 		text, plain := found.Text()
 		if value := l.config.Vars[name].Text; exact && plain && text != "" && value != text {

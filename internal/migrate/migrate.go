@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	networking "k8s.io/api/networking/v1"
@@ -133,7 +135,7 @@ func (m *migration) selected(labels map[string]string) plan.Fields {
 
 func selector(labels map[string]string) plan.Fields {
 	all := plan.Fields{}
-	for _, key := range plan.Sorted(labels) {
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		all = append(all, plan.Field{Key: key, Value: labels[key]})
 	}
 	return all

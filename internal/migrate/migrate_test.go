@@ -22,6 +22,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
 var update = flag.Bool("update", false, "write the reports and values into the cases")
@@ -229,7 +230,7 @@ func run(t *testing.T, values []byte, workload string, request, response message
 		t.Fatal(err)
 	}
 
-	_, rules, err := exchange.Load(text)
+	rules, err := rewrite.Load(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func (r *Report) add(run Workload) {
 
 func (s *Suite) workload(ctx context.Context, in *input.Input, w input.Workload) (Workload, error) {
 	run := Workload{Input: in.Name, Workload: w.Name, Tests: []Test{}, kind: in.Kind}
-	config, rules, err := exchange.Load(w.Config)
+	config, rules, err := rewrite.Read(w.Config)
 	if err != nil {
 		return run, err
 	}

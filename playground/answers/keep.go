@@ -13,6 +13,7 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/exchange"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/message"
+	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 )
 
 // kept is the answer to keep: the values with the request at hand as one more test.
@@ -52,7 +53,7 @@ func (k *kept) fill(q *Question) error {
 		return err
 	}
 
-	_, rules, err := exchange.Load(w.Config)
+	rules, err := rewrite.Load(w.Config)
 	if err != nil {
 		return err
 	}

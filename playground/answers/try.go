@@ -96,7 +96,7 @@ func (d *Desk) attempt(ctx context.Context, q *Question, a *attempt) error {
 		return err
 	}
 
-	config, rules, err := exchange.Load(w.Config)
+	config, rules, err := rewrite.Read(w.Config)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (s *space) wantInvalid(policy, why string) {
 
 // Proxies that have the module keep the old rules, and the controller says Accepted; but nothing else that changes the
 // listener comes in either, and a proxy that starts now answers otherwise than the one that runs.
-func TestRefusedRulesLeaveRunningProxiesAsTheyAreAndSplitThemFromANewOne(t *testing.T) {
+func TestRefusedRulesLeaveRunningProxiesAndSplitThemFromANewOne(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	r := s.install("seed", rules(418), s.image(), ungated)

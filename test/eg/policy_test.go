@@ -48,7 +48,7 @@ func onRoute(values string, kind, name string) string {
 	return strings.ReplaceAll(values, "kind: HTTPRoute, name: shop", "kind: "+kind+", name: "+name)
 }
 
-func TestARewriteIntoARouteWithASecurityPolicyPassesItByUnlessTheRouteItCameByHasOne(t *testing.T) {
+func TestTheSecurityPolicyIsThatOfTheRouteTheRequestCameBy(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	s.apply(securedRoutes)

@@ -13,7 +13,7 @@ const drained = 5 * time.Second
 
 // A change of rules replaces the whole listener, so that what is under way ends with the old one, on routes without rules,
 // too: after the proxies' drain timeout.
-func TestAChangeOfRulesCutsLongStreamsOfEveryRouteAfterTheDrainTimeout(t *testing.T) {
+func TestAChangeOfRulesCutsLongStreamsOfEveryRoute(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
 	r := s.install("seed", rules(418), s.image(), ungated)

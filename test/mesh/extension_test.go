@@ -86,7 +86,13 @@ func TestATrafficExtensionRewritesFromInstallToUninstall(t *testing.T) {
 	traffic.finish(s, notFound, teapot)
 }
 
-func TestRulesOfATrafficExtensionThatTheFilterRefusesLeaveRunningProxiesAsTheyAre(t *testing.T) {
+func TestATrafficExtension(t *testing.T) {
+	t.Parallel()
+	t.Run("whose rules the filter refuses leaves running proxies as they are", extensionWithRefusedRules)
+	t.Run("whose module cannot be fetched is answered 403 until the right digest comes", extensionWithoutItsModule)
+}
+
+func extensionWithRefusedRules(t *testing.T) {
 	t.Parallel()
 	wantsTrafficExtensions(t)
 	s := newSpace(t, nil, nil)
@@ -95,7 +101,7 @@ func TestRulesOfATrafficExtensionThatTheFilterRefusesLeaveRunningProxiesAsTheyAr
 	s.keepsUntilItRestarts(r, refusedReason, refusedRules)
 }
 
-func TestATrafficExtensionWhoseModuleCannotBeFetchedIsAnswered403UntilTheRightDigestComes(t *testing.T) {
+func extensionWithoutItsModule(t *testing.T) {
 	t.Parallel()
 	wantsTrafficExtensions(t)
 	s := newSpace(t, nil, nil)

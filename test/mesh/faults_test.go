@@ -86,7 +86,7 @@ func TestAProxyKeepsItsRulesWhileTheAPIServerRestarts(t *testing.T) {
 
 // Without its module a proxy lets no request through: nothing passes unrewritten. It does not ask again by itself; a
 // restart of the workload makes it.
-func TestWithTheRegistryDownRequestsAreRefusedUntilTheWorkloadRestarts(t *testing.T) {
+func TestWithoutTheRegistryAWorkloadIsClosedUntilItRestarts(t *testing.T) {
 	ownMesh(t)
 	s := newSpace(t, nil, nil)
 	image := s.image()
@@ -154,7 +154,14 @@ const (
 	refusedReason = "is the same name as X-Twice"
 )
 
-func TestRulesThatTheFilterRefusesLeaveRunningProxiesAsTheyAreAndANewOneAnswers500(t *testing.T) {
+func TestRefusedRules(t *testing.T) {
+	t.Parallel()
+	t.Run("leave running proxies as they are, and a new one answers 500", refusedOnRunningProxies)
+	t.Run("of one plugin leave the other of the same module alone", refusedOfOnePlugin)
+	t.Run("of a first install are answered 500 until it is uninstalled", refusedOnFirstInstall)
+}
+
+func refusedOnRunningProxies(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	r := s.release(s.name, onlyV1, s.image())
@@ -169,7 +176,7 @@ func TestRulesThatTheFilterRefusesLeaveRunningProxiesAsTheyAreAndANewOneAnswers5
 }
 
 // Two plugins of one module share its VM and nothing else: a refused configuration is that of one.
-func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testing.T) {
+func refusedOfOnePlugin(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
@@ -203,7 +210,7 @@ func TestAPluginWhoseRulesAreRefusedLeavesTheOtherOfTheSameModuleAlone(t *testin
 }
 
 // A plugin that a running proxy has never had before has no last good configuration.
-func TestAFirstInstallWithRulesThatTheFilterRefusesIsAnswered500UntilItIsUninstalled(t *testing.T) {
+func refusedOnFirstInstall(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.wantNotRewritten()

@@ -41,7 +41,7 @@ func since(then time.Time) time.Duration { return time.Since(then).Round(10 * ti
 
 // Whatever is wrong with an image, the agent finds no module in it and lets no request through, even where the proxy had
 // a good one before. The right digest heals it, without a restart.
-func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testing.T) {
+func TestAnImageWithoutAModuleIsAnswered403UntilItIsRight(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	digest := publish(t, s.repository(), made.Module(t))
@@ -91,7 +91,7 @@ func TestAnImageThatHoldsNoModuleIsAnswered403UntilTheRightDigestComes(t *testin
 
 // The agent takes it for a module, and Envoy cannot compile it. A proxy that runs keeps what it has; one that starts has
 // nothing.
-func TestAModuleThatIsCutOffLeavesRunningProxiesAsTheyAreAndANewOneAnswers500(t *testing.T) {
+func TestAModuleThatIsCutOffLeavesRunningProxiesAsTheyAre(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	module := made.ModuleBytes(t)

@@ -66,14 +66,20 @@ func (s *space) move(old *release, next ...string) {
 	traffic.finish(s, "rewritten 1×", "the mark reaches the workload")
 }
 
-func TestMovingFromEnvoyFilterToWasmPluginInFourStepsRewritesEveryRequestOnce(t *testing.T) {
+func TestAMoveInFourStepsRewritesEveryRequestOnce(t *testing.T) {
+	t.Parallel()
+	t.Run("from EnvoyFilter to WasmPlugin", moveToWasmPlugin)
+	t.Run("from a WasmPlugin to one of another name", moveToAnotherName)
+}
+
+func moveToWasmPlugin(t *testing.T) {
 	t.Parallel()
 	s := mountedSpace(t)
 	old := s.rules("{delivery: EnvoyFilter, module: {configMap: module}}", "workloads: {httpbin: {selector: {version: v1}, "+prefixing+"}}")
 	s.move(old, s.image(), "workloads: {httpbin: {selector: {version: v1}}}")
 }
 
-func TestMovingFromAWasmPluginToOneOfAnotherNameInFourStepsRewritesEveryRequestOnce(t *testing.T) {
+func moveToAnotherName(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	image := s.image()
@@ -81,7 +87,7 @@ func TestMovingFromAWasmPluginToOneOfAnotherNameInFourStepsRewritesEveryRequestO
 	s.move(old, image, "workloads: {httpbin: {selector: {version: v1}, priority: 1}}")
 }
 
-func TestMovingFromAWasmPluginToATrafficExtensionInFourStepsRewritesEveryRequestOnce(t *testing.T) {
+func TestAMoveToATrafficExtensionRewritesEveryRequestOnce(t *testing.T) {
 	t.Parallel()
 	wantsTrafficExtensions(t)
 	s := newSpace(t, nil, nil)

@@ -54,7 +54,7 @@ func TestARuleTakesTheProxiesOfItsScopeAndNoOthers(t *testing.T) {
 
 // What an AuthorizationPolicy sees depends on the phase. One plugin in each phase rewrites the requests that name it, and
 // the policy denies one path before and one after the rewrite.
-func TestAnAuthorizationPolicySeesTheNewPathInAUTHNAndAUTHZAndTheOldPathInSTATSAndUNSPECIFIED(t *testing.T) {
+func TestWhichPathAnAuthorizationPolicySees(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.apply(`

@@ -10,7 +10,7 @@ import (
 )
 
 // The one recipe that wants two workloads; the others run in test/recipes_test.go.
-func TestTheRecipeOfACanaryByWorkloadGivesTheNewRuleToOneVersionAlone(t *testing.T) {
+func TestACanaryByWorkloadGivesTheNewRuleToOneVersionAlone(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t, nil, nil)
 	s.install(chart(), helm.Options{

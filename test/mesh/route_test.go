@@ -11,7 +11,7 @@ import (
 
 // The gateway's filter comes before the router, which chooses again for the path that the filter left. httpbin's
 // /hostname names the Pod, which begins with its Deployment.
-func TestTheGatewayChoosesTheRouteAgainAfterARewriteAndItsVirtualServiceRewritesTheNewPath(t *testing.T) {
+func TestTheGatewayChoosesTheRouteByTheNewPath(t *testing.T) {
 	s := newSpace(t, nil, nil)
 	host := "routes." + s.name + ".example"
 	s.apply(fmt.Sprintf(`

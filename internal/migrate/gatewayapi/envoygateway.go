@@ -1,7 +1,9 @@
 package gatewayapi
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
@@ -21,7 +23,7 @@ func under(m map[string]any, keys ...string) any {
 func (f filters) envoyGateway(at string, spec map[string]any) {
 	to := plan.Fields{}
 
-	for _, key := range plan.Sorted(spec) {
+	for _, key := range slices.Sorted(maps.Keys(spec)) {
 		switch key {
 		case "urlRewrite", "directResponse":
 		default:

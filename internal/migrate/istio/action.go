@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	api "istio.io/api/networking/v1alpha3"
@@ -309,7 +310,7 @@ func (m *model) headers(object, at string, h *api.Headers) (headers plan.Fields,
 			of   map[string]string
 		}{{"set", side.of.GetSet()}, {"add", side.of.GetAdd()}} {
 			values := plan.Fields{}
-			for _, name := range plan.Sorted(maps.Clone(op.of)) {
+			for _, name := range slices.Sorted(maps.Keys(op.of)) {
 				low := strings.ToLower(name)
 
 				value, ok := m.value(object, at+"."+side.name+"."+op.name+"."+name, op.of[name])

@@ -2,6 +2,7 @@ package istio
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 	}
 
 	var headers, query []any
-	for _, name := range plan.Sorted(in.Headers) {
+	for _, name := range slices.Sorted(maps.Keys(in.Headers)) {
 		switch one := in.Headers[name]; {
 		case strings.HasPrefix(name, "@"):
 			leave("headers."+name, "what a token claims cannot be matched")
@@ -98,7 +99,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 		}
 	}
 
-	for _, name := range plan.Sorted(in.WithoutHeaders) {
+	for _, name := range slices.Sorted(maps.Keys(in.WithoutHeaders)) {
 		if strings.HasPrefix(name, "@") || strings.HasPrefix(name, ":") {
 			leave("withoutHeaders."+name, "is not a header")
 			continue
@@ -107,7 +108,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 		headers = append(headers, without(strings.ToLower(name), in.WithoutHeaders[name])...)
 	}
 
-	for _, name := range plan.Sorted(in.QueryParams) {
+	for _, name := range slices.Sorted(maps.Keys(in.QueryParams)) {
 		query = append(query, append(plan.Fields{{Key: "name", Value: name}}, text(in.QueryParams[name], false)...))
 	}
 	if in.Authority != nil {

@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,7 +107,7 @@ func ours(all []*networking.Ingress, controllers map[string]string, report *plan
 			who = classes[strings.ToLower(name)]
 		}
 
-		for _, key := range plan.Sorted(theirs) {
+		for _, key := range slices.Sorted(maps.Keys(theirs)) {
 			report.NotOurs(at, annotation(key), "is of %s: write its rule by hand", theirs[key])
 		}
 

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 	byClass := ours(in.Ingresses, in.Controllers, report)
 
 	var tables []plan.Table
-	for _, class := range plan.Sorted(byClass) {
+	for _, class := range slices.Sorted(maps.Keys(byClass)) {
 		name := class
 		if name == "" {
 			name = "ingress"

@@ -1,7 +1,9 @@
 package nginx
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -165,7 +167,7 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 		report.Differ(r.object, annotation(prefix+"x-forwarded-prefix"), "ingress-nginx sets it only together with rewrite-target, so no rule does")
 	}
 
-	for _, name := range plan.Sorted(r.left) {
+	for _, name := range slices.Sorted(maps.Keys(r.left)) {
 		if harmless[name] {
 			report.Differ(r.object, annotation(prefix+name), "%s", hint(name))
 		} else {

@@ -168,16 +168,6 @@ func Literal(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), "$", "$$")
 }
 
-// Sorted gives the keys of a map in order.
-func Sorted[V any](of map[string]V) []string {
-	keys := make([]string, 0, len(of))
-	for key := range of {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // Without gives the fields without a key.
 func (f Fields) Without(key string) Fields {
 	return slices.DeleteFunc(slices.Clone(f), func(one Field) bool { return one.Key == key })

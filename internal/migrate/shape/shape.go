@@ -5,6 +5,7 @@ package shape
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -77,7 +78,7 @@ func (c *checker) value(path string, v any, t reflect.Type) {
 			return
 		}
 
-		for _, key := range sorted(of) {
+		for _, key := range slices.Sorted(maps.Keys(of)) {
 			c.value(path+"."+key, of[key], t.Elem())
 		}
 	case reflect.Slice:
@@ -129,7 +130,7 @@ func (c *checker) object(path string, v any, t reflect.Type) {
 	known := map[string]reflect.Type{}
 	fields(t, known)
 
-	for _, key := range sorted(of) {
+	for _, key := range slices.Sorted(maps.Keys(of)) {
 		at := strings.TrimPrefix(path+"."+key, ".")
 		if kind, ok := known[key]; ok {
 			c.value(at, of[key], kind)
@@ -165,7 +166,7 @@ func (c *checker) message(path string, v any, d protoreflect.MessageDescriptor) 
 		return
 	}
 
-	for _, key := range sorted(of) {
+	for _, key := range slices.Sorted(maps.Keys(of)) {
 		at := strings.TrimPrefix(path+"."+key, ".")
 		f := d.Fields().ByJSONName(key)
 		if f == nil {
@@ -189,7 +190,7 @@ func (c *checker) field(path string, v any, f protoreflect.FieldDescriptor) {
 			return
 		}
 
-		for _, key := range sorted(of) {
+		for _, key := range slices.Sorted(maps.Keys(of)) {
 			if of[key] == nil {
 				c.add(path+"."+key, "is empty")
 			} else {
@@ -254,13 +255,4 @@ func short(v any) string {
 	}
 
 	return fmt.Sprint(v)
-}
-
-func sorted(of map[string]any) []string {
-	keys := make([]string, 0, len(of))
-	for key := range of {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
