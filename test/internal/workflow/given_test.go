@@ -72,6 +72,7 @@ func TestNothingThatIsGivenToMakeIsRun(t *testing.T) {
 		for _, payload := range payloads {
 			run(t, "own", "REPO", payload, false)
 			run(t, "own", "REPO", payload, true)
+			run(t, "own", "INTO", payload, true)
 			run(t, "ci-passed", "RESULTS", payload, true)
 		}
 	})
