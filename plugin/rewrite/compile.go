@@ -113,6 +113,7 @@ func (c *compiler) startPattern() {
 	c.pathRegex, c.captures, c.broken = nil, 0, false
 }
 
+//go:noinline
 func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 	c.startPattern()
 
@@ -156,6 +157,8 @@ func (c *compiler) pattern(at *place, index int, in *Pattern, p *pattern) {
 }
 
 // action compiles rewrite, redirect and respond.
+//
+//go:noinline
 func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 	var given []string
 	for _, a := range []struct {
@@ -202,6 +205,7 @@ func (c *compiler) action(at *place, in *Pattern, p *pattern) {
 // bodiless tells the statuses whose responses have no body (RFC 9110, 6.4.1).
 func bodiless(status int) bool { return status == 204 || status == 205 || status == 304 }
 
+//go:noinline
 func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 	r := in.Rewrite
 	if r.Path == nil && r.Host == nil && !r.Query.Drop && r.Query.Edits == nil {
@@ -222,6 +226,7 @@ func (c *compiler) rewrite(at *place, in *Pattern, p *pattern, sc scope) {
 	}
 }
 
+//go:noinline
 func (c *compiler) redirect(at *place, in *Pattern, p *pattern, sc scope) {
 	r := in.Redirect
 	p.redirect = &redirect{status: r.Status, scheme: r.Scheme, port: r.Port}
@@ -275,6 +280,7 @@ func (c *compiler) template(at *place, text string, sc scope) template {
 	return c.resolved(at, text, c.tokens(at, text), sc)
 }
 
+//go:noinline
 func (c *compiler) sample(at *place, in *Sample) *sample {
 	s := &sample{threshold: uint64(in.Percent*10000 + 0.5)}
 	if by := in.By; by != nil {

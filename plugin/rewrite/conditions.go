@@ -141,6 +141,7 @@ func (c *compiler) name(at *place, s string, find *finder, ref func(group int) r
 	}
 }
 
+//go:noinline
 func (c *compiler) match(at *place, m *Match, p *pattern) {
 	c.conditions(at, m, &p.match, false)
 	if m.Response == nil {
@@ -158,6 +159,8 @@ func (c *compiler) match(at *place, m *Match, p *pattern) {
 }
 
 // unless compiles the exceptions of a pattern.
+//
+//go:noinline
 func (c *compiler) unless(at *place, list []Unless, p *pattern) {
 	p.unless = make([]conditions, len(list))
 	for i := range list {

@@ -15,6 +15,8 @@ type recall struct {
 }
 
 // remember gives the references of a pattern's answer on the response.
+//
+//go:noinline
 func (c *compiler) remember(p *pattern) []ref {
 	r := p.redirect
 	if r == nil {

@@ -6,6 +6,7 @@ package rewrite
 // chart's schema and reference are made from these tables. What a key means is
 // the comment of its field in config.go.
 
+//go:noinline
 func (c *Config) keys(k *keys) {
 	k.vars("vars", &c.Vars)
 	objects(k, "patterns", &c.Patterns, &Type{Form: List, Max: MaxPatterns})
@@ -16,6 +17,7 @@ func (c *Config) keys(k *keys) {
 	k.text("revision", &c.Revision, revisionType)
 }
 
+//go:noinline
 func (p *Pattern) keys(k *keys) {
 	k.text("name", &p.Name, patternNameType)
 	k.object("match", &p.Match)
@@ -30,6 +32,7 @@ func (p *Pattern) keys(k *keys) {
 	k.atMostOne(answers)
 }
 
+//go:noinline
 func (m *Match) keys(k *keys) {
 	optional(k, "path", &m.Path)
 	optional(k, "host", &m.Host)
@@ -40,6 +43,7 @@ func (m *Match) keys(k *keys) {
 	optional(k, "response", &m.Response)
 }
 
+//go:noinline
 func (u *Unless) keys(k *keys) {
 	optional(k, "path", &u.Path)
 	optional(k, "host", &u.Host)
@@ -50,6 +54,7 @@ func (u *Unless) keys(k *keys) {
 	k.atLeastOne(exceptions)
 }
 
+//go:noinline
 func (m *PathMatch) keys(k *keys) {
 	k.some("exact", &m.Exact, matchedPathType)
 	k.some("prefix", &m.Prefix, matchedPathType)
@@ -59,6 +64,7 @@ func (m *PathMatch) keys(k *keys) {
 	k.exactlyOne(pathMatchers)
 }
 
+//go:noinline
 func (m *HostMatch) keys(k *keys) {
 	k.some("exact", &m.Exact, matchedHostType)
 	k.some("prefix", &m.Prefix, matchedHostType)
@@ -68,6 +74,7 @@ func (m *HostMatch) keys(k *keys) {
 	k.exactlyOne(pathMatchers)
 }
 
+//go:noinline
 func (m *ValueMatch) keys(k *keys) {
 	k.text("name", &m.Name, k.of.Names)
 	k.some("exact", &m.Exact, matchedTextType)
@@ -81,12 +88,14 @@ func (m *ValueMatch) keys(k *keys) {
 	k.exactlyOne(valueMatchers)
 }
 
+//go:noinline
 func (m *ResponseMatch) keys(k *keys) {
 	k.statuses("status", &m.Status, statusesType)
 	objects(k, "headers", &m.Headers, matchedHeadersType)
 	k.atLeastOne(responseMatchers)
 }
 
+//go:noinline
 func (r *Rewrite) keys(k *keys) {
 	k.some("path", &r.Path, newPathType)
 	k.word("replace", &r.Replace, replaceType)
@@ -95,6 +104,7 @@ func (r *Rewrite) keys(k *keys) {
 	k.atLeastOne(rewriteParts)
 }
 
+//go:noinline
 func (q *QueryEdits) keys(k *keys) {
 	k.textMap("rename", &q.Rename, renameParamsType)
 	k.texts("remove", &q.Remove, paramGlobsType)
@@ -106,6 +116,7 @@ func (q *QueryEdits) keys(k *keys) {
 	k.textsMap("add", &q.Add, paramValueListsType)
 }
 
+//go:noinline
 func (r *Redirect) keys(k *keys) {
 	k.number("status", &r.Status, redirectStatusType)
 	k.word("scheme", &r.Scheme, schemeType)
@@ -116,17 +127,20 @@ func (r *Redirect) keys(k *keys) {
 	k.word("query", &r.Query, keepOrDropType)
 }
 
+//go:noinline
 func (r *Respond) keys(k *keys) {
 	k.number("status", &r.Status, respondStatusType)
 	k.text("body", &r.Body, bodyType)
 	k.textsMap("headers", &r.Headers, headerValueListsType)
 }
 
+//go:noinline
 func (h *Headers) keys(k *keys) {
 	k.object("request", &h.Request)
 	k.object("response", &h.Response)
 }
 
+//go:noinline
 func (h *HeaderEdits) keys(k *keys) {
 	k.textMap("copy", &h.Copy, renameHeadersType)
 	k.textMap("rename", &h.Rename, renameHeadersType)
@@ -138,17 +152,20 @@ func (h *HeaderEdits) keys(k *keys) {
 	k.textsMap("add", &h.Add, headerValueListsType)
 }
 
+//go:noinline
 func (r *Replace) keys(k *keys) {
 	k.text("name", &r.Name, k.of.Names)
 	k.text("regex", &r.Regex, replacedType)
 	k.text("replacement", &r.Replacement, k.of.Elem)
 }
 
+//go:noinline
 func (s *Sample) keys(k *keys) {
 	k.share("percent", &s.Percent, percentType)
 	optional(k, "by", &s.By)
 }
 
+//go:noinline
 func (b *SampleBy) keys(k *keys) {
 	k.text("header", &b.Header, sampledHeaderType)
 	k.text("cookie", &b.Cookie, cookieType)

@@ -89,6 +89,8 @@ func (s *Scratch) param(name string) (string, bool) {
 }
 
 // editQuery applies operations to the query of t.
+//
+//go:noinline
 func (s *Scratch) editQuery(t target, ops []operation, vals []val) (now target, tooLong bool) {
 	q := &params{query: t.query}
 	if !s.splitQuery(t.query) {
@@ -129,6 +131,8 @@ func (s *Scratch) editQuery(t target, ops []operation, vals []val) (now target, 
 }
 
 // splitQuery cuts a query into its parameters, if the budget allows.
+//
+//go:noinline
 func (s *Scratch) splitQuery(query string) bool {
 	s.params = s.params[:0]
 	if query == "" {
@@ -204,6 +208,8 @@ func (q *params) drop(s *Scratch, name string, from int) {
 }
 
 // editParams runs one operation. It is false where a value is too long.
+//
+//go:noinline
 func (s *Scratch) editParams(q *params, op *operation, vals []val) bool {
 	if !q.walk(s) {
 		return false
@@ -258,6 +264,8 @@ func (s *Scratch) removes(op *operation, name string) bool {
 }
 
 // renameParam gives the parameters of one name another, whose own ones go.
+//
+//go:noinline
 func (s *Scratch) renameParam(q *params, op *operation) bool {
 	if q.index(s, op.name, 0) < 0 {
 		return true
@@ -283,6 +291,8 @@ func (s *Scratch) renameParam(q *params, op *operation) bool {
 }
 
 // replaceParam replaces every match in each value of a parameter.
+//
+//go:noinline
 func (s *Scratch) replaceParam(q *params, op *operation, vals []val) bool {
 	for i := q.index(s, op.name, 0); i >= 0; i = q.index(s, op.name, i+1) {
 		p := &s.params[i]
@@ -307,6 +317,8 @@ func (s *Scratch) replaceParam(q *params, op *operation, vals []val) bool {
 }
 
 // putParam runs set, overwrite, default and add.
+//
+//go:noinline
 func (s *Scratch) putParam(q *params, op *operation, vals []val) bool {
 	at := q.index(s, op.name, 0)
 	if op.kind == opOverwrite && at < 0 || op.kind == opDefault && at >= 0 {

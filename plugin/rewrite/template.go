@@ -375,6 +375,7 @@ func groupNumber(name string) (int, bool) {
 	return digitsOf(name)
 }
 
+//go:noinline
 func (sc scope) lookup(name string) (ref, string) {
 	if name != "" && isDigit(name[0]) {
 		n, ok := groupNumber(name)
