@@ -18,7 +18,8 @@ func pages(t *testing.T) map[string]string {
 	t.Helper()
 
 	all := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "charts/wasm-rewrite/README.md", "argocd/own/README.md", "environments/*.yaml", "environments/*/*.yaml"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "charts/wasm-rewrite/README.md", "argocd/own/README.md",
+		"environments/*.yaml", "environments/*/*.yaml"} {
 		files, err := filepath.Glob(filepath.Join(made.Root, pattern))
 		if err != nil {
 			t.Fatal(err)

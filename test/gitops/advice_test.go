@@ -60,7 +60,8 @@ func TestAPromotionByOneWhoMayNotRead(t *testing.T) {
 	must(t, err)
 
 	config := clientcmdapi.NewConfig()
-	config.Clusters["bed"] = &clientcmdapi.Cluster{Server: bed.Cluster.REST.Host, CertificateAuthorityData: bed.Cluster.REST.CAData, CertificateAuthority: bed.Cluster.REST.CAFile}
+	rest := bed.Cluster.REST
+	config.Clusters["bed"] = &clientcmdapi.Cluster{Server: rest.Host, CertificateAuthorityData: rest.CAData, CertificateAuthority: rest.CAFile}
 	config.AuthInfos["nobody"] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
 	config.Contexts["nobody"] = &clientcmdapi.Context{Cluster: "bed", AuthInfo: "nobody"}
 	config.CurrentContext = "nobody"

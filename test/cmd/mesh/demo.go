@@ -132,11 +132,12 @@ func (d *demo) gitOps(filter string) (*gitserver.Server, error) {
 
 // publish pushes the chart.
 func (d *demo) publish() error {
-	if _, err := d.run("", "", "helm", "package", filepath.Join(d.build, "../charts/wasm-rewrite"), "--version", version, "--destination", d.Cluster.Dir); err != nil {
+	_, err := d.run("", "", "helm", "package", filepath.Join(d.build, "../charts/wasm-rewrite"), "--version", version, "--destination", d.Cluster.Dir)
+	if err != nil {
 		return err
 	}
 
-	_, err := d.run("", "", "helm", "push", filepath.Join(d.Cluster.Dir, "wasm-rewrite-"+version+".tgz"), "oci://"+d.Images+"/charts", "--plain-http")
+	_, err = d.run("", "", "helm", "push", filepath.Join(d.Cluster.Dir, "wasm-rewrite-"+version+".tgz"), "oci://"+d.Images+"/charts", "--plain-http")
 
 	return err
 }
