@@ -186,6 +186,7 @@ func (h *hostileTest) hold(t *testing.T, e *envoy.Envoy, c crowd) (u usage) {
 	}
 
 	h.await(t, c.size)
+
 	after, _ := worker()
 	u.open, u.rss, u.cpu = int(h.reached.Load()), rss(t, e), (after-before)/time.Duration(c.size)
 	u.coming, u.asked = other.longest()

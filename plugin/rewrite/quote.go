@@ -2,7 +2,7 @@ package rewrite
 
 import "unicode/utf8"
 
-// unseen are characters that an error shows as escapes, beside control bytes: what looks like a space or like nothing,
+// unseen are characters that an error shows as escapes, as control bytes are: what looks like a space or like nothing,
 // ends a line, or turns the direction of what follows. strconv.Quote knows all that are not printable, by tables of some KiB.
 var unseen = [...][2]rune{
 	{0x7f, 0xa0}, {0xad, 0xad}, {0x600, 0x605}, {0x61c, 0x61c}, {0x6dd, 0x6dd}, {0x70f, 0x70f}, {0x1680, 0x1680}, {0x180e, 0x180e}, {0x2000, 0x200f},

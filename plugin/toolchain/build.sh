@@ -15,14 +15,16 @@
 # worst). So nothing may grow them: -opt=z; debug information, which keeps LLVM from inlining what is called once, and is
 # stripped after; and wasm-opt is told the same. All three can go when V8 compiles with Liftoff in Envoy.
 #
-# What else was tried, on the same sources, with `make size` (private memory, CPU to be ready) and the `builds` profile of
-# the benchmark (CPU of a request in the seed's scenario, no filter 55 µs):
-#   -opt=z                  288 KB  +16.1 MiB  0.34 s  16.0 µs
-#   -opt=2                  398 KB  +22.6 MiB  0.50 s  14.5 µs, 9.7 instead of 10.5 where nothing matches
-#   -opt=s, //go:inline on what requests take   311 KB  +17.9 MiB  0.40 s  no difference that is sure
-#   wasm-opt -O3, or with its inlining limits raised   no difference at all
+# What else was tried on the same sources, with `make size` (private memory, CPU to be ready) and the `builds` profile of the
+# benchmark (CPU of a request in the seed's scenario and where nothing matches):
+#   -opt=z   249 KB  +14.3 MiB  0.35 s  14.1 µs  8.5 µs
+#   -opt=s   262 KB  +15.3 MiB  0.36 s  13.5 µs  8.4 µs, which is no difference that is sure
+#   -opt=2   344 KB  +19.5 MiB  0.46 s  13.0 µs  7.8 µs, as 0.1.0, which was built so
+# and on sources with 40 KB more, by the same profile:
+#   -opt=s, //go:inline on what requests take   no difference that is sure
+#   wasm-opt -O3, or with its inlining limits raised   no difference at all (both built without bulk memory)
 #   without bulk memory, whose small copies leave the VM   no difference that is sure
-# A mesh has many proxies whose requests are few: memory and load are worth more than 1.5 µs.
+# A mesh has many proxies whose requests are few: memory and load are worth more than 1 µs.
 #
 # The same sources make the same bytes in any folder, with the same LLVM, wasi-libc and binaryen: on one release of
 # Debian, that is. Debian 12 and 13 differ by some 300 bytes.
