@@ -237,4 +237,4 @@ func wellFormed(raw string, sent wire.Message) string {
 }
 
 // patternNames is what the filter itself writes into the pattern header here.
-var patternNames = regexp.MustCompile(`^(pattern-[0-9]+|shadow;shadow(;path=/[!-~]*)?)(,(pattern-[0-9]+|shadow;shadow(;path=/[!-~]*)?))*$`)
+var patternNames = regexp.MustCompile(`^(pattern-[0-9]+|shadow;shadow(;unsafe|;path=/[!-~]*)?)(,(pattern-[0-9]+|shadow;shadow(;unsafe|;path=/[!-~]*)?))*$`)
