@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -128,5 +129,43 @@ func TestEveryTextWithReferencesIsVisited(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("visited\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The compiler looks up references in the same texts, and in no others: each that is visited, and nothing else, is refused
+// for a reference that there is not.
+func TestTheTextsThatAreVisitedAreThoseThatAreCompiled(t *testing.T) {
+	const no = "${no-such-reference}"
+	config, err := Parse([]byte(strings.ReplaceAll(`{
+		"patterns": [
+			{"match": {"path": {"regex": "^/(a)$"}},
+				"rewrite": {"path": "/NO", "host": "NO", "query": {"replace": [{"name": "a", "regex": "b", "replacement": "NO"}],
+					"set": {"b": ["NO", "NO"]}, "overwrite": {"c": "NO"}, "default": {"d": "NO"}, "add": {"e": "NO"}}},
+				"headers": {"request": {"set": {"b": "NO", "a": "NO"}}, "response": {"replace": [{"name": "a", "regex": "b", "replacement": "NO"}]}}},
+			{"redirect": {"host": "NO", "path": "/NO"}},
+			{"respond": {"status": 200, "body": "NO", "headers": {"b": "NO"}}}
+		],
+		"headers": {"request": {"overwrite": {"b": "NO"}}, "response": {"default": {"b": "NO"}, "add": {"c": ["NO", "NO"]}}}
+	}`, "NO", no)))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var visited, refused []string
+	config.VisitTexts(func(s Site) { visited = append(visited, s.Path) })
+
+	_, err = Compile(config)
+	var faults Errors
+	if !errors.As(err, &faults) {
+		t.Fatalf("%v, want faults", err)
+	}
+
+	for _, fault := range faults {
+		if strings.Contains(fault.Reason, no) && !slices.Contains(refused, fault.Path) {
+			refused = append(refused, fault.Path)
+		}
+	}
+	if !slices.Equal(visited, refused) {
+		t.Errorf("visited\n%s\nrefused\n%s", strings.Join(visited, "\n"), strings.Join(refused, "\n"))
 	}
 }

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// A line of the list that names no change lists nothing: the code that it spoke of was changed or went elsewhere.
+func TestTheListOfSurvivorsNamesChangesThatExist(t *testing.T) {
+	if err := os.Chdir("../../.."); err != nil {
+		t.Fatal(err)
+	}
+
+	const dir = "plugin/rewrite"
+	known, err := readList(dir + "/testdata/survivors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	m, err := instrument(dir, t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, one := range m.mutants {
+		delete(known, one.key)
+	}
+
+	for key := range known {
+		t.Errorf("there is no such change: %s", key)
+	}
+}
