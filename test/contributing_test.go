@@ -47,6 +47,7 @@ func TestEveryInternalPackageIsInTheTable(t *testing.T) {
 
 	_, table, _ := strings.Cut(string(text), "## Which package imports which")
 	table, _, _ = strings.Cut(table, "\n`cmd/wasm-rewrite`")
+
 	named := map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(table, -1) {
 		for _, name := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row[1], -1) {

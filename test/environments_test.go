@@ -96,6 +96,7 @@ func TestEveryEnvironmentRenders(t *testing.T) {
 			}
 
 			var rendered []string
+
 			gate := false
 			for _, object := range chart.Objects(t, out) {
 				if object.GetKind() != "WasmPlugin" {

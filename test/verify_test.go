@@ -131,6 +131,7 @@ func TestGatesAreHooksOfHelmAlone(t *testing.T) {
 		if object.GetKind() == "Pod" {
 			weight = "0"
 		}
+
 		switch name {
 		case "Pod shop/demo-verify-after":
 			gate = "post-install,post-upgrade"

@@ -156,7 +156,8 @@ func (f *inputFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.as, "as", "", "what the input is, instead of telling it apart: "+terminal.List(input.Kinds))
 	flags.StringArrayVarP(&f.options.Values, "values", "f", nil, "values over the input's, as in helm template; may be repeated")
 	flags.StringArrayVar(&f.options.Set, "set", nil, "NAME=VALUE over all values, as in helm template; may be repeated")
-	flags.StringVar(&f.options.Chart, "chart", "", "folder, .tgz or oci://REPOSITORY:VERSION of the chart that renders values\n(default charts/wasm-rewrite; where that is not there, what an environment pins)")
+	flags.StringVar(&f.options.Chart, "chart", "", "folder, .tgz or oci://REPOSITORY:VERSION of the chart that renders values\n"+
+		"(default charts/wasm-rewrite; where that is not there, what an environment pins)")
 	flags.StringVar(&f.options.Release, "release", "wasm-rewrite", "name of the release that is rendered")
 	flags.StringVarP(&f.options.Namespace, "namespace", "n", "default", "namespace of the release that is rendered")
 	flags.StringSliceVarP(&f.workload, "workload", "w", nil, "only these workloads, by name")

@@ -120,6 +120,7 @@ func (m *migration) tables() []plan.Table {
 	tables = append(tables, istiomodel.Tables(istiomodel.Input{
 		Services: m.virtual, Gateways: m.cluster.gateways, Target: m.selected, Resolve: m.cluster.resolve, Front: m.options.At == Gateway,
 	}, report)...)
+
 	return append(tables, gatewayapi.Tables(gatewayapi.Input{
 		Routes: m.routes, Gateways: m.cluster.apiGateways, Filters: m.cluster.filters, Resolve: m.cluster.resolve,
 	}, report)...)

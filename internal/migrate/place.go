@@ -210,6 +210,20 @@ func (e *entry) adds() bool {
 	return false
 }
 
+// several says that rules of one of several backends are left.
+func (p *placer) several(r *plan.Route) {
+	instead := "Use --at destination"
+	if p.policy {
+		instead = "Keep them in the object"
+	}
+
+	for _, b := range r.Backends {
+		if len(b.Headers) > 0 || b.Host != "" {
+			p.report.Leave(r.Object, r.Path, "rules of one of several backends: a gateway's rules run before one is chosen. %s", instead)
+		}
+	}
+}
+
 // again says what becomes of a request whose path changes at a gateway.
 func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 	if len(r.Backends) == 1 {
@@ -222,16 +236,9 @@ func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 
 		e.acts = r.Acts(&b)
 	} else {
-		for _, b := range r.Backends {
-			if len(b.Headers) > 0 || b.Host != "" {
-				instead := "Use --at destination"
-				if p.policy {
-					instead = "Keep them in the object"
-				}
-				p.report.Leave(r.Object, r.Path, "rules of one of several backends: a gateway's rules run before one is chosen. %s", instead)
-			}
-		}
+		p.several(r)
 	}
+
 	switch {
 	case !e.acts || len(e.do) == 0:
 	case p.policy:

@@ -175,6 +175,7 @@ func complaints(app *unstructured.Unstructured) (said []string) {
 	if said == nil {
 		said = []string{"it does not say why"}
 	}
+
 	return said
 }
 

@@ -120,6 +120,7 @@ func fetchImage(ctx context.Context, image string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("image: %s: %w", image, err)
 	}
+
 	return module, nil
 }
 

@@ -56,7 +56,7 @@ func currentTimeNanoseconds(result unsafe.Pointer) uint32
 
 const bufferConfiguration = 7
 
-// configuration is the plugin's, as the proxy has it. The SDK tells of an empty one by an error, and to compare that is
+// configuration is the plugin's, as the proxy has it. The SDK reports an empty one as an error, and to compare that is
 // to bring the comparison of all types.
 func configuration() (config []byte, status uint32) {
 	var data *byte

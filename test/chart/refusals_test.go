@@ -211,7 +211,8 @@ workloads:
   a:
     vars: {list: [1], map: {}, text: a, number: 1}
     patterns:
-    - match: {path: {regex: '^/(${var.text})${var.gone}'}, host: {exact: "${var.away}"}, headers: [{name: x, contains: "${var.list}"}, {name: z, exact: "${var.text"}]}
+    - match: {path: {regex: '^/(${var.text})${var.gone}'}, host: {exact: "${var.away}"}, headers:
+        [{name: x, contains: "${var.list}"}, {name: z, exact: "${var.text"}]}
       rewrite: {path: '/$1x/$/\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}'}
       headers: {response: {set: {x: "${response.status} ${response.header.server} ${header.a} ${query.b:-c} ${method} $$ \\\\"}}}
 `, []string{

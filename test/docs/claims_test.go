@@ -64,18 +64,21 @@ func TestEveryCommandOnAPageIsThere(t *testing.T) {
 		}
 		makefiles.Write(text)
 	}
+
 	targets := names(regexp.MustCompile(`(?m)^\.PHONY: (.*)$`), makefiles.String())
 
 	help, err := exec.CommandContext(t.Context(), made.File(t, "build/bin/wasm-rewrite"), "help").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	commands := names(regexp.MustCompile(`(?m)^  ([a-z]+)  +[A-Z]`), string(help))
 	if len(targets) < 40 || len(commands) < 10 {
 		t.Fatalf("there are %d targets and %d commands", len(targets), len(commands))
 	}
 
 	make := regexp.MustCompile("(?m)(?:^|`)make ((?:[a-z][a-z-]+ ?)+)")
+
 	command := regexp.MustCompile("(?m)(?:^|[`/] ?|kubectl )wasm-rewrite ([a-z]+)(?:[ `]|$)")
 	for page, text := range pages(t) {
 		for name := range names(make, text) {

@@ -20,6 +20,7 @@ func TestImportedRulesDoAsTheRewriteOfTheRoute(t *testing.T) {
 
 	// The Gateway's class says that this is Envoy Gateway.
 	made.File(t, "build/bin/wasm-rewrite")
+
 	objects := s.run("get", "gatewayclass,gateway,httproute,service", "--output=yaml")
 	out, err := exec.CommandContext(t.Context(), filepath.Join(made.Root, "build/bin/wasm-rewrite"), "import", s.file(objects)).Output()
 	if err != nil {

@@ -48,7 +48,8 @@ spec:
 
 // answering are rules on one target, whose answer needs no backend.
 func answering(target string) string {
-	return "{delivery: EnvoyExtensionPolicy, workloads: {rules: {targetRefs: [" + target + "], patterns: [{match: {path: {regex: /teapot$}}, respond: {status: 418}}]}}}"
+	return "{delivery: EnvoyExtensionPolicy, workloads: {rules: {targetRefs: [" + target + "], " +
+		"patterns: [{match: {path: {regex: /teapot$}}, respond: {status: 418}}]}}}"
 }
 
 // Rules on a target of each kind, or on a section of one, act there and nowhere else, and status finds their proxies.

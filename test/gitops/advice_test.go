@@ -19,6 +19,7 @@ func refused(t *testing.T, words ...string) {
 	if err == nil {
 		t.Fatalf("make promote copies; want it to say %q", words)
 	}
+
 	for _, word := range words {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("make promote says\n%v\nwant %q", err, word)
@@ -34,6 +35,7 @@ func TestAPushThatArgoCDDidNotLookAtYet(t *testing.T) {
 
 	// With nobody there who looks, it has not looked for certain.
 	must(t, bed.argo.StopController())
+
 	for _, name := range []string{"first-of-two", "second-of-two"} {
 		must(t, write("environments/dev/rules/checkout.yaml", rule(name)))
 		must(t, pushNow("checkout: "+name))

@@ -18,6 +18,7 @@ import (
 // gated gives dev the gate after a release too, and takes it away when the test ends.
 func gated(t *testing.T) {
 	t.Helper()
+
 	place, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/place.yaml"))
 	must(t, err)
 	release, err := os.ReadFile(filepath.Join(bed.tree, "environments/dev/release.yaml"))
@@ -92,16 +93,16 @@ func TestABadPushReachesNoProxy(t *testing.T) {
 			[]string{`workload checkout, pattern bad: patterns[1].match.path.regex: "(": missing closing )`}},
 		{"an unknown key", strings.Replace(bad, "rewrite: {path: /anything/bad", "rewrit: {path: /anything/bad", 1), "",
 			[]string{"additional properties 'rewrit' not allowed"}},
-		{"a wrong digest", bad, releaseFile(chartVersion, "sha256:"+strings.Repeat("1", 64)),
+		{"a wrong digest", bad, releaseFile("sha256:" + strings.Repeat("1", 64)),
 			[]string{"/wasm-rewrite@sha256:111", "the registry has no such image; correct image.digest and image.repository, or publish the image"}},
-		{"a module that was never published", bad, releaseFile(chartVersion, "sha256:"+strings.Repeat("0", 64)),
+		{"a module that was never published", bad, releaseFile("sha256:" + strings.Repeat("0", 64)),
 			[]string{"image.digest: is all zeros: this image was never published; write the digest that make publish prints"}},
 		{"an image that does not exist", bad,
 			strings.Replace(string(release), "verify:\n  image:\n", "verify:\n  image:\n    repository: wasm-rewrite-cli\n", 1) + "  repository: nothing\n",
 			[]string{"/nothing@sha256:", "the registry has no such image; correct image.digest and image.repository, or publish the image"}},
 		{"a rule that breaks its test", strings.Replace(bad, "expect: {pattern: bad, path: /anything/bad-is-in-force/x}", "expect: {path: /elsewhere}", 1), "",
 			[]string{"FAIL release shop-dev/wasm-rewrite: workload checkout: bad is rewritten", `path: got "/anything/bad-is-in-force/x", want "/elsewhere"`}},
-		{"a key that the pinned module does not know", bad + "    originalPathHeader: x-original\n", releaseFile(chartVersion, older),
+		{"a key that the pinned module does not know", bad + "    originalPathHeader: x-original\n", releaseFile(older),
 			[]string{"workload checkout: the filter refuses what this tool takes: originalPathHeader: is an unknown key"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -105,6 +105,7 @@ func makeBed(istio, envoy, module string) (err error) {
 	if bed.objects, err = dynamic.NewForConfig(bed.Cluster.REST); err != nil {
 		return err
 	}
+
 	shop, err := mesh.Shop(bed.HTTPBin)
 	if err != nil {
 		return err

@@ -75,6 +75,7 @@ func release(module string) error {
 	if err != nil {
 		return err
 	}
+
 	gates, err := inTree(filepath.Join(made.Root, "build/bin/publish"), "-program", filepath.Join(made.Root, "build/bin/wasm-rewrite"),
 		bed.Images+"/wasm-rewrite-cli")
 	if err != nil {
@@ -87,7 +88,7 @@ func release(module string) error {
 	}
 
 	for _, environment := range environments {
-		if err := write("environments/"+environment+"/release.yaml", releaseFile(chartVersion, digest)); err != nil {
+		if err := write("environments/"+environment+"/release.yaml", releaseFile(digest)); err != nil {
 			return err
 		}
 	}
@@ -97,8 +98,8 @@ func release(module string) error {
 
 const chartVersion = "0.1.0"
 
-func releaseFile(version, digest string) string {
-	return fmt.Sprintf("global:\n  chart:\n    version: %s\nverify:\n  image:\n    digest: %s\nimage:\n  digest: %s\n", version, bed.gates, digest)
+func releaseFile(digest string) string {
+	return fmt.Sprintf("global:\n  chart:\n    version: %s\nverify:\n  image:\n    digest: %s\nimage:\n  digest: %s\n", chartVersion, bed.gates, digest)
 }
 
 // publish pushes a module as `make publish` does and returns the image's digest.

@@ -95,6 +95,7 @@ func (s *space) prometheus(releases ...alerted) (firing func() []string) {
 	for _, r := range releases {
 		files = append(files, s.alertRules(folder, r))
 	}
+
 	base := s.scraper(folder, files, len(releases))
 
 	return func() (alerts []string) {

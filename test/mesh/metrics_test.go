@@ -60,6 +60,7 @@ func TestTheQueriesOfTheMetricsPageAndTheDashboard(t *testing.T) {
 	for _, workload := range []string{"v1", "v2"} {
 		queries = append(queries, in(board, "${workload}", plugin(workload))...)
 	}
+
 	queries = in(queries, "$__rate_interval", "1m")
 
 	s.findEach(s.scraper(s.TempDir(), nil, 2), queries)
@@ -92,6 +93,7 @@ func (s *space) findEach(base string, queries []string) {
 				left = append(left, query)
 			}
 		}
+
 		missing = left
 	}
 

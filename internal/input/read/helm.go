@@ -202,6 +202,14 @@ func (w written) merge(files []string, o Options) (written, error) {
 	return w, errors.Join(faults...)
 }
 
+// aside takes what the filter never gets: what lint is to leave out, and tests.
+func aside(w *input.Workload, whole map[string]any, everywhere []input.Ignored) {
+	w.Ignored = slices.Concat(everywhere, input.TakeIgnored(whole))
+	if tests := whole["tests"]; tests != nil {
+		w.Tests, w.TestFault = example.Parse(tests)
+	}
+}
+
 // render makes workloads of values as `helm template` does. Where the chart
 // refuses them, its reasons are kept, and the workloads are what the chart's
 // templates give without its schema and its requirements.
@@ -256,10 +264,7 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 		w.Name = strings.TrimPrefix(w.Name[strings.LastIndexByte(w.Name, '/')+1:], o.Release+"-")
 		w.Places = from.places.At("defaults").Over(from.places.At("workloads", w.Name))
 		whole, _ := workloads[w.Name].(map[string]any)
-		w.Ignored = slices.Concat(everywhere, input.TakeIgnored(whole))
-		if tests := whole["tests"]; tests != nil {
-			w.Tests, w.TestFault = example.Parse(tests)
-		}
+		aside(w, whole, everywhere)
 	}
 	slices.SortFunc(in.Workloads, func(a, b input.Workload) int { return strings.Compare(a.Name, b.Name) })
 
@@ -316,6 +321,7 @@ func loadChart(name string) (*chart.Chart, error) {
 	case err != nil:
 		return nil, &input.Error{Name: name, Reason: reason(err)}
 	}
+
 	return c, nil
 }
 

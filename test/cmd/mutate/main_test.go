@@ -1,15 +1,10 @@
 package main
 
-import (
-	"os"
-	"testing"
-)
+import "testing"
 
 // A line of the list that names no change lists nothing: the code that it spoke of was changed or went elsewhere.
 func TestTheListOfSurvivorsNamesChangesThatExist(t *testing.T) {
-	if err := os.Chdir("../../.."); err != nil {
-		t.Fatal(err)
-	}
+	t.Chdir("../../..")
 
 	const dir = "plugin/rewrite"
 	known, err := readList(dir + "/testdata/survivors.txt")

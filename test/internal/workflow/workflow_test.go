@@ -49,6 +49,7 @@ func TestEveryCommandOfAJobIsATargetOfMake(t *testing.T) {
 							if name == "ISTIO" {
 								value = "1.31" // make has rules for what is there
 							}
+
 							command.Env = append(command.Env, name+"="+value)
 						}
 					}
