@@ -68,9 +68,18 @@ func UseTools() error {
 // File writes text to a file that lives as long as the test.
 func File(t testing.TB, text string) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "text.yaml")
+
+	folder, err := os.MkdirTemp("", "testbed") //nolint:usetesting // helm takes a comma for the end of a file's name, and t.TempDir may have one
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+
+	name := filepath.Join(folder, "text.yaml")
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return name
 }
