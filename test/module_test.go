@@ -15,8 +15,8 @@ import (
 // What the module may be, because Envoy compiles all of it in every proxy that starts, and holds a whole function in
 // memory while it does: `make size` shows what that comes to.
 const (
-	maxModule = 250_000 // bytes
-	maxWeight = 2_500   // of one function: its locals times its blocks
+	maxModule = 285_000 // bytes
+	maxWeight = 3_000   // of one function: its locals times its blocks
 )
 
 func TestModuleIsSmall(t *testing.T) {

@@ -12,19 +12,20 @@
 #
 # What a proxy pays for a module before its first request is set by its largest functions: V8 holds a graph of a whole
 # function in memory while it compiles it, and that grows with its locals times its blocks (`make size` shows the ten
-# worst). So nothing may grow them: -opt=z; debug information, which keeps LLVM from inlining what is called once, and is
-# stripped after; and wasm-opt is told the same. All three can go when V8 compiles with Liftoff in Envoy.
+# worst). So nothing may grow them: the linker inlines only what is tiny; debug information, which keeps LLVM from inlining
+# what is called once, and is stripped after; and wasm-opt is told the same. All three can go when V8 compiles with Liftoff
+# in Envoy. What is left is compiled for speed: with -opt=z a request costs more than 0.1.0's.
 #
 # What else was tried on the same sources, with `make size` (private memory, CPU to be ready) and the `builds` profile of the
-# benchmark (CPU of a request in the seed's scenario and where nothing matches):
-#   -opt=z   249 KB  +14.3 MiB  0.35 s  14.1 µs  8.5 µs
-#   -opt=s   262 KB  +15.3 MiB  0.36 s  13.5 µs  8.4 µs, which is no difference that is sure
-#   -opt=2   344 KB  +19.5 MiB  0.46 s  13.0 µs  7.8 µs, as 0.1.0, which was built so
+# benchmark (CPU of a request, as a part of 0.1.0's in the same run: in the seed's scenario and where nothing matches):
+#   -opt=2 -inline-threshold=25   282 KB  +16.3 MiB  0.35 s  1.04  1.10, where 1.07 is no difference that is sure
+#   -opt=z                        249 KB  +14.3 MiB  0.35 s  1.11  1.07; in another run 1.05 and 1.14
+#   -opt=s                        262 KB  +15.3 MiB  0.36 s  1.00  1.13
+#   -opt=2                        344 KB  +19.5 MiB  0.46 s  0.98  1.00
 # and on sources with 40 KB more, by the same profile:
 #   -opt=s, //go:inline on what requests take   no difference that is sure
 #   wasm-opt -O3, or with its inlining limits raised   no difference at all (both built without bulk memory)
 #   without bulk memory, whose small copies leave the VM   no difference that is sure
-# A mesh has many proxies whose requests are few: memory and load are worth more than 1 µs.
 #
 # The same sources make the same bytes in any folder, with the same LLVM, wasi-libc and binaryen: on one release of
 # Debian, that is. Debian 12 and 13 differ by some 300 bytes.
@@ -54,8 +55,11 @@ clang=(clang-19)
 if [[ $target != */debian.json ]]; then clang=("$tinygo/bin/tinygo" clang); fi
 "${clang[@]}" --target=wasm32-unknown-wasi -c "$here/random.S" -o "$work/random.o"
 
-(cd "$source" && "$tinygo/bin/tinygo" build -target="$target" -buildmode=c-shared -opt=z -scheduler=none \
-	-ldflags "-extldflags='--wrap=arc4random $work/random.o'" -o "$work/linked.wasm" "$package")
+# LLVM's linker keeps what it made, under a key that lacks its own options: without a cache of our own the module depends on
+# what was built here before.
+linker="-mllvm -inline-threshold=25"
+(cd "$source" && XDG_CACHE_HOME=$work/cache "$tinygo/bin/tinygo" build -target="$target" -buildmode=c-shared -opt=2 -scheduler=none \
+	-ldflags "-extldflags='$linker --wrap=arc4random $work/random.o'" -o "$work/linked.wasm" "$package")
 go run -C "$here" ./exports "$work/linked.wasm" "$work/named.wasm"
 wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/named.wasm" -o "$work/trimmed.wasm" >"$work/unused"
 wasm-opt "${features[@]}" -Oz --one-caller-inline-max-function-size 0 --flexible-inline-max-function-size 5 \
