@@ -18,8 +18,8 @@
 #
 # What else was tried on the same sources, with `make size` (private memory, CPU to be ready) and the `builds` profile of the
 # benchmark (CPU of a request, as a part of 0.1.0's in the same run: in the seed's scenario and where nothing matches):
-#   -opt=2 -inline-threshold=25   282 KB  +16.3 MiB  0.35 s  1.04  1.10, where 1.07 is no difference that is sure
-#   -opt=z                        249 KB  +14.3 MiB  0.35 s  1.11  1.07; in another run 1.05 and 1.14
+#   -opt=2 -inline-threshold=25   282 KB  +16.3 MiB  0.35 s  1.04  1.01 to 1.10: measured twice
+#   -opt=z                        249 KB  +14.3 MiB  0.35 s  1.05 to 1.11  1.07 to 1.14
 #   -opt=s                        262 KB  +15.3 MiB  0.36 s  1.00  1.13
 #   -opt=2                        344 KB  +19.5 MiB  0.46 s  0.98  1.00
 # and on sources with 40 KB more, by the same profile:
