@@ -3,6 +3,7 @@ package message
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -13,12 +14,16 @@ var afterFilters = set("server date")
 // WrittenAfterFilters reports whether Envoy writes a response header after the filters.
 func WrittenAfterFilters(name string) bool { return afterFilters[strings.ToLower(name)] }
 
+// now is one time for all responses of a program: two that are compared do not
+// differ because a second passed between them.
+var now = sync.OnceValue(func() string { return time.Now().UTC().Format(http.TimeFormat) })
+
 // Served is a response as it leaves Envoy: server is Envoy's own whatever the
 // filters made of it, and date is written where there is none.
 func Served(m Message) Message {
 	h := NewResponseHeaders(m.Headers...)
 	if _, dated := h.Get("date"); !dated {
-		h.Add("date", time.Now().UTC().Format(http.TimeFormat))
+		h.Add("date", now())
 	}
 	h.Set("server", "envoy")
 

@@ -3,6 +3,7 @@ package message
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestServedIsWhatEnvoyMakesOfIt(t *testing.T) {
@@ -22,5 +23,13 @@ func TestServedIsWhatEnvoyMakesOfIt(t *testing.T) {
 	served = Served(Message{Headers: []Header{{":status", "200"}, {"date", "now"}}})
 	if got := NewResponseHeaders(served.Headers...).Values("date"); !slices.Equal(got, []string{"now"}) {
 		t.Errorf("date is %q, want the one that was there", got)
+	}
+
+	// Two answers that are compared, with more than a second between them.
+	bare := Message{Headers: []Header{{":status", "200"}}}
+	first := Served(bare)
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+	if again := Served(bare); !slices.Equal(first.Headers, again.Headers) {
+		t.Errorf("a second later the headers are %q, want %q as before", again.Headers, first.Headers)
 	}
 }
