@@ -20,16 +20,16 @@ type Explanation struct {
 	Untried int      `json:"untried"` // how many patterns stand behind the one that ended the search
 	Outside []Change `json:"outside"` // what the operations outside the patterns changed
 	// The operations outside the patterns that wrote nothing.
-	OutsideIdle []Operation `json:"outsideIdle"`
-	Upstream    *Message    `json:"upstream,omitempty"` // the request as it goes on; nil where the filter answers
-	Answer      *Message    `json:"answer,omitempty"`   // the filter's own response, before its header operations
-	Response    []Step      `json:"response"`
+	OutsideIdle []Operation      `json:"outsideIdle"`
+	Upstream    *message.Message `json:"upstream,omitempty"` // the request as it goes on; nil where the filter answers
+	Answer      *message.Message `json:"answer,omitempty"`   // the filter's own response, before its header operations
+	Response    []Step           `json:"response"`
 	// What the operations outside the patterns changed on the response.
-	OutsideResponse     []Change    `json:"outsideResponse"`
-	OutsideResponseIdle []Operation `json:"outsideResponseIdle"`
-	Received            Message     `json:"received"` // the response as it came to the filter
-	Replaced            bool        `json:"replaced"` // a pattern on the response answers instead
-	Client              Message     `json:"client"`   // the response as the client gets it
+	OutsideResponse     []Change        `json:"outsideResponse"`
+	OutsideResponseIdle []Operation     `json:"outsideResponseIdle"`
+	Received            message.Message `json:"received"` // the response as it came to the filter
+	Replaced            bool            `json:"replaced"` // a pattern on the response answers instead
+	Client              message.Message `json:"client"`   // the response as the client gets it
 }
 
 // Step is the fate of one pattern.
@@ -55,45 +55,6 @@ type Change struct {
 	Op    string `json:"op"` // + or -
 	Name  string `json:"name"`
 	Value string `json:"value"`
-}
-
-// Message is a request or response for people and JSON.
-type Message struct {
-	Headers []Header `json:"headers"`
-	Body    string   `json:"body,omitempty"`
-}
-
-// Header is one value of a header.
-type Header struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
-// Value is the first value of a header, or "".
-func (m *Message) Value(name string) string {
-	for _, h := range m.Headers {
-		if h.Name == name {
-			return h.Value
-		}
-	}
-	return ""
-}
-
-// Host gives the message as package message has it.
-func (m *Message) Host() message.Message {
-	out := message.Message{Body: m.Body}
-	for _, h := range m.Headers {
-		out.Headers = append(out.Headers, message.Header(h))
-	}
-	return out
-}
-
-func shown(m message.Message) Message {
-	out := Message{Body: m.Body, Headers: []Header{}}
-	for _, h := range m.Headers {
-		out.Headers = append(out.Headers, Header(h))
-	}
-	return out
 }
 
 // Explain puts a request and its response through a configuration that
@@ -138,14 +99,12 @@ func Explain(config *rewrite.Config, request, response message.Message) (*Explan
 	e.Outside = changes(end.request, all.request)
 	e.OutsideResponse = changes(end.response, all.response)
 	e.OutsideIdle, e.OutsideResponseIdle = idle.of(rewrite.TopLevel, rewrite.HeadersRequest), idle.of(rewrite.TopLevel, rewrite.HeadersResponse)
-	e.Received, e.Replaced = shown(message.Message{Headers: all.base, Body: all.baseBody}), all.replaced
-	e.Client = Message{Headers: shown(message.Message{Headers: all.response}).Headers, Body: all.body}
+	e.Received, e.Replaced = message.Message{Headers: all.base, Body: all.baseBody}, all.replaced
+	e.Client = message.Message{Headers: all.response, Body: all.body}
 	if all.answered {
-		m := shown(message.Message{Headers: all.base, Body: all.baseBody})
-		e.Answer = &m
+		e.Answer = &message.Message{Headers: all.base, Body: all.baseBody}
 	} else {
-		m := shown(message.Message{Headers: all.request, Body: request.Body})
-		e.Upstream = &m
+		e.Upstream = &message.Message{Headers: all.request, Body: request.Body}
 	}
 
 	return e, nil

@@ -18,13 +18,13 @@ func (e *Explanation) Text(w io.Writer, request message.Message) {
 	}
 	writeOutside(w, e.Outside, e.OutsideIdle)
 	if e.Answer != nil {
-		fmt.Fprintf(w, "is answered with %s\n", e.Answer.Value(":status"))
+		fmt.Fprintf(w, "is answered with %s\n", exchange.Value(*e.Answer, ":status"))
 	} else {
-		fmt.Fprintf(w, "goes upstream as %s\nis answered with %s\n", terminal.Line(exchange.Line(e.Upstream.Host())), e.Received.Value(":status"))
+		fmt.Fprintf(w, "goes upstream as %s\nis answered with %s\n", terminal.Line(exchange.Line(*e.Upstream)), exchange.Value(e.Received, ":status"))
 	}
 	writeSteps(w, e.Response)
 	writeOutside(w, e.OutsideResponse, e.OutsideResponseIdle)
-	fmt.Fprintf(w, "the client gets %s\n", e.Client.Value(":status"))
+	fmt.Fprintf(w, "the client gets %s\n", exchange.Value(e.Client, ":status"))
 
 	for _, h := range e.Client.Headers {
 		if h.Name != ":status" {

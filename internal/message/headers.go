@@ -11,13 +11,16 @@ import (
 // Message is a request or a response: its headers, pseudo-headers included, and
 // its body.
 type Message struct {
-	Headers []Header
-	Body    string
+	Headers []Header `json:"headers"`
+	Body    string   `json:"body,omitempty"`
 }
 
 // Header is one entry of a header map: one line of the message, pseudo-headers
 // included. Names in a map are lower-case.
-type Header struct{ Name, Value string }
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // HeaderMap keeps the headers of a request or of a response as Envoy does: in
 // order, pseudo-headers first, one entry a value, except for the names Envoy

@@ -201,28 +201,28 @@ func verdict(request message.Message, e *explain.Explanation) string {
 		who = strings.Join(acted, ", ") + " acted"
 	}
 
-	status := e.Client.Value(":status")
+	status := exchange.Value(e.Client, ":status")
 	if e.Upstream == nil {
 		text := fmt.Sprintf("%s. The filter answers %s with %s", who, exchange.Line(request), status)
-		if to := e.Client.Value("location"); to != "" {
+		if to := exchange.Value(e.Client, "location"); to != "" {
 			text += ", to " + to
 		}
 		return text + "."
 	}
 
-	return fmt.Sprintf("%s. %s goes upstream as %s; the client gets %s.", who, exchange.Line(request), exchange.Line(e.Upstream.Host()), status)
+	return fmt.Sprintf("%s. %s goes upstream as %s; the client gets %s.", who, exchange.Line(request), exchange.Line(*e.Upstream), status)
 }
 
 func show(config *rewrite.Config, request message.Message, e *explain.Explanation) *explanation {
 	out := &explanation{
 		Untried: e.Untried, Outside: e.Outside, OutsideResponse: e.OutsideResponse,
-		Sent: wire(request.Headers, request.Body), Client: wire(plain(&e.Client)),
+		Sent: wire(&request), Client: wire(&e.Client),
 	}
 	if e.Upstream != nil {
-		out.Upstream = wire(plain(e.Upstream))
+		out.Upstream = wire(e.Upstream)
 	}
 	if e.Answer != nil {
-		out.Answer = wire(plain(e.Answer))
+		out.Answer = wire(e.Answer)
 	}
 
 	now := current{path: exchange.Value(request, ":path"), host: exchange.Value(request, ":authority")}
@@ -256,14 +256,9 @@ func show(config *rewrite.Config, request message.Message, e *explain.Explanatio
 	return out
 }
 
-func plain(m *explain.Message) ([]message.Header, string) {
-	p := m.Host()
-	return p.Headers, p.Body
-}
-
 // wire shows a message much as it is on the wire.
-func wire(headers []message.Header, body string) string {
-	get := func(name string) string { return exchange.Value(message.Message{Headers: headers}, name) }
+func wire(m *message.Message) string {
+	get := func(name string) string { return exchange.Value(*m, name) }
 	var b strings.Builder
 	if status := get(":status"); status != "" {
 		b.WriteString(status + "\n")
@@ -271,13 +266,13 @@ func wire(headers []message.Header, body string) string {
 		b.WriteString(strings.TrimSpace(get(":method")+" "+get(":path")) + "\nhost: " + get(":authority") + "\nscheme: " + get(":scheme") + "\n")
 	}
 
-	for _, h := range headers {
+	for _, h := range m.Headers {
 		if !strings.HasPrefix(h.Name, ":") {
 			b.WriteString(h.Name + ": " + h.Value + "\n")
 		}
 	}
-	if body != "" {
-		b.WriteString("\n" + body)
+	if m.Body != "" {
+		b.WriteString("\n" + m.Body)
 	}
 
 	return b.String()
