@@ -87,17 +87,17 @@ func Page() string {
 
 <!-- Made by ` + "`" + `make generate` + "`" + ` of internal/lint/checks.go. -->
 
-` + "`" + `wasm-rewrite lint` + "`" + ` reports all that is wrong with rules, and what the filter takes although it hardly does what its
-author means. Each finding has a severity, the place of its key, a reason and the line that fixes it. ` + "`" + `--fail-on` + "`" + ` says from
-which severity on the exit code is 1; ` + "`" + `wasm-rewrite lint --explain CHECK` + "`" + ` shows one of these paragraphs.
+` + "`" + `wasm-rewrite lint` + "`" + ` reports everything that is wrong with rules, and rules that are valid but probably do not do what
+their author means. Each finding has a severity, the place of its key, a reason and the line that fixes it. ` + "`" + `--fail-on` + "`" + `
+sets the severity from which the exit code is 1. ` + "`" + `wasm-rewrite lint --explain CHECK` + "`" + ` shows one of the sections below.
 
 | Severity | Means |
 |----------|-------|
-| error | it is refused, or it breaks requests |
-| warning | most likely it is not what is meant |
+| error | the rules are refused, or they break requests |
+| warning | the rule probably does something other than what was meant |
 | info | good to know |
 
-What is right although it looks wrong is said in the values, for a workload or under one pattern, with its reason:
+Where a rule looks wrong but is right, say so in the values, for a workload or under one pattern, with the reason:
 
 ` + "`" + `` + "`" + `` + "`" + `yaml
 patterns:

@@ -1,6 +1,6 @@
 // Package lint finds what is wrong or doubtful in configurations of the filter:
-// all that the engine refuses, and what it takes although it hardly does what
-// its author means.
+// everything that the engine refuses, and what is valid but probably does not do
+// what its author means.
 package lint
 
 import (
