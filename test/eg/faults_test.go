@@ -67,11 +67,13 @@ func TestRefusedRulesLeaveRunningProxiesAndSplitThemFromANewOne(t *testing.T) {
 
 	// One proxy is replaced: its new one has no earlier rules.
 	s.replaceOne()
-	seen := s.seen("shop", "/banana", 40)
-	t.Logf("of two proxies, one of them new: %v", seen)
-	if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
-		t.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
-	}
+	s.within(settled, func() error {
+		seen := s.seen("shop", "/banana", 40)
+		if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
+			return fmt.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
+		}
+		return nil
+	})
 	s.status(1, "the proxies are split", "answers 503 to every request of its routes")
 
 	r.rollback()

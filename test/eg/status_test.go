@@ -73,7 +73,7 @@ func TestTheGateAfterAReleaseFindsTheProxiesOfItsRoute(t *testing.T) {
 	if err == nil {
 		t.Fatalf("the gate let a release through that no proxy runs:\n%s", out)
 	}
-	if log := s.run("logs", "pod/seed-verify-after"); strings.Count(log, "outdated: the proxy runs revision ") != 2 {
-		t.Errorf("the gate says\n%s\nwant that both proxies run the earlier revision", log)
+	if strings.Count(out, "outdated: the proxy runs revision ") != 2 {
+		t.Errorf("the gate says\n%s\nwant that both proxies run the earlier revision", out)
 	}
 }
