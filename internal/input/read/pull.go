@@ -83,6 +83,9 @@ func pullLoad(reference string) (*chart.Chart, error) {
 // ChartLayer is the type of the layer that holds a chart.
 const ChartLayer types.MediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
+// maxChart is the most that a packed chart may have, in bytes.
+const maxChart = 16 << 20
+
 // PullChart gets a chart's archive from a registry: repository is oci://….
 func PullChart(ctx context.Context, repository, version string) ([]byte, error) {
 	// A tag has no +, so Helm writes _ for it.
@@ -112,6 +115,11 @@ func PullChart(ctx context.Context, repository, version string) ([]byte, error) 
 		kind, err := layer.MediaType()
 		if err != nil || kind != ChartLayer {
 			continue
+		}
+
+		// The registry's client reads as much as the manifest says, and no more.
+		if size, err := layer.Size(); err != nil || size > maxChart {
+			return nil, errors.Join(err, fmt.Errorf("the chart has %d bytes, want %d at most", size, maxChart))
 		}
 
 		content, err := layer.Compressed()
