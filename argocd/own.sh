@@ -35,7 +35,7 @@ if [[ $into ]]; then
 	mkdir -p "$into"/{argocd,.github/workflows}
 	cp -r "$from/environments" "$into"
 	cp "$from"/argocd/*.yaml "$into/argocd"
-	cp "$from/given.mk" "$from/argocd/own/Makefile" "$from/argocd/own/README.md" "$into"
+	cp "$from/given.mk" "$from/argocd/workflows.mk" "$from/argocd/own/Makefile" "$from/argocd/own/README.md" "$into"
 	cp "$from/.github/given.sh" "$from/.github/propose.sh" "$from/argocd/own/cli.sh" "$from/argocd/own/CODEOWNERS" "$into/.github"
 	cp "$from/argocd/own/rules.yaml" "$into/.github/workflows"
 	printf '/bin/\n/build/\n' >"$into/.gitignore"

@@ -5,7 +5,7 @@
 
 .PHONY: playground
 playground: build/playground/index.html ## the page where rules are tried out in a browser: serves it and prints its URL; PORT=8080
-	@exec go run ./playground/serve -port '$(PORT)' build/playground
+	@exec go run ./playground/serve -port "$$PORT" build/playground
 
 .PHONY: build-playground
 build-playground: build/playground/index.html ## the page alone: build/playground
@@ -19,11 +19,12 @@ playground_sources = $(wildcard playground/*.* playground/*/*.* playground/progr
 	$(filter-out %_test.go,$(wildcard internal/*/*.go internal/*/*/*.go plugin/rewrite/*.go plugin/rewrite/*/*.go))
 # What the page says it is.
 PLAYGROUND_VERSION ?= $(or $(VERSION),of a work tree)
+export PLAYGROUND_VERSION
 
 build/playground/index.html: $(playground_sources) charts/wasm-rewrite/values.schema.json build/plugin.wasm build/npm/installed go.mod
 	@plugin/toolchain/go.sh
 	@echo "playground: building the page"
-	@go run ./playground/build -packages build/npm/node_modules -module build/plugin.wasm -version '$(PLAYGROUND_VERSION)' build/playground
+	@go run ./playground/build -packages build/npm/node_modules -module build/plugin.wasm -version "$$PLAYGROUND_VERSION" build/playground
 
 build/npm/installed: playground/package.json playground/package-lock.json playground/.npmrc
 	@command -v npm >/dev/null || plugin/toolchain/debian.sh "fetch the playground's packages" "Node.js with npm, 18 or later" nodejs npm

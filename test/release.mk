@@ -86,30 +86,10 @@ release-dev: build/bin/release
 	@build/bin/release notes "$$version" >build/release-notes.md
 	@.github/propose.sh "release-$$version" "environments: dev runs $$version" build/release-notes.md environments/dev/release.yaml
 
-# What `make promote` copies and says, as a branch of its own, and on GitHub a pull request. make is called by its name:
-# a line with $(MAKE) would run under -n too.
-.PHONY: propose-promotion
-propose-promotion: build/bin/wasm-rewrite
-	@$(given) FROM TO WORKLOAD? RELEASE?
-	@make --no-print-directory promote | tee build/promotion.txt
-	@.github/propose.sh "promote-$$FROM-$$TO$${WORKLOAD:+-$$WORKLOAD}$${RELEASE:+-release}" "environments: $$TO gets what $$FROM has$${WORKLOAD:+ of $$WORKLOAD}$${RELEASE:+ released}" build/promotion.txt "environments/$$TO"
-
-# What has changed in each environment since a commit, in words.
-.PHONY: changes
-changes: build/bin/wasm-rewrite
-	@$(given) BASE
-	@rm -rf build/base && mkdir -p build/base && git archive "$$BASE" environments | tar -x -C build/base
-	@{ failed=; for place in environments/*/place.yaml; do environment=$$(basename "$$(dirname "$$place")"); \
-		echo "$$environment:"; build/bin/wasm-rewrite changes "$$environment" --since build/base/environments 2>&1 | sed 's/^/    /' || failed=1; done; \
-		[[ ! $$failed ]]; } | tee build/changes.txt || failed=1; \
-		[[ ! $${GITHUB_OUTPUT:-} ]] || { echo 'words<<end-of-words'; cat build/changes.txt; echo end-of-words; } >>"$$GITHUB_OUTPUT"; \
-		[[ ! $${failed:-} ]]
-
-# One comment, which later pushes change.
-.PHONY: comment
-comment:
-	@$(given) PULL_REQUEST
-	@printenv WORDS | gh pr comment "$$PULL_REQUEST" --edit-last --create-if-none --body-file -
+# What is for pull requests of rules is the same in a repository of rules.
+tool := build/bin/wasm-rewrite
+changes propose-promotion: $(tool)
+include argocd/workflows.mk
 
 # The one check that a branch has to require.
 .PHONY: ci-passed

@@ -81,7 +81,7 @@ func TestNothingThatIsGivenToMakeIsRun(t *testing.T) {
 // A recipe has it from the environment: make would put it into the command as text.
 func TestNoRecipeNamesWhatIsGiven(t *testing.T) {
 	words, texts := given(t)
-	files, err := filepath.Glob(filepath.Join(made.Root, "test/*.mk"))
+	files, err := filepath.Glob(filepath.Join(made.Root, "*/*.mk"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestNoRecipeNamesWhatIsGiven(t *testing.T) {
 	named := regexp.MustCompile(`(?:^|[^$])\$[({](` + strings.Join(append(words, texts...), "|") + `)[):}]`)
 	// Only whether there is something is asked; or what has the form of words already.
 	asked := regexp.MustCompile(`\$\(if \$\([A-Z]+\),|\$\(sort \$\(RESULTS\)\)|\$\(PLATFORMS:`)
-	for _, file := range append(files, filepath.Join(made.Root, "Makefile")) {
+	for _, file := range append(files, filepath.Join(made.Root, "Makefile"), filepath.Join(made.Root, "argocd/own/Makefile")) {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
