@@ -137,6 +137,40 @@ func (m *migration) frontTables() []plan.Table {
 	}, report)...)
 }
 
+// seenHost is what the routes of a host have in common.
+type seenHost struct {
+	single  bool         // all requests go to one backend
+	all     bool         // a route takes every path
+	answers []beginRoute // the routes that answer from an object of the input
+}
+
+// beginRoute is a route and what its paths begin with.
+type beginRoute struct {
+	begin string
+	route *plan.Route
+}
+
+// look looks at a host, once.
+func (p *placer) look(v *plan.VHost) *seenHost {
+	if seen := p.seen[v]; seen != nil {
+		return seen
+	}
+
+	seen := &seenHost{single: v.Single()}
+	for _, r := range v.Routes {
+		path, _ := r.Match.Get("path").(plan.Fields)
+		if len(r.Backends) > 0 && (len(r.Match) == 0 || len(r.Match) == 1 && path.Get("prefix") == "/") {
+			seen.all = true
+		}
+		if r.Answers && r.Target != nil {
+			seen.answers = append(seen.answers, beginRoute{begin(r.Match), r})
+		}
+	}
+	p.seen[v] = seen
+
+	return seen
+}
+
 // rerouted says what a route wants whose requests change at a Gateway of Envoy
 // Gateway, where the backend is that of the new path.
 func (p *placer) rerouted(v *plan.VHost, r *plan.Route, e *entry) {
@@ -145,18 +179,14 @@ func (p *placer) rerouted(v *plan.VHost, r *plan.Route, e *entry) {
 		p.answered(v, r, path)
 	}
 
-	all := slices.ContainsFunc(v.Routes, func(r *plan.Route) bool {
-		path, _ := r.Match.Get("path").(plan.Fields)
-		return len(r.Backends) > 0 && (len(r.Match) == 0 || len(r.Match) == 1 && path.Get("prefix") == "/")
-	})
 	switch {
 	case rewrite.Get("host") != nil:
 		p.report.Ask(r.Object, r.Path, "Envoy Gateway chooses the route again, by the new host, too: give that a route to the same backend")
 	case rewrite.Get("path") == nil:
-	case !v.Single():
+	case !p.look(v).single:
 		p.report.Ask(r.Object, r.Path, "Envoy Gateway chooses the route again by the new path, and this host has several backends: give each new path "+
 			"a route to the same one")
-	case !all:
+	case !p.look(v).all:
 		p.report.Ask(r.Object, r.Path, "Envoy Gateway chooses the route again by the new path, and no route of this host takes every path: give each "+
 			"new path a route to the same backend")
 	}
@@ -167,9 +197,9 @@ func (p *placer) rerouted(v *plan.VHost, r *plan.Route, e *entry) {
 func (p *placer) answered(v *plan.VHost, r *plan.Route, path string) {
 	begins := leads(r, path)
 
-	for _, other := range v.Routes {
-		theirs := begin(other.Match)
-		if !other.Answers || other.Target == nil || !strings.HasPrefix(begins, theirs) && !strings.HasPrefix(theirs, begins) {
+	for _, answer := range p.look(v).answers {
+		other, theirs := answer.route, answer.begin
+		if !strings.HasPrefix(begins, theirs) && !strings.HasPrefix(theirs, begins) {
 			continue
 		}
 

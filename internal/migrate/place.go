@@ -19,6 +19,8 @@ type placer struct {
 	taken     map[string]bool // names of workloads
 	// policy: all rules run at Gateways of Envoy Gateway.
 	policy bool
+	// seen is what is known of hosts, each looked at once.
+	seen map[*plan.VHost]*seenHost
 }
 
 // workload collects the rules of what some proxies run.
@@ -243,7 +245,7 @@ func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 	case !e.acts || len(e.do) == 0:
 	case p.policy:
 		p.rerouted(v, r, e)
-	case !v.Single():
+	case !p.look(v).single:
 		p.report.Ask(r.Object, r.Path, "the gateway chooses the route again by the new path, and this host has several backends: give each new path a "+
 			"route to the same one, or use --at destination")
 	}

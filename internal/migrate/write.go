@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 	kyaml "sigs.k8s.io/yaml"
@@ -176,7 +177,7 @@ func comment(b *bytes.Buffer, indent int, text string) {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t' || r == 0x85 || r == 0x2028 || r == 0x2029:
 			b.WriteByte(' ')
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xfffd || r == 0xfeff || r >= 0xfff0 && r <= 0xffff:
+		case r < ' ' || unicode.Is(unicode.Cf, r) || r >= 0x7f && r < 0xa0 || r == 0xfffd || r == 0xfeff || r >= 0xfff0 && r <= 0xffff:
 			b.WriteByte('?')
 		default:
 			b.WriteRune(r)

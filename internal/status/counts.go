@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,10 +171,10 @@ func (r *Report) countsText(w io.Writer) {
 		c.table(w)
 
 		if c.HostCallsFailed > 0 {
-			fmt.Fprintf(w, "  %s of the filter failed; a proxy's log names the first\n", terminal.Count(int(c.HostCallsFailed), "call"))
+			fmt.Fprintf(w, "  %s of the filter failed; a proxy's log names the first\n", terminal.Count(int(min(c.HostCallsFailed, math.MaxInt)), "call"))
 		}
 		if c.Crashes > 0 {
-			fmt.Fprintf(w, "  the filter crashed and was loaded again %s; please report it with the proxy's log\n", terminal.Count(int(c.Crashes), "time"))
+			fmt.Fprintf(w, "  the filter crashed and was loaded again %s; please report it with the proxy's log\n", terminal.Count(int(min(c.Crashes, math.MaxInt)), "time"))
 		}
 	}
 }

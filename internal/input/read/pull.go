@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -86,8 +88,14 @@ const ChartLayer types.MediaType = "application/vnd.cncf.helm.chart.content.v1.t
 // maxChart is the most that a packed chart may have, in bytes.
 const maxChart = 16 << 20
 
+// patience is how long a registry may take to give a chart.
+const patience = time.Minute
+
 // PullChart gets a chart's archive from a registry: repository is oci://….
 func PullChart(ctx context.Context, repository, version string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
 	// A tag has no +, so Helm writes _ for it.
 	reference, err := name.NewTag(strings.TrimPrefix(repository, "oci://") + ":" + strings.ReplaceAll(version, "+", "_"))
 	if err != nil {
@@ -117,20 +125,19 @@ func PullChart(ctx context.Context, repository, version string) ([]byte, error) 
 			continue
 		}
 
-		// The registry's client reads as much as the manifest says, and no more.
-		if size, err := layer.Size(); err != nil || size > maxChart {
-			return nil, errors.Join(err, fmt.Errorf("the chart has %d bytes, want %d at most", size, maxChart))
-		}
-
 		content, err := layer.Compressed()
 		if err != nil {
 			return nil, err
 		}
 		defer content.Close()
-		var text bytes.Buffer
-		_, err = text.ReadFrom(content)
 
-		return text.Bytes(), err
+		// What the manifest says of the size is the registry's word.
+		text, err := io.ReadAll(io.LimitReader(content, maxChart+1))
+		if err == nil && len(text) > maxChart {
+			err = fmt.Errorf("the chart has more than %d bytes", maxChart)
+		}
+
+		return text, err
 	}
 
 	return nil, errors.New("the artifact has no layer with a chart; see that the repository is that of the chart")
