@@ -78,7 +78,10 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 		return nil, err
 	}
 
-	p := &placer{options: m.options, cluster: &m.cluster, report: &m.result.Report, policy: len(m.fronts) > 0, seen: map[*plan.VHost]*seenHost{}}
+	p := &placer{
+		options: m.options, cluster: &m.cluster, report: &m.result.Report, policy: len(m.fronts) > 0,
+		byTarget: map[string]*workload{}, seen: map[*plan.VHost]*seenHost{},
+	}
 	for _, t := range plan.Join(m.tables()) {
 		p.place(&t)
 	}

@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"fmt"
 	"reflect"
 	"regexp"
 	"slices"
@@ -16,6 +17,7 @@ type placer struct {
 	cluster   *cluster
 	report    *plan.Report
 	workloads []*workload
+	byTarget  map[string]*workload
 	taken     map[string]bool // names of workloads
 	// policy: all rules run at Gateways of Envoy Gateway.
 	policy bool
@@ -47,14 +49,16 @@ type entry struct {
 // workload gives the workload of a target, made where there is none, under the
 // name that is wanted or one that begins so.
 func (p *placer) workload(name string, target plan.Fields) *workload {
-	for _, w := range p.workloads {
-		if reflect.DeepEqual(w.target, target) {
-			return w
-		}
+	// Targets are alike where their text in Go is.
+	key := fmt.Sprintf("%#v", target)
+	if w := p.byTarget[key]; w != nil {
+		return w
 	}
 
 	w := &workload{name: p.name(name), target: target, seen: map[string]bool{}}
 	p.workloads = append(p.workloads, w)
+	p.byTarget[key] = w
+
 	return w
 }
 
