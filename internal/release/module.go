@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -88,22 +89,54 @@ const maxModule = 64 << 20
 // ErrInProxiesOnly says that a module is a file that is not mounted here.
 var ErrInProxiesOnly = errors.New("is in the proxies only")
 
+// patience is how long a server may take to give a module.
+const patience = time.Minute
+
 // Fetch gets the module as a proxy would. Credentials for a registry are those
 // of `docker login`: $DOCKER_CONFIG/config.json.
-func (m Module) Fetch(ctx context.Context) ([]byte, error) {
+func (m Module) Fetch(ctx context.Context) (module []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+
 	switch {
 	case m.Image != "":
-		return fetchImage(ctx, m.Image)
+		module, err = fetchImage(ctx, m.Image)
 	case m.URL != "":
-		return fetchURL(ctx, m.URL, m.SHA256)
+		module, err = fetchURL(ctx, m.URL, m.SHA256)
+	default:
+		return readFile(m.File)
 	}
-
-	module, err := os.ReadFile(m.File)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", m.File, ErrInProxiesOnly)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("the module did not come within %s: %w", patience, err)
 	}
 
 	return module, err
+}
+
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", name, ErrInProxiesOnly)
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		// A device or a pipe may have no end.
+		return nil, fmt.Errorf("%s: not a regular file", name)
+	}
+
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+
+	module, err := read(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+
+	return module, nil
 }
 
 func fetchImage(ctx context.Context, image string) ([]byte, error) {
@@ -180,7 +213,8 @@ func moduleIn(layers []v1.Layer) ([]byte, error) {
 	}
 	defer content.Close()
 
-	archive := tar.NewReader(content)
+	// What comes before the module in its archive counts, too: a few bytes of a registry may unpack to terabytes.
+	archive := tar.NewReader(io.LimitReader(content, 2*maxModule))
 	for {
 		header, err := archive.Next()
 		if errors.Is(err, io.EOF) {

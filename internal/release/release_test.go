@@ -83,3 +83,12 @@ func TestModulesInImages(t *testing.T) {
 		})
 	}
 }
+
+// A module that is a device has no end.
+func TestFileThatIsNone(t *testing.T) {
+	for _, file := range []string{"/dev/zero", t.TempDir()} {
+		if _, err := (release.Module{File: file}).Fetch(t.Context()); err == nil || err.Error() != file+": not a regular file" {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}

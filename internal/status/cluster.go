@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,10 +20,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
 	"k8s.io/klog/v2"
-	"k8s.io/streaming/pkg/httpstream"
 )
 
 // kind is one that a cluster may have.
@@ -52,8 +46,8 @@ const (
 	// atOnce is how many proxies are asked at the same time.
 	atOnce = 8
 	// A dump of all listeners of a gateway has some megabytes.
-	maxAnswer = 256 << 20
-	maxLog    = 1 << 20
+	maxAnswer int64 = 256 << 20
+	maxLog          = 1 << 20
 	// before is how long before a change the fetch that it needs may begin.
 	before = 2 * time.Minute
 )
@@ -394,7 +388,7 @@ func (c *Cluster) answers(ctx context.Context, pod *corev1.Pod, objects []*Objec
 	}
 
 	for query, answer := range asked {
-		if *answer, err = get(ctx, "http://"+address+query); err != nil {
+		if *answer, err = get(ctx, "http://"+address+query, maxAnswer); err != nil {
 			return nil, err
 		}
 	}
@@ -418,80 +412,6 @@ func (c *Cluster) metrics(ctx context.Context, pod *corev1.Pod, o *Object) (*Pro
 		port = gatewayStatsPort
 	}
 
-	text, err := get(ctx, fmt.Sprintf("http://%s/stats/prometheus?filter=wasm_rewrite", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))))
+	text, err := get(ctx, fmt.Sprintf("http://%s/stats/prometheus?filter=wasm_rewrite", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(port))), maxAnswer)
 	return &Proxy{Metrics: text}, err
-}
-
-func get(ctx context.Context, address string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-
-	response, err := http.DefaultClient.Do(request)
-	if err == nil {
-		defer response.Body.Close()
-		var body []byte
-		// A dump without the resource is a 404 with a sentence.
-		if body, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err == nil &&
-			(response.StatusCode == http.StatusOK || response.StatusCode == http.StatusNotFound) {
-			return body, nil
-		}
-		if err == nil {
-			err = errors.New(response.Status)
-		}
-	}
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		err = failed.Err
-	}
-
-	return nil, fmt.Errorf("the proxy: %s: %w", request.URL.RequestURI(), err)
-}
-
-// forward makes a local address of a proxy's admin port, as istioctl does.
-func (c *Cluster) forward(ctx context.Context, pod *corev1.Pod, port int) (address string, stop func(), err error) {
-	to := c.core.RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
-	transport, upgrader, err := spdy.RoundTripperFor(c.config)
-	if err != nil {
-		return "", nil, err
-	}
-
-	tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(to, c.config)
-	if err != nil {
-		return "", nil, err
-	}
-
-	dialer := portforward.NewFallbackDialerForStreaming(tunnel,
-		spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, to), func(err error) bool {
-			return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-		})
-	ctx, cancel := context.WithCancel(ctx)
-	ready := make(chan struct{})
-	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, ready,
-		io.Discard, io.Discard)
-	if err != nil {
-		cancel()
-		return "", nil, err
-	}
-
-	failed := make(chan error, 1)
-	go func() { failed <- forwarder.ForwardPorts() }()
-
-	select {
-	case <-ready:
-		ports, err := forwarder.GetPorts()
-		if err != nil {
-			cancel()
-			return "", nil, err
-		}
-		return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), cancel, nil
-	case err := <-failed:
-		cancel()
-		return "", nil, fmt.Errorf("port-forward: %w", err)
-	case <-ctx.Done():
-		err := ctx.Err()
-		cancel()
-		return "", nil, fmt.Errorf("port-forward: %w", err)
-	}
 }

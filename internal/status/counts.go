@@ -3,10 +3,12 @@ package status
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,10 +27,12 @@ type Counts struct {
 	Pods int `json:"pods"`
 	// Patterns are in the configuration's order; then come those that only counters know.
 	Patterns []PatternCounts `json:"patterns"`
+	// LeftOut says that proxies have too many counters that the configuration does not know, so none of these are here.
+	LeftOut bool `json:"leftOut,omitempty"`
 	// HostCallsFailed is how often a proxy did not do what the filter asked of it.
-	HostCallsFailed uint64 `json:"hostCallsFailed"`
+	HostCallsFailed tally `json:"hostCallsFailed"`
 	// Crashes is how often a proxy loaded the filter again after it crashed.
-	Crashes uint64 `json:"crashes"`
+	Crashes tally `json:"crashes"`
 }
 
 // PatternCounts are the counters of one pattern, by their last names: matched,
@@ -36,8 +40,44 @@ type Counts struct {
 type PatternCounts struct {
 	Pattern string `json:"pattern"`
 	// Removed says that the object has no such pattern any more.
-	Removed bool              `json:"removed,omitempty"`
-	Results map[string]uint64 `json:"results"`
+	Removed bool             `json:"removed,omitempty"`
+	Results map[string]tally `json:"results"`
+}
+
+// tally is a sum of counters. One that has more than 64 bits stays at most, and is never shown as a number: it is followed by +.
+type tally uint64
+
+const endless tally = math.MaxUint64
+
+func (t *tally) add(count tally) {
+	if sum, carry := bits.Add64(uint64(*t), uint64(count), 0); carry == 0 {
+		*t = tally(sum)
+		return
+	}
+	*t = endless
+}
+
+func (t tally) String() string {
+	if t == endless {
+		return strconv.FormatUint(uint64(t), 10) + "+"
+	}
+	return strconv.FormatUint(uint64(t), 10)
+}
+
+// of counts things: 1 call, 2 calls.
+func (t tally) of(what string) string {
+	if t == 1 {
+		return terminal.Count(1, what)
+	}
+	return t.String() + " " + what + "s"
+}
+
+// MarshalJSON writes a number, and a text where it is none.
+func (t tally) MarshalJSON() ([]byte, error) {
+	if t == endless {
+		return json.Marshal(t.String())
+	}
+	return []byte(t.String()), nil
 }
 
 // results are the columns of the table, in the order in which a reader asks for them.
@@ -46,30 +86,46 @@ var results = []string{"matched", "rewritten", "redirected", "responded", "shado
 // topLevel is what counters call what belongs to no pattern.
 const topLevel = "top_level"
 
-// tallies are the counters of one plugin in one proxy, by pattern and result.
+// maxOthers is how many counters are kept that the configuration does not know: a proxy keeps those of patterns that are gone.
+const maxOthers = 10_000
+
+// tallies are the counters of one plugin in one proxy, or in some, by pattern and result.
 type tallies struct {
-	patterns        map[string]map[string]uint64
-	hostCallsFailed uint64
-	crashes         uint64
+	configured      []string
+	known           map[string]bool // what is configured, and the top level
+	patterns        map[string]map[string]tally
+	others          int  // how many counters are not known
+	leftOut         bool // there are too many of them, and none is kept
+	hostCallsFailed tally
+	crashes         tally
+}
+
+func newTallies(o *Object) *tallies {
+	t := &tallies{configured: o.Patterns, known: map[string]bool{topLevel: true}, patterns: map[string]map[string]tally{}}
+	for _, name := range o.Patterns {
+		t.known[name] = true
+	}
+	return t
 }
 
 // tallies reads the counters of an object's plugin.
 func (p *Proxy) tallies(o *Object) *tallies {
-	t := &tallies{patterns: map[string]map[string]uint64{}}
+	t := newTallies(o)
 	for _, plugin := range o.plugins() {
 		prefix := "wasmcustom.wasm_rewrite." + notInMetrics.ReplaceAllString(plugin, "_") + "."
 		for line := range strings.Lines(string(p.Stats)) {
 			name, number, _ := strings.Cut(strings.TrimSpace(line), ": ")
 
+			// One that is too big comes as the most that there is.
 			count, err := strconv.ParseUint(number, 10, 64)
-			if err != nil {
+			if err != nil && !errors.Is(err, strconv.ErrRange) {
 				continue
 			}
 			if name == "wasm."+plugin+".vm_reload" {
-				t.crashes += count
+				t.crashes.add(tally(count))
 			}
 			if own, ok := strings.CutPrefix(name, prefix); ok {
-				t.add(own, count)
+				t.read(own, tally(count))
 			}
 		}
 	}
@@ -77,18 +133,51 @@ func (p *Proxy) tallies(o *Object) *tallies {
 	return t
 }
 
-// add takes one counter; what belongs to no pattern has a single name.
-func (t *tallies) add(name string, count uint64) {
+// read takes one counter; what belongs to no pattern has a single name.
+func (t *tallies) read(name string, count tally) {
 	pattern, result, ofPattern := strings.Cut(name, ".")
 	switch {
 	case name == "host_call_failed":
-		t.hostCallsFailed += count
+		t.hostCallsFailed.add(count)
 	case ofPattern:
-		if t.patterns[pattern] == nil {
-			t.patterns[pattern] = map[string]uint64{}
-		}
+		t.count(pattern, result, count)
+	}
+}
 
-		t.patterns[pattern][result] += count
+// count adds to one counter of a pattern.
+func (t *tallies) count(pattern, result string, count tally) {
+	other := !t.known[pattern] || !slices.Contains(results, result)
+	if other && t.leftOut {
+		return
+	}
+
+	of := t.patterns[pattern]
+	sum, there := of[result]
+	if other && !there {
+		t.others++
+		if t.others > maxOthers {
+			t.leaveOut()
+			return
+		}
+	}
+	if of == nil {
+		of = map[string]tally{}
+		t.patterns[pattern] = of
+	}
+
+	sum.add(count)
+	of[result] = sum
+}
+
+// leaveOut forgets all counters that are not known: some of them alone would add up to less than there was.
+func (t *tallies) leaveOut() {
+	t.leftOut = true
+	for pattern, of := range t.patterns {
+		if !t.known[pattern] {
+			delete(t.patterns, pattern)
+			continue
+		}
+		maps.DeleteFunc(of, func(result string, _ tally) bool { return !slices.Contains(results, result) })
 	}
 }
 
@@ -114,7 +203,7 @@ func counts(rows []Row, objects []*Object) (all []Counts) {
 	for _, o := range objects {
 		c := Counts{Object: o.String(), Release: o.Release, Workload: o.Workload}
 
-		sum := tallies{patterns: map[string]map[string]uint64{}}
+		sum := newTallies(o)
 		for _, row := range rows {
 			if row.Object != c.Object || row.tallies == nil {
 				continue
@@ -123,8 +212,8 @@ func counts(rows []Row, objects []*Object) (all []Counts) {
 			sum.merge(row.tallies)
 		}
 
-		c.HostCallsFailed, c.Crashes = sum.hostCallsFailed, sum.crashes
-		c.Patterns = sum.ordered(o.Patterns)
+		c.HostCallsFailed, c.Crashes, c.LeftOut = sum.hostCallsFailed, sum.crashes, sum.leftOut
+		c.Patterns = sum.ordered()
 		all = append(all, c)
 	}
 
@@ -132,33 +221,36 @@ func counts(rows []Row, objects []*Object) (all []Counts) {
 }
 
 func (t *tallies) merge(from *tallies) {
-	t.hostCallsFailed += from.hostCallsFailed
-	t.crashes += from.crashes
+	t.hostCallsFailed.add(from.hostCallsFailed)
+	t.crashes.add(from.crashes)
 
-	for pattern, results := range from.patterns {
-		for result, count := range results {
-			t.add(pattern+"."+result, count)
+	if from.leftOut {
+		t.leaveOut()
+	}
+	for pattern, of := range from.patterns {
+		for result, count := range of {
+			t.count(pattern, result, count)
 		}
 	}
 }
 
 // ordered gives the patterns as they are configured, then the top level, then what was
 // counted for patterns that are gone.
-func (t *tallies) ordered(configured []string) (list []PatternCounts) {
-	names := append(slices.Clone(configured), topLevel)
+func (t *tallies) ordered() (list []PatternCounts) {
+	names := append(slices.Clone(t.configured), topLevel)
 	for _, name := range slices.Sorted(maps.Keys(t.patterns)) {
-		if !slices.Contains(names, name) {
+		if !t.known[name] {
 			names = append(names, name)
 		}
 	}
 
 	for i, name := range names {
-		results := t.patterns[name]
-		if results == nil {
-			results = map[string]uint64{}
+		of := t.patterns[name]
+		if of == nil {
+			of = map[string]tally{}
 		}
 
-		list = append(list, PatternCounts{Pattern: name, Removed: i > len(configured), Results: results})
+		list = append(list, PatternCounts{Pattern: name, Removed: i > len(t.configured), Results: of})
 	}
 
 	return list
@@ -170,11 +262,14 @@ func (r *Report) countsText(w io.Writer) {
 		fmt.Fprintf(w, "\n%s, added up over %s, each since its start:\n", terminal.Line(c.Object), proxies(c.Pods))
 		c.table(w)
 
+		if c.LeftOut {
+			fmt.Fprintf(w, "  left out: the proxies have more than %d counters that these rules do not know; a restart of the Pods removes them\n", maxOthers)
+		}
 		if c.HostCallsFailed > 0 {
-			fmt.Fprintf(w, "  %s of the filter failed; a proxy's log names the first\n", terminal.Count(int(min(c.HostCallsFailed, math.MaxInt)), "call"))
+			fmt.Fprintf(w, "  %s of the filter failed; a proxy's log names the first\n", c.HostCallsFailed.of("call"))
 		}
 		if c.Crashes > 0 {
-			fmt.Fprintf(w, "  the filter crashed and was loaded again %s; please report it with the proxy's log\n", terminal.Count(int(min(c.Crashes, math.MaxInt)), "time"))
+			fmt.Fprintf(w, "  the filter crashed and was loaded again %s; please report it with the proxy's log\n", c.Crashes.of("time"))
 		}
 	}
 }
@@ -196,7 +291,7 @@ func (c *Counts) table(w io.Writer) {
 		for _, result := range results {
 			cell := "-"
 			if count, ok := p.Results[result]; ok {
-				cell = strconv.FormatUint(count, 10)
+				cell = count.String()
 			}
 
 			cells = append(cells, cell)

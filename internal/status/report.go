@@ -69,7 +69,7 @@ func (r *Report) Text(w io.Writer) {
 
 	inForce := 0
 	for _, row := range r.Rows {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", terminal.Line(row.Object), cmp.Or(row.Pod, "-"), row.State, moduleOf(row), change(row.Revision))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", terminal.Line(row.Object), cmp.Or(terminal.Line(row.Pod), "-"), row.State, moduleOf(row), change(row.Revision))
 		if row.State == InForce {
 			inForce++
 		}
@@ -90,14 +90,14 @@ func (r *Report) Text(w io.Writer) {
 func (r Row) text(w io.Writer) {
 	about := terminal.Line(r.Object)
 	if r.Pod != "" {
-		about += " on " + r.Pod
+		about += " on " + terminal.Line(r.Pod)
 	}
 	fmt.Fprintf(w, "\n%s: %s: %s\n", about, r.State, terminal.Line(r.Reason))
 	if r.Refusal != "" {
 		fmt.Fprintf(w, "  the last refusal: %s\n", terminal.Line(r.Refusal))
 	}
 	if r.Advice != "" {
-		fmt.Fprintf(w, "  %s\n", r.Advice)
+		fmt.Fprintf(w, "  %s\n", terminal.Line(r.Advice))
 	}
 }
 
@@ -110,18 +110,18 @@ func (r *Report) nothing(w io.Writer) {
 
 	var there []string
 	for _, o := range r.all {
-		there = append(there, fmt.Sprintf("release %s, workload %s", o.Release, o.Workload))
+		there = append(there, fmt.Sprintf("release %s, workload %s", terminal.Line(o.Release), terminal.Line(o.Workload)))
 	}
 	fmt.Fprintf(w, "namespace %s: %s: no release and no workload of this name; there is %s\n", r.Namespace, strings.Join(r.Only, ", "), strings.Join(there, "; "))
 }
 
 // change shows what is in force, and what is asked for where that differs.
 func change(p Pair) string {
-	inForce := cmp.Or(p.InForce, "-")
+	inForce := terminal.Line(cmp.Or(p.InForce, "-"))
 	if p.Asked == p.InForce || p.Asked == "" {
 		return inForce
 	}
-	return fmt.Sprintf("%s (asked for %s)", inForce, p.Asked)
+	return fmt.Sprintf("%s (asked for %s)", inForce, terminal.Line(p.Asked))
 }
 
 func moduleOf(row Row) string {

@@ -94,7 +94,16 @@ func unsafe(r rune) bool {
 	return false
 }
 
-// Line makes one line of a text of others: its line breaks are escaped, too.
+// Line makes one line, and one cell of a table, of a text of others: it shows as the Writer would show it later, so that
+// columns stay where they are, and its line breaks and tabs are escaped, too.
 func Line(text string) string {
-	return strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(text)
+	var line bytes.Buffer
+	w := &Writer{to: &line, begun: true}
+
+	_, _ = w.Write([]byte(breaks.Replace(text))) // a buffer takes everything
+	_ = w.Flush()
+
+	return line.String()
 }
+
+var breaks = strings.NewReplacer("\r", `\r`, "\n", `\n`, "\t", `\t`)

@@ -70,7 +70,7 @@ func TestJSONStaysWhatItMeans(t *testing.T) {
 }
 
 func TestALineOfOthersStaysOne(t *testing.T) {
-	if got, want := Line("a\r\n::b"), `a\r\n::b`; got != want {
+	if got, want := Line("a\r\n::b\tc\v\f\x1b\u009bd\xffe\xc3"), `a\r\n::b\tc\u000b\u000c\u001b\u009bd\xffe\xc3`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

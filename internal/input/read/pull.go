@@ -96,6 +96,15 @@ func PullChart(ctx context.Context, repository, version string) ([]byte, error) 
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 
+	chart, err := pullChart(ctx, repository, version)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("the registry did not give the chart within %s; see that it is right and up: %w", patience, err)
+	}
+
+	return chart, err
+}
+
+func pullChart(ctx context.Context, repository, version string) ([]byte, error) {
 	// A tag has no +, so Helm writes _ for it.
 	reference, err := name.NewTag(strings.TrimPrefix(repository, "oci://") + ":" + strings.ReplaceAll(version, "+", "_"))
 	if err != nil {
