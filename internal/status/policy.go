@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -118,12 +119,40 @@ func (o *Object) judgeVerdict(row Row) (decided Row, ok bool) {
 
 		row.Advice = "publish the module, or name one that is there; the controller asks again when an object that it watches " +
 			"changes, such as the HTTPRoute, not by itself"
+
+		if url := gaveUp.FindStringSubmatch(v.Message); url != nil {
+			row.Reason += "; fetching the module failed so often that the controller does not ask for this URL again for an hour"
+			row.Advice = anotherURL(url[1])
+		}
 	default:
 		row.Reason = "the controller does not take the policy: nothing of it is in force"
 		row.Advice = "the reason says what to fix; targetRefs are of the workload's namespace"
 	}
 
 	return row, true
+}
+
+// gaveUp is what Envoy Gateway says of a URL whose fetches failed more often than
+// it allows (internal/wasm/httpserver.go, v1.9.1). No correction under the same
+// URL is looked at then.
+var gaveUp = regexp.MustCompile(`failed to get Wasm module (\S+) after \d+ attempts`)
+
+// anotherURL says what makes the controller fetch a module that it does not ask
+// for any more.
+func anotherURL(url string) string {
+	const restart = "restart the controller (`kubectl rollout restart deployment/envoy-gateway -n envoy-gateway-system`), which asks at once"
+	if strings.HasPrefix(url, "oci://") {
+		return "see that the image is there, then " + restart + "; or publish it in another repository, and name that one"
+	}
+
+	// The fragment is the chart's.
+	url, _, _ = strings.Cut(url, "#")
+	query := "?again"
+	if strings.Contains(url, "?") {
+		query = "&again"
+	}
+
+	return "see that the module is there, then give another URL, such as one with a query (" + url + query + "), or " + restart
 }
 
 // judgePolicy says what a proxy of Envoy Gateway does with a policy that the

@@ -50,6 +50,34 @@ func TestWhatBecomesOfAPolicy(t *testing.T) {
 	}
 }
 
+// A controller that has given a URL up looks at no correction under it: what helps is said instead of what does not.
+func TestAPolicyWhoseURLTheControllerGaveUp(t *testing.T) {
+	const restart = "restart the controller (`kubectl rollout restart deployment/envoy-gateway -n envoy-gateway-system`)"
+	for _, c := range []struct{ name, said, want string }{
+		{"a file", "Wasm: failed to get Wasm module http://example.com/plugin.wasm#sha256=12 after 10 attempts.",
+			"see that the module is there, then give another URL, such as one with a query (http://example.com/plugin.wasm?again), or " + restart},
+		{"a file with a query", "failed to get Wasm module http://example.com/plugin.wasm?a=b after 10 attempts", "(http://example.com/plugin.wasm?a=b&again)"},
+		{"an image", "failed to get Wasm module oci://example.com/x@sha256:12 after 10 attempts",
+			"see that the image is there, then " + restart + ", which asks at once; or publish it in another repository"},
+		{"a URL that is asked for still", "wasm module download failed after 5 attempts, last error: status code 404", "the controller asks again when an object that it watches changes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			list := strings.Replace(fmt.Sprintf(policyList, 2, "False", "Invalid"), "said why", c.said, 1)
+			cluster := cluster(t, map[string]string{"envoyextensionpolicies": list, "shop": fmt.Sprintf(shopRoute, `{"name": "public"}`), "public": someClass, "pods": pods(t)})
+			_, objects, err := cluster.Objects(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			row := cluster.Rows(t.Context(), objects)[0]
+			gaveUp := strings.Contains(row.Reason, "answer 500 to every request; fetching the module failed so often that the controller does not ask for this URL again for an hour")
+			if !strings.Contains(row.Advice, c.want) || gaveUp == strings.Contains(c.want, "asks again when") {
+				t.Errorf("got %+v, want the advice …%s…", row, c.want)
+			}
+		})
+	}
+}
+
 // What a proxy shows of a policy that the controller takes.
 func TestAProxyOfEnvoyGateway(t *testing.T) {
 	const (

@@ -138,9 +138,16 @@ func TestChartEnvoyExtensionPolicy(t *testing.T) {
 		sum := strings.TrimPrefix(image, "sha256:")
 		got := spec(t, "url: https://example.com/plugin.wasm\nsha256: '"+sum+"'\nworkloads: {a: {namespace: edge, failStrategy: FAIL_OPEN, targetRefs: [{kind: HTTPRoute, name: shop}]}}")
 		filter := got["wasm"].([]any)[0].(map[string]any)
-		want := map[string]any{"type": "HTTP", "http": map[string]any{"url": "https://example.com/plugin.wasm", "sha256": sum}}
+		want := map[string]any{"type": "HTTP", "http": map[string]any{"url": "https://example.com/plugin.wasm#sha256=" + sum, "sha256": sum}}
 		if diff := cmp.Diff(want, filter["code"]); diff != "" || filter["failOpen"] != true {
 			t.Errorf("failOpen is %v, code (-want +got):\n%s", filter["failOpen"], diff)
+		}
+	})
+	t.Run("a module behind a URL with a fragment", func(t *testing.T) {
+		got := spec(t, "url: https://example.com/plugin.wasm#mine\nsha256: '"+strings.TrimPrefix(image, "sha256:")+"'\nworkloads: {a: {namespace: edge, targetRefs: [{kind: HTTPRoute, name: shop}]}}")
+		code := got["wasm"].([]any)[0].(map[string]any)["code"].(map[string]any)
+		if url := code["http"].(map[string]any)["url"]; url != "https://example.com/plugin.wasm#mine" {
+			t.Errorf("the URL is %s, want it as it was written", url)
 		}
 	})
 	t.Run("the gate before a release is on by itself", func(t *testing.T) {

@@ -194,7 +194,8 @@ func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
 	s.wantAccepted(r.policy())
 }
 
-// A checksum that is not the module's is as a module that is not there; FAIL_OPEN opens the route then, unrewritten.
+// A checksum that is not the module's is as a module that is not there; FAIL_OPEN opens the route then, unrewritten. The right
+// one under the same URL heals it, also once the controller does not ask for the URL with the wrong one any more.
 func TestAWrongChecksumClosesTheRouteOrOpensItWithFailOpen(t *testing.T) {
 	t.Parallel()
 
@@ -215,6 +216,7 @@ func TestAWrongChecksumClosesTheRouteOrOpensItWithFailOpen(t *testing.T) {
 			s.becomes("shop", "/banana", c.status)
 			s.becomes("other", "/status/200", http.StatusOK)
 			s.status(1, "rejected", "Invalid", c.said)
+			s.provoke(r.policy())
 
 			r.upgrade(fmt.Sprintf("sha256: %q", made.ModuleSHA256(t)))
 			s.becomes("shop", "/banana", http.StatusTeapot)

@@ -65,6 +65,9 @@ The ConfigMap that holds the module with delivery EnvoyFilter.
 {{/*
 The module and its configuration in an EnvoyExtensionPolicy. Its name becomes the plugin's, so that metrics are named as
 under Istio. In: root, name, workload.
+
+The checksum is the URL's fragment, too, which no server sees. Envoy Gateway counts failed fetches by the whole URL, and asks
+no more for one that failed eleven times (internal/wasm/httpserver.go, v1.9.1): a corrected checksum is another URL for it.
 */}}
 {{- define "wasm-rewrite.policyModule" -}}
 {{- $values := .root.Values -}}
@@ -77,7 +80,7 @@ code:
 {{- if $values.url }}
   type: HTTP
   http:
-    url: {{ $values.url | quote }}
+    url: {{ ternary $values.url (printf "%s#sha256=%s" $values.url $values.sha256) (contains "#" $values.url) | quote }}
     sha256: {{ $values.sha256 | quote }}
 {{- else }}
   type: Image

@@ -64,15 +64,19 @@ func moduleFile(t testing.TB, module []byte) string {
 func ServeModule(t testing.TB, ip string) string {
 	t.Helper()
 	file := Module(t)
+	return Serve(t, ip, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
+}
+
+// Serve answers over HTTP at an address of this machine until the test ends, and returns the URL where a module is asked for.
+func Serve(t testing.TB, ip string, handler http.HandlerFunc) string {
+	t.Helper()
 
 	listener, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(w, r, file)
-	})}
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: handler}
 	t.Cleanup(func() { _ = server.Close() })
 
 	go func() { _ = server.Serve(listener) }()
