@@ -20,7 +20,10 @@ type Config struct {
 	// Request header that names the request patterns that acted, in order and
 	// joined by commas, for example x-wasm-rewrite; a pattern in shadow is
 	// there as name;shadow, with what it would have done: path=/would/be, host,
-	// status, location, or unsafe. What a client sent under this name is removed.
+	// status, location, or unsafe; each of up to 256 bytes, with ;... after one
+	// that is cut. The names of those that acted come before what shadows would
+	// have done where 8 KiB are too few; ... is then the last entry. What a client
+	// sent under this name is removed.
 	// What became of the response is in Envoy's filter state wasm.NAME, for access
 	// logs. Default: none.
 	PatternHeader string `json:"patternHeader,omitempty"`

@@ -93,3 +93,34 @@ func TestHeadersOfAnAnswerInstead(t *testing.T) {
 		t.Errorf("%d counts of what may not be written, want 1: %v", n, out.Counts)
 	}
 }
+
+// What a redirect on the response writes itself is not kept of the request.
+func TestRedirectInsteadKeepsNoMore(t *testing.T) {
+	for redirect, kept := range map[string]int{
+		`{"scheme": "https", "host": "b", "path": "/login", "query": "drop"}`: len("\x01\x01"),
+		`{"host": "b", "path": "/login", "query": "drop"}`:                    len("\x01\x01\x06http"),
+		`{"scheme": "https", "path": "/login", "query": "drop"}`:              len("\x01\x01\x03h"),
+		`{"scheme": "https", "host": "b", "path": "/login"}`:                  len("\x01\x01\x03b"),
+		`{"scheme": "https", "host": "b", "query": "drop"}`:                   len("\x01\x01\x04/a"),
+	} {
+		stream := load(t, `{"patterns": [{"match": {"response": {"status": [401]}}, "redirect": `+redirect+`}]}`).NewStream()
+
+		request := get("/a?b")
+		request.list[0].Value = "h"
+		if stream.Request(request); stream.Kept() != kept {
+			t.Errorf("%s keeps %d bytes, want %d", redirect, stream.Kept(), kept)
+		}
+	}
+}
+
+// Where the budget ends while the answer is made, the response passes.
+func TestRedirectInsteadWithinTheBudget(t *testing.T) {
+	const rule = `{"match": {"path": {"regex": "/|((a?){2}){40}(a*)*z"}, "response": {"status": [401]}}, "redirect": {"path": "/"}}`
+
+	if out := insteadOf401(t, rule, "h", "/aa"); out.Answer == nil {
+		t.Error("a short path is not redirected")
+	}
+	if out := insteadOf401(t, rule, "h", "/"+strings.Repeat("a", 8000)); out.Answer != nil {
+		t.Errorf("%+v, beyond the budget", out.Answer)
+	}
+}

@@ -390,7 +390,7 @@ func (s *Scratch) editTopLevel() bool {
 	return true
 }
 
-// cut gives as much of a header of the filter's own as may be written.
+// cut gives as much of the received path as its header may have: no part of an escape.
 func (s *Scratch) cut(value string) string {
 	end := min(len(value), maxValue)
 	for i := 0; i < end; i++ {
@@ -398,10 +398,16 @@ func (s *Scratch) cut(value string) string {
 			end = i
 		}
 	}
-	if end < len(value) {
-		s.count(TopLevel, Unsafe)
+	if end == len(value) {
+		return value
 	}
-	return value[:end]
+	s.count(TopLevel, Unsafe)
+
+	value = value[:end]
+	if at := strings.LastIndexByte(value, '%'); at >= 0 && at > end-3 {
+		value = value[:at]
+	}
+	return value
 }
 
 // readTarget reads the path, with as few host calls as the rules allow.
