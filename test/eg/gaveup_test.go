@@ -79,7 +79,7 @@ func TestAURLThatTheControllerGaveUpIsNotAskedForAndAnotherIs(t *testing.T) {
 
 // The same with an image, whose URL has its digest: it is fetched from another repository, or by a controller that restarts.
 // No other test runs meanwhile, as the restart is everybody's.
-func TestAnImageThatTheControllerGaveUpComesFromAnotherRepositoryOrAfterARestart(t *testing.T) {
+func TestAnImageGivenUpComesFromElsewhereOrAfterARestart(t *testing.T) {
 	s := newSpace(t)
 	module := made.Module(t)
 	digest := s.digestOf(module)
