@@ -28,8 +28,12 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
-// settled is how long a change may take until both proxies act on it. A controller that restarts waits for its lease first.
-const settled = 90 * time.Second
+// settled is how long a change may take until both proxies act on it, on a machine that is busy with other tests, too. A
+// controller that restarts waits for its lease first.
+const settled = 4 * time.Minute
+
+// patience is settled for helm and kubectl, which wait by themselves.
+var patience = "--timeout=" + settled.String()
 
 var bed struct {
 	testbed.Life
@@ -86,7 +90,7 @@ func newSpace(t *testing.T) *space {
 	t.Helper()
 	start(t)
 	created, err := bed.Client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "eg-"},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "eg-", Labels: map[string]string{"test": "eg"}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -109,10 +113,38 @@ func newSpace(t *testing.T) *space {
 		t.Fatal(err)
 	}
 	s.apply(manifest.String())
-	s.within(2*time.Minute, s.ready)
+	s.within(settled, s.ready)
 
 	return s
 }
+
+// newSpaceAlone is one for a test that is about the controller as a whole, or counts on it not asking for a module. Such a
+// test is not parallel; what remains of the tests before it is gone first, as the end of each of its objects makes the
+// controller ask, too.
+func newSpaceAlone(t *testing.T) *space {
+	t.Helper()
+	start(t)
+
+	s := &space{T: t}
+	s.within(settled, func() error {
+		namespaces, err := bed.Client.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: spaceLabel})
+		if err != nil {
+			return err
+		}
+
+		proxies, err := bed.Client.CoreV1().Pods(envoygateway.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "gateway.envoyproxy.io/owning-gateway-name"})
+		if err == nil && len(namespaces.Items)+len(proxies.Items) > 0 {
+			return fmt.Errorf("%d namespaces and %d proxies of earlier tests are left", len(namespaces.Items), len(proxies.Items))
+		}
+
+		return err
+	})
+
+	return newSpace(t)
+}
+
+// spaceLabel is on the namespace of each space.
+const spaceLabel = "test=eg"
 
 // ready is whether both proxies are there, where they can be asked.
 func (s *space) ready() error {
@@ -296,14 +328,15 @@ func (s *space) becomes(route, path string, status int, headers ...string) {
 	s.stays(func() error { return s.answers(route, path, status, headers...) })
 }
 
-// condition is the reason and the message of a condition of a policy, where it has the wanted status.
+// condition is the reason and the message of a condition of a policy as it is now, where it has the wanted status.
 func (s *space) condition(policy, kind, status string) (reason, message string, err error) {
 	out, err := s.kubectl(s.Context(), "get", "envoyextensionpolicy", policy, "--output=json")
 	if err != nil {
 		return "", "", fmt.Errorf("%w: %s", err, out)
 	}
 	var object struct {
-		Status struct {
+		Metadata metav1.ObjectMeta
+		Status   struct {
 			Ancestors []struct {
 				Conditions []metav1.Condition
 			}
@@ -315,11 +348,11 @@ func (s *space) condition(policy, kind, status string) (reason, message string, 
 
 	for _, ancestor := range object.Status.Ancestors {
 		for _, c := range ancestor.Conditions {
-			if c.Type == kind && string(c.Status) == status {
+			if c.Type == kind && string(c.Status) == status && c.ObservedGeneration == object.Metadata.Generation {
 				return c.Reason, c.Message, nil
 			}
 		}
 	}
 
-	return "", "", fmt.Errorf("policy %s has no condition %s=%s: %+v", policy, kind, status, object.Status)
+	return "", "", fmt.Errorf("policy %s has no condition %s=%s of generation %d: %+v", policy, kind, status, object.Metadata.Generation, object.Status)
 }

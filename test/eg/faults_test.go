@@ -1,13 +1,15 @@
 package eg_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoygateway"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
@@ -44,31 +46,34 @@ func TestRefusedRulesLeaveRunningProxiesAndSplitThemFromANewOne(t *testing.T) {
 	s := newSpace(t)
 	r := s.install("seed", rules(418), s.image(), ungated)
 	s.becomes("shop", "/banana", http.StatusTeapot)
-	before := nacks(s)
+	before := s.nacks()
 
-	r.upgrade(refused)
+	s.wantRefusal(func() { r.upgrade(refused) })
 	s.within(settled, func() error {
-		if now := nacks(s); now <= before {
-			return fmt.Errorf("the controller counts %v refused updates, want more than before", now)
+		if now := s.nacks(); now <= before {
+			return fmt.Errorf("the controller counts %v refused updates, want more than the %v before", now, before)
 		}
 		return nil
 	})
 	s.wantAccepted(r.policy())
 	s.becomes("shop", "/banana", http.StatusTeapot)
-	if out := s.log(); !strings.Contains(out, "the group name twice is used twice in this pattern") {
-		t.Errorf("no proxy's log says why the rules are refused:\n%s", out)
-	}
+	s.wantLog("the group name twice is used twice in this pattern")
 	s.status(1, "refused", "the group name twice is used twice in this pattern", "no other change of the listener comes in", "0 of 2 in force")
 
 	// A good policy of the other route waits with it.
-	other := s.install("other", strings.ReplaceAll(rules(402), "name: shop", "name: other"), s.image(), ungated)
-	s.wantAccepted(other.policy())
+	s.wantRefusal(func() {
+		other := s.install("other", strings.ReplaceAll(rules(402), "name: shop", "name: other"), s.image(), ungated)
+		s.wantAccepted(other.policy())
+	})
 	s.stays(func() error { return s.answers("other", "/banana", http.StatusNotFound) })
 
 	// One proxy is replaced: its new one has no earlier rules.
 	s.replaceOne()
 	s.within(settled, func() error {
-		seen := s.seen("shop", "/banana", 40)
+		seen, err := s.seen("shop", "/banana", 40)
+		if err != nil {
+			return err
+		}
 		if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
 			return fmt.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
 		}
@@ -81,19 +86,72 @@ func TestRefusedRulesLeaveRunningProxiesAndSplitThemFromANewOne(t *testing.T) {
 	s.becomes("other", "/banana", http.StatusPaymentRequired)
 }
 
-// nacks are the updates that proxies refused, by the controller's count.
-func nacks(s *space) (total float64) {
+// nacks are the updates that proxies refused, by the controller's count, which is one for all proxies.
+func (s *space) nacks() (total float64) {
 	s.Helper()
-	pods := strings.Fields(s.run("get", "pods", "--namespace="+envoygateway.Namespace, "--selector=control-plane=envoy-gateway", "--output=name"))
-	if len(pods) != 1 {
-		s.Fatalf("%d Pods of the controller, want 1", len(pods))
+
+	var metrics string
+	s.within(settled, func() error {
+		pods, err := bed.Client.CoreV1().Pods(envoygateway.Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "control-plane=envoy-gateway"})
+		if err != nil {
+			return err
+		}
+
+		// One that a restart ends may be there still.
+		if len(pods.Items) != 1 {
+			return fmt.Errorf("%d Pods of the controller, want 1", len(pods.Items))
+		}
+
+		metrics, err = s.kubectl(s.Context(), "get", "--raw", "/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+pods.Items[0].Name+":19001/proxy/metrics")
+
+		return err
+	})
+
+	return sum(s.T, metrics, "xds_nack_total")
+}
+
+// refusals are the updates of listeners that each proxy has refused.
+func (s *space) refusals() (map[string]float64, error) {
+	refused := map[string]float64{}
+	for _, proxy := range s.proxies() {
+		stats, err := s.kubectl(s.Context(), "get", "--raw", "/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+proxy+":19001/proxy/stats/prometheus?filter=lds.update_rejected")
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s", err, stats)
+		}
+		refused[proxy] = sum(s.T, stats, "envoy_listener_manager_lds_update_rejected")
+	}
+	return refused, nil
+}
+
+// wantRefusal lets change do something that each proxy refuses, and waits until they have.
+func (s *space) wantRefusal(change func()) {
+	s.Helper()
+
+	before, err := s.refusals()
+	if err != nil {
+		s.Fatal(err)
 	}
 
-	metrics := s.run("get", "--raw", "/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+strings.TrimPrefix(pods[0], "pod/")+":19001/proxy/metrics")
-	for _, m := range regexp.MustCompile(`(?m)^xds_nack_total\S* (\S+)$`).FindAllStringSubmatch(metrics, -1) {
+	change()
+	s.within(settled, func() error {
+		now, err := s.refusals()
+		for proxy, n := range now {
+			if n <= before[proxy] {
+				err = fmt.Errorf("%s has refused %v updates of its listeners, want more than the %v before", proxy, n, before[proxy])
+			}
+		}
+		return err
+	})
+}
+
+// sum adds up a metric over its labels.
+func sum(t *testing.T, metrics, name string) (total float64) {
+	t.Helper()
+
+	for _, m := range regexp.MustCompile(`(?m)^`+name+`(?:\{\S*\})? (\S+)$`).FindAllStringSubmatch(metrics, -1) {
 		n, err := strconv.ParseFloat(m[1], 64)
 		if err != nil {
-			s.Fatal(err)
+			t.Fatal(err)
 		}
 
 		total += n
@@ -102,34 +160,41 @@ func nacks(s *space) (total float64) {
 	return total
 }
 
-// log is what the proxies logged.
-func (s *space) log() string {
+// wantLog waits until a proxy has logged words.
+func (s *space) wantLog(words string) {
 	s.Helper()
-	return s.run("logs", "--namespace="+envoygateway.Namespace, "--container=envoy", "--tail=-1", "--selector="+s.owned())
+	s.within(settled, func() error {
+		log, err := s.kubectl(s.Context(), "logs", "--namespace="+envoygateway.Namespace, "--container=envoy", "--tail=-1", "--selector="+s.owned())
+		if err == nil && !strings.Contains(log, words) {
+			err = errors.New("no proxy logged it")
+		}
+		if err != nil {
+			return fmt.Errorf("want %q: %w:\n%s", words, err, log)
+		}
+		return nil
+	})
 }
 
 // replaceOne deletes one of the two proxies and returns once its successor serves the other route.
 func (s *space) replaceOne() {
 	s.Helper()
 	old := s.proxies()
-	s.run("delete", "pod", old[0], "--namespace="+envoygateway.Namespace, "--wait=true", "--timeout=90s")
-	s.within(90*time.Second, s.ready)
+	s.run("delete", "pod", old[0], "--namespace="+envoygateway.Namespace, "--wait=true", patience)
+	s.within(settled, s.ready)
 }
 
 // seen counts the statuses of many answers, each over a connection of its own.
-func (s *space) seen(route, path string, times int) map[int]int {
-	s.Helper()
-
+func (s *space) seen(route, path string, times int) (map[int]int, error) {
 	seen := map[int]int{}
 	for range times {
 		a, err := s.get(fresh, route, path)
 		if err != nil {
-			s.Fatal(err)
+			return nil, err
 		}
 		seen[a.StatusCode]++
 	}
 
-	return seen
+	return seen, nil
 }
 
 // A first install has no earlier rules: its route is closed, or open with FAIL_OPEN; other routes go on.
@@ -147,12 +212,7 @@ func TestAFirstInstallWithRefusedRulesClosesItsRouteAlone(t *testing.T) {
 			t.Parallel()
 			s := newSpace(t)
 			r := s.install("seed", rules(418), refused, c.values, s.image(), ungated)
-			s.within(settled, func() error {
-				if log := s.log(); !strings.Contains(log, "configuration refused") {
-					return fmt.Errorf("no proxy refused the rules:\n%s", log)
-				}
-				return nil
-			})
+			s.wantLog("configuration refused")
 			s.wantAccepted(r.policy())
 			s.becomes("shop", "/banana", c.status)
 			s.becomes("other", "/banana", http.StatusNotFound)
@@ -167,7 +227,7 @@ func TestAFirstInstallWithRefusedRulesClosesItsRouteAlone(t *testing.T) {
 // A module that is not there closes its route at once, in running proxies, too, and the policy says why. It is not asked
 // for again by itself; a change of any object that the controller watches makes it ask, so no other test runs meanwhile.
 func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
-	s := newSpace(t)
+	s := newSpaceAlone(t)
 	image := s.image()
 	r := s.install("seed", rules(418), image)
 	s.becomes("shop", "/banana", http.StatusTeapot)
@@ -184,11 +244,20 @@ func TestAModuleThatIsNotThereClosesItsRouteUntilTheRouteChanges(t *testing.T) {
 	if got := s.publish("-module", made.OtherModule(t), s.repository()); got != digest {
 		t.Fatalf("the module was published as %s, want %s", got, digest)
 	}
-	s.stays(func() error { return s.answers("shop", "/banana", http.StatusInternalServerError) })
+
+	manifest := "/v2/" + s.name + "/manifests/" + digest
+	before := bed.Registry.Asked(manifest)
+	s.stays(func() error {
+		// An object that nobody here touched may change, such as a Pod's readiness.
+		if bed.Registry.Asked(manifest) > before {
+			return nil
+		}
+		return s.answers("shop", "/banana", http.StatusInternalServerError)
+	})
 
 	// The routes are open a moment before the listener has the filter.
 	end := s.load()
-	s.run("annotate", "httproute", "other", "touched=1")
+	s.askAgain(r.policy())
 	s.becomes("shop", "/banana", http.StatusTeapot)
 	t.Logf("answers while the module came back: %v", end())
 	s.wantAccepted(r.policy())
@@ -227,7 +296,7 @@ func TestAWrongChecksumClosesTheRouteOrOpensItWithFailOpen(t *testing.T) {
 // The controller keeps modules in a folder that goes with its Pod. Where the registry is away when it starts again, running
 // proxies lose what they had.
 func TestAControllerThatRestartsWithoutTheRegistryClosesTheRoute(t *testing.T) {
-	s := newSpace(t)
+	s := newSpaceAlone(t)
 	r := s.install("seed", rules(418), s.image())
 	s.becomes("shop", "/banana", http.StatusTeapot)
 
@@ -251,15 +320,31 @@ func TestAControllerThatRestartsWithoutTheRegistryClosesTheRoute(t *testing.T) {
 	if err := bed.Registry.Up(); err != nil {
 		t.Fatal(err)
 	}
-	s.run("annotate", "httproute", "shop", "touched=1")
+	s.askAgain(r.policy())
 	s.becomes("shop", "/banana", http.StatusTeapot)
+}
+
+// askAgain touches a route, so that the controller asks for a policy's module, which is there now. Where it failed so often
+// meanwhile that it gave the URL up, it is restarted instead, as status says then.
+func (s *space) askAgain(policy string) {
+	s.Helper()
+
+	_, message, err := s.condition(policy, "Accepted", "False")
+	if err == nil && strings.Contains(message, gaveUp) {
+		s.Log("the controller had given the URL up: it is restarted")
+		s.restartController()
+
+		return
+	}
+
+	s.run("annotate", "httproute", "other", "--overwrite", "touched=again")
 }
 
 // restartController replaces the controller's Pod; its image is on the node.
 func (s *space) restartController() {
 	s.Helper()
 	s.run("rollout", "restart", "deployment/envoy-gateway", "--namespace="+envoygateway.Namespace)
-	s.run("rollout", "status", "deployment/envoy-gateway", "--namespace="+envoygateway.Namespace, "--timeout=90s")
+	s.run("rollout", "status", "deployment/envoy-gateway", "--namespace="+envoygateway.Namespace, patience)
 }
 
 // digestOf is the digest that a module's image has, which lies elsewhere until it is published.

@@ -10,6 +10,9 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
+// gaveUp is what the controller says of a module's URL that it does not ask for any more.
+const gaveUp = "after 10 attempts"
+
 // provoke touches a route until the controller has asked for a policy's module so often that it gives its URL up.
 func (s *space) provoke(policy string) {
 	s.Helper()
@@ -20,7 +23,7 @@ func (s *space) provoke(policy string) {
 		s.run("annotate", "httproute", "other", "--overwrite", fmt.Sprintf("touched=%d", touched))
 
 		reason, message, err := s.condition(policy, "Accepted", "False")
-		if err == nil && !strings.Contains(message, "after 10 attempts") {
+		if err == nil && !strings.Contains(message, gaveUp) {
 			return fmt.Errorf("after %d touches the policy says %s: %s, want that the URL is given up", touched, reason, message)
 		}
 
@@ -80,7 +83,7 @@ func TestAURLThatTheControllerGaveUpIsNotAskedForAndAnotherIs(t *testing.T) {
 // The same with an image, whose URL has its digest: it is fetched from another repository, or by a controller that restarts.
 // No other test runs meanwhile, as the restart is everybody's.
 func TestAnImageGivenUpComesFromElsewhereOrAfterARestart(t *testing.T) {
-	s := newSpace(t)
+	s := newSpaceAlone(t)
 	module := made.Module(t)
 	digest := s.digestOf(module)
 	r := s.install("seed", rules(418), s.imageAt(digest), ungated)
@@ -98,5 +101,32 @@ func TestAnImageGivenUpComesFromElsewhereOrAfterARestart(t *testing.T) {
 	s.becomes("shop", "/banana", http.StatusInternalServerError)
 
 	s.restartController()
+	s.becomes("shop", "/banana", http.StatusTeapot)
+}
+
+// The controller counts failures by the URL alone, of policies of whomever: one of sixteen filters with a wrong checksum uses
+// all asks up at once, and then nobody gets what the URL has, though it is in the controller's cache.
+func TestFailuresOfOnePolicyCloseAllRoutesWithItsURL(t *testing.T) {
+	t.Parallel()
+	s := newSpace(t)
+	url := made.ServeModule(t, bed.HostIP)
+	r := s.install("seed", rules(418), ungated, fmt.Sprintf("{url: %q, sha256: %q}", url, made.ModuleSHA256(t)))
+	s.becomes("shop", "/banana", http.StatusTeapot)
+
+	var filters []string
+	for i := range 16 {
+		filters = append(filters, fmt.Sprintf("{name: f%d, code: {type: HTTP, http: {url: %q, sha256: %q}}}",
+			i, url+"#sha256="+made.ModuleSHA256(t), strings.Repeat("0", 64)))
+	}
+
+	s.apply(`{apiVersion: gateway.envoyproxy.io/v1alpha1, kind: EnvoyExtensionPolicy, metadata: {name: theirs}, spec: {
+		targetRefs: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: other}], wasm: [` + strings.Join(filters, ", ") + `]}}`)
+	s.wantInvalid("theirs", "")
+	s.provoke(r.policy())
+	s.becomes("shop", "/banana", http.StatusInternalServerError)
+	s.status(1, "rejected", "the controller does not ask for this URL again for an hour")
+
+	// A URL that they do not know is one of its own.
+	r.upgrade(fmt.Sprintf("url: %q", url+"?ours"))
 	s.becomes("shop", "/banana", http.StatusTeapot)
 }

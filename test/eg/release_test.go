@@ -91,7 +91,7 @@ func (r *release) upgrade(values ...string) {
 func (r *release) helm(command string, values ...string) (string, error) {
 	r.Helper()
 
-	args := []string{command, r.name, chart.Dir, "--namespace", r.space.name, "--timeout", "90s"}
+	args := []string{command, r.name, chart.Dir, "--namespace", r.space.name, patience}
 	for _, text := range values {
 		if strings.HasPrefix(text, "--") {
 			args = append(args, text)
@@ -108,7 +108,7 @@ func (r *release) helm(command string, values ...string) (string, error) {
 
 func (r *release) rollback() {
 	r.Helper()
-	if out, err := tool(r.Context(), "helm", "rollback", r.name, "--namespace", r.space.name, "--timeout", "90s"); err != nil {
+	if out, err := tool(r.Context(), "helm", "rollback", r.name, "--namespace", r.space.name, patience); err != nil {
 		r.Fatalf("helm rollback: %v\n%s", err, out)
 	}
 }

@@ -2,6 +2,7 @@ package eg_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -63,9 +64,16 @@ func TestTwoProxiesRewriteFromInstallToUninstall(t *testing.T) {
 	r := s.install("seed", s.seed(), onShop, s.image())
 	s.wantSeed(site)
 	s.becomes("other", "/banana/418", http.StatusNotFound)
-	if log := s.run("logs", "--selector=app=httpbin", "--tail=-1"); !strings.Contains(log, `uri="/status/418?who=me"`) {
-		t.Errorf("httpbin never got /status/418?who=me:\n%.1000s", log)
-	}
+	s.within(settled, func() error {
+		log, err := s.kubectl(t.Context(), "logs", "--selector=app=httpbin", "--tail=-1")
+		if err == nil && !strings.Contains(log, `uri="/status/418?who=me"`) {
+			err = errors.New("httpbin never got /status/418?who=me")
+		}
+		if err != nil {
+			return fmt.Errorf("%w:\n%.1000s", err, log)
+		}
+		return nil
+	})
 
 	r.upgrade(seedSite("elsewhere"))
 	s.wantSeed("elsewhere")
@@ -91,14 +99,23 @@ func (s *space) wantRevision(r *release) {
 	}
 
 	for _, proxy := range s.proxies() {
-		metrics := s.metrics(proxy)
-		gauge := regexp.MustCompile(`(?m)^wasm_rewrite_` + m[1] + `_revision\S* (\d+)$`).FindStringSubmatch(metrics)
-		if gauge == nil || gauge[1] != m[2] {
-			s.Errorf("%s shows the revision %q, want %s", proxy, gauge, m[2])
-		}
-		if !regexp.MustCompile(`(?m)^wasm_rewrite_` + m[1] + `_pattern_0_rewritten\S* [1-9]`).MatchString(metrics) {
-			s.Errorf("%s counts no rewritten request of pattern-0", proxy)
-		}
+		s.within(settled, func() error {
+			// Which of the two proxies answers is chance.
+			if err := s.teapot(site); err != nil {
+				return err
+			}
+
+			metrics := s.metrics(proxy)
+			gauge := regexp.MustCompile(`(?m)^wasm_rewrite_` + m[1] + `_revision\S* (\d+)$`).FindStringSubmatch(metrics)
+			if gauge == nil || gauge[1] != m[2] {
+				return fmt.Errorf("%s shows the revision %q, want %s", proxy, gauge, m[2])
+			}
+			if !regexp.MustCompile(`(?m)^wasm_rewrite_` + m[1] + `_pattern_0_rewritten\S* [1-9]`).MatchString(metrics) {
+				return fmt.Errorf("%s counts no rewritten request of pattern-0", proxy)
+			}
+
+			return nil
+		})
 
 		// What the alert for a missing revision goes by.
 		clusters := s.run("get", "--raw", "/api/v1/namespaces/envoy-gateway-system/pods/"+proxy+":19001/proxy/stats/prometheus?filter=membership_total")

@@ -15,7 +15,7 @@ import (
 // A proxy that starts and cannot fetch the module from the controller, which has it, is not ready until it gives up: with a
 // second one nobody notices, and with it alone every route would be closed. Then it closes the route of the rules.
 func TestSlowAProxyThatCannotFetchTheModuleIsNotReadyUntilItGivesUp(t *testing.T) {
-	s := newSpace(t)
+	s := newSpaceAlone(t)
 	s.install("seed", rules(418), s.image())
 	s.becomes("shop", "/banana", http.StatusTeapot)
 
@@ -23,17 +23,17 @@ func TestSlowAProxyThatCannotFetchTheModuleIsNotReadyUntilItGivesUp(t *testing.T
 	s.wasmPort(t.Context(), "1")
 	t.Cleanup(func() { s.wasmPort(context.Background(), "18002") })
 	old := s.proxies()
-	s.run("delete", "pod", old[0], "--namespace="+envoygateway.Namespace, "--wait=true", "--timeout=90s")
+	s.run("delete", "pod", old[0], "--namespace="+envoygateway.Namespace, "--wait=true", patience)
 
 	began := time.Now()
 	end := s.load()
-	s.within(time.Minute, func() error {
+	s.within(settled, func() error {
 		if now := s.proxies(); len(now) != 2 {
 			return fmt.Errorf("proxies %q, want two", now)
 		}
 		return nil
 	})
-	s.within(5*time.Minute, s.ready)
+	s.within(2*settled, s.ready)
 
 	// Until now the other proxy had all requests.
 	took := time.Since(began).Round(time.Second)
@@ -44,12 +44,19 @@ func TestSlowAProxyThatCannotFetchTheModuleIsNotReadyUntilItGivesUp(t *testing.T
 	}
 
 	// It is ready a moment before it gets requests.
-	s.within(time.Minute, func() error { return s.answers("shop", "/banana", http.StatusServiceUnavailable) })
-	seen := s.seen("shop", "/banana", 40)
-	t.Logf("answers of both proxies then: %v", seen)
-	if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
-		t.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
-	}
+	s.within(settled, func() error {
+		seen, err := s.seen("shop", "/banana", 40)
+		if err != nil {
+			return err
+		}
+		if seen[http.StatusTeapot] == 0 || seen[http.StatusServiceUnavailable] == 0 || len(seen) != 2 {
+			return fmt.Errorf("answers %v, want 418 from the old proxy and 503 from the new one", seen)
+		}
+
+		t.Logf("answers of both proxies then: %v", seen)
+
+		return nil
+	})
 	s.stays(func() error { return s.answers("other", "/status/200", http.StatusOK) })
 }
 

@@ -63,13 +63,13 @@ func TestStatusAndExplainKnowTheProxiesOfAGateway(t *testing.T) {
 func TestTheGateAfterAReleaseFindsTheProxiesOfItsRoute(t *testing.T) {
 	t.Parallel()
 	s := newSpace(t)
-	live := fmt.Sprintf("verify: {after: {enabled: true, timeoutSeconds: 20, address: '%s'}}", strings.TrimPrefix(s.address, "http://"))
+	live := fmt.Sprintf("verify: {after: {enabled: true, timeoutSeconds: 180, address: '%s'}}", strings.TrimPrefix(s.address, "http://"))
 	const tested = "workloads: {httpbin: {tests: [{name: banana, live: true, request: {host: shop.example, path: /banana}, expect: {status: 200}}]}}"
 	r := s.install("seed", rules(200), s.image(), live, tested)
 	s.becomes("shop", "/banana", http.StatusOK)
 	s.run("get", "envoyextensionpolicy", r.policy())
 
-	out, err := r.helm("upgrade", "--reuse-values", refused, ungated)
+	out, err := r.helm("upgrade", "--reuse-values", refused, ungated, "verify: {after: {timeoutSeconds: 20}}")
 	if err == nil {
 		t.Fatalf("the gate let a release through that no proxy runs:\n%s", out)
 	}

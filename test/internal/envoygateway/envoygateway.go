@@ -143,7 +143,7 @@ func (b *Bed) install(ctx context.Context, controller string) error {
 		return err
 	}
 	if err := b.run(ctx, "helm", "install", "eg", filepath.Join(b.config.Gateway, "gateway-helm"),
-		"--namespace", Namespace, "--create-namespace", "--wait", "--timeout", "120s", "--values", file,
+		"--namespace", Namespace, "--create-namespace", "--wait", "--timeout", "5m", "--values", file,
 		"--set", "global.images.envoyGateway.image="+controller); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type Registry struct {
 	Address string
 
 	handler  http.Handler
+	asked    sync.Map // how often each path was read: *atomic.Int64
 	password atomic.Pointer[login]
 	mu       sync.Mutex
 	server   *http.Server // nil while it is down
@@ -48,6 +49,10 @@ func Start(host, folder string) (*Registry, error) {
 				http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)
 				return
 			}
+		}
+		if request.Method == http.MethodGet {
+			count, _ := r.asked.LoadOrStore(request.URL.Path, new(atomic.Int64))
+			count.(*atomic.Int64).Add(1)
 		}
 		images.ServeHTTP(w, request)
 	})
@@ -90,6 +95,15 @@ func (r *Registry) Down() error {
 	err := r.server.Close()
 	r.server = nil
 	return err
+}
+
+// Asked is how often a path was read, such as /v2/REPOSITORY/manifests/DIGEST.
+func (r *Registry) Asked(path string) int64 {
+	count, ok := r.asked.Load(path)
+	if !ok {
+		return 0
+	}
+	return count.(*atomic.Int64).Load()
 }
 
 // RequireLogin makes the registry ask for a user and a password (HTTP Basic); an empty user lets everybody in again.
