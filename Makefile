@@ -28,7 +28,7 @@ run: build/plugin.wasm build/bin/run build/bin/helm build/bin/httpbin $(ENVOY) #
 
 .PHONY: size
 size: build/bin/run build/plugin.wasm build/bin/helm build/bin/httpbin $(ENVOY) ## what the module costs a proxy: bytes, memory, CPU to be ready, and its worst functions
-	@exec build/bin/run -measure -rules "$$RULES" -envoy "$$ENVOY" -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
+	@exec build/bin/run -measure -path "$$TRY" -rules "$$RULES" -envoy "$$ENVOY" -helm build/bin/helm -httpbin build/bin/httpbin -chart charts/wasm-rewrite -module build/plugin.wasm
 
 ##@ Build
 
@@ -85,8 +85,9 @@ help: ## this page
 
 module_sources = $(filter-out %_test.go,$(wildcard plugin/*.go plugin/filter/*.go plugin/rewrite/*.go plugin/rewrite/regex/*.go))
 toolchain := $(addprefix plugin/toolchain/,build.sh debian.sh debian.json release.json random.S exports.json exports/main.go)
+layout_sources := $(filter-out %_test.go,$(wildcard cmd/layout/*.go internal/wasm/*.go internal/host/*.go internal/message/*.go))
 
-build/plugin.wasm: $(module_sources) build/plugin.sources go.mod $(toolchain) build/tinygo/bin/tinygo
+build/plugin.wasm: $(module_sources) $(layout_sources) build/plugin.sources go.mod $(toolchain) build/tinygo/bin/tinygo
 	@plugin/toolchain/build.sh build/tinygo . $@
 
 # Changes when a source is added or removed, which no file's time would show.
@@ -131,7 +132,7 @@ build/bin/nginx:
 	@mkdir -p $(@D)
 	@ln -sf "$$(PATH=$$PATH:/usr/sbin command -v nginx)" $@
 
-build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* internal/source/*.go internal/input/*.go internal/input/read/*.go internal/lint/*.go plugin/rewrite/*.go test/internal/process/*.go test/internal/upstream/*.go test/internal/wasm/*.go) go.mod
+build/bin/run: $$(wildcard test/cmd/run/*.go test/internal/envoy/* internal/source/*.go internal/input/*.go internal/input/read/*.go internal/lint/*.go plugin/rewrite/*.go test/internal/process/*.go test/internal/upstream/*.go internal/wasm/*.go) go.mod
 	@plugin/toolchain/go.sh
 	@go build -o $@ ./test/cmd/run
 	@touch $@

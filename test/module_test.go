@@ -6,10 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
-	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wasm"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/wasm"
 )
 
 // What the module may be, because Envoy compiles all of it in every proxy that starts, and holds a whole function in
@@ -58,8 +59,14 @@ func TestModuleBuiltElsewhereHasTheSameBytes(t *testing.T) {
 	}
 
 	elsewhere := filepath.Join(t.TempDir(), "another", "folder")
-	for _, part := range []string{"plugin", "go.mod", "go.sum"} {
+	for _, part := range []string{"plugin", "cmd/layout", "internal", "go.mod", "go.sum"} {
 		copyTo(t, filepath.Join(made.Root, part), filepath.Join(elsewhere, part))
+	}
+
+	// What Go has compiled does not get into the module; only TinyGo's cache has to be another.
+	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
 
 	out := filepath.Join(elsewhere, "plugin.wasm")
@@ -67,7 +74,7 @@ func TestModuleBuiltElsewhereHasTheSameBytes(t *testing.T) {
 	// instance of a generic function by whichever package is compiled first, so an instance for int32 in one package and
 	// for rune, the same type, in another makes modules that differ; byte and uint8 likewise. Write such a type otherwise.
 	build := exec.CommandContext(t.Context(), filepath.Join(elsewhere, "plugin/toolchain/build.sh"), filepath.Join(made.Root, "build/tinygo"), elsewhere, out)
-	build.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir())
+	build.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir(), "GOCACHE="+strings.TrimSpace(string(cache)))
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}

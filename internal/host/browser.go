@@ -4,10 +4,10 @@ package host
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall/js"
 )
@@ -195,7 +195,7 @@ func (p *page) wasi(name string, args []uint64) uint64 {
 			return wasiFault
 		}
 		b := make([]byte, uint32(args[1]))
-		if _, err := rand.Read(b); err != nil {
+		if _, err := io.ReadFull(p.vm.opts.Random, b); err != nil {
 			return wasiNoSys
 		}
 		ok = p.write(uint32(args[0]), b)

@@ -11,8 +11,10 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -96,6 +98,8 @@ type Options struct {
 	Timeout time.Duration
 	// Clock tells the module the time; time.Now if nil.
 	Clock func() time.Time
+	// Random gives the module its random bytes; those of crypto/rand if nil.
+	Random io.Reader
 	// Fail decides the fate of each host call: StatusOK lets it run, anything
 	// else is returned to the module in its place. call is the name of the
 	// function (proxy_log), n counts the calls of that function in this VM, from
@@ -166,6 +170,9 @@ func (m *Module) New(ctx context.Context, opts Options) (*VM, error) {
 	}
 	if opts.Clock == nil {
 		opts.Clock = time.Now
+	}
+	if opts.Random == nil {
+		opts.Random = rand.Reader
 	}
 
 	vm := &VM{

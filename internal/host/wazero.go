@@ -4,7 +4,6 @@ package host
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -109,7 +108,7 @@ func (m *Module) instantiate(ctx context.Context, vm *VM) (instance, error) {
 		WithStartFunctions().
 		WithStdout(output{vm, LevelInfo}).
 		WithStderr(output{vm, LevelError}).
-		WithRandSource(rand.Reader).
+		WithRandSource(vm.opts.Random).
 		WithSysNanotime().
 		WithWalltime(func() (int64, int32) {
 			now := vm.opts.Clock()

@@ -27,6 +27,9 @@
 #   wasm-opt -O3, or with its inlining limits raised   no difference at all (both built without bulk memory)
 #   without bulk memory, whose small copies leave the VM   no difference that is sure
 #
+# At last the functions that requests enter are put first, in the order in which they are entered: cmd/layout. It costs some
+# 100 bytes, and a request touches a quarter fewer pages of V8's machine code, which V8 lays down in the module's order.
+#
 # The same sources make the same bytes in any folder, with the same LLVM, wasi-libc and binaryen: on one release of
 # Debian, that is. Debian 12 and 13 differ by some 300 bytes.
 set -euo pipefail
@@ -64,6 +67,14 @@ go run -C "$here" ./exports "$work/linked.wasm" "$work/named.wasm"
 wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/named.wasm" -o "$work/trimmed.wasm" >"$work/unused"
 wasm-opt "${features[@]}" -Oz --one-caller-inline-max-function-size 0 --flexible-inline-max-function-size 5 \
 	--strip-debug --strip-producers --strip-target-features "$work/trimmed.wasm" -o "$work/plugin.wasm"
+
+# Last, because wasm-opt puts the functions in an order of its own: those that are named most come first.
+layout=
+if [[ $package == ./plugin ]]; then
+	layout=$(go run -C "$here/../.." ./cmd/layout "$work/plugin.wasm" "$work/ordered.wasm")
+	mv "$work/ordered.wasm" "$work/plugin.wasm"
+fi
 mkdir -p "$(dirname "$out")"
 mv "$work/plugin.wasm" "$out"
-echo "$out: $(wc -c <"$out") bytes"
+echo "$out: $(wc -c <"$out") bytes${layout:+
+$layout}"

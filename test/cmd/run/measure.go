@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/wasm"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoy"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/upstream"
-	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wasm"
 )
 
 // rounds is how often Envoy is started with and without the filter.
@@ -22,7 +22,7 @@ const rounds = 5
 
 // measure prints what the module costs a proxy before its first request: its size, and the medians of the memory and the
 // CPU that an Envoy takes with the filter, less the same without. The two take turns, so that a slow moment of the
-// machine meets both. Then the functions that V8 has most to do with.
+// machine meets both. Then how much code a request touches, and the functions that V8 has most to do with.
 func measure(ctx context.Context, o options) (err error) {
 	plugins, err := render(ctx, o)
 	if err != nil {
@@ -58,6 +58,9 @@ func measure(ctx context.Context, o options) (err error) {
 		}
 	}
 	compare(with, without)
+	if err := touched(ctx, o, all[0]); err != nil {
+		return err
+	}
 
 	return heaviest(o.module)
 }
