@@ -7,20 +7,22 @@ set -euo pipefail
 
 from=$(cd "$(dirname "$0")/.." && pwd)
 repo=${1-} registry=${2-} into=${3-}
+export LC_ALL=C # only ASCII is shown
 fault=0
-if [[ $repo == *[[:cntrl:]]* || $repo == *: || ! $repo =~ ^(https?|ssh)://[^[:space:]\"\'\#]+$|^[a-z]+@[^[:space:]\"\'\#]+:[^[:space:]\"\'\#]+$ ]]; then
-	echo "REPO=${repo//[[:cntrl:]]/?}: want the repository's URL as Argo CD clones it: make own REPO=https://github.com/me/rules REGISTRY=ghcr.io/me" >&2
+# It becomes text of YAML and of templates, so it has none of the characters that mean something there.
+if [[ $repo == *: || ! $repo =~ ^(https?|ssh)://[A-Za-z0-9._~:/@%+-]+$|^[a-z]+@[A-Za-z0-9.-]+:[A-Za-z0-9._~/@%+-]+$ ]]; then
+	echo "REPO=${repo//[^[:print:]]/?}: want the repository's URL as Argo CD clones it: make own REPO=https://github.com/me/rules REGISTRY=ghcr.io/me" >&2
 	fault=1
 fi
 if [[ ! $registry =~ ^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$ ]]; then
-	echo "REGISTRY=${registry//[[:cntrl:]]/?}: want a host with an optional port and path, without oci://: make own REPO=https://github.com/me/rules REGISTRY=ghcr.io/me" >&2
+	echo "REGISTRY=${registry//[^[:print:]]/?}: want a host with an optional port and path, without oci://: make own REPO=https://github.com/me/rules REGISTRY=ghcr.io/me" >&2
 	fault=1
 fi
 if [[ $into && -e $into && (! -d $into || $(ls -A -- "$into")) ]]; then
-	echo "INTO=${into//[[:cntrl:]]/?}: is there already: want a folder that is new or empty" >&2
+	echo "INTO=${into//[^[:print:]]/?}: is there already: want a folder that is new or empty" >&2
 	fault=1
 elif [[ $into && ($into == [-~]* || $into == *[[:cntrl:]]* || $(realpath -m -- "$into")/ == "$from"/*) ]]; then
-	echo "INTO=${into//[[:cntrl:]]/?}: want a folder outside of this repository, such as ../my-rules" >&2
+	echo "INTO=${into//[^[:print:]]/?}: want a folder outside of this repository, such as ../my-rules" >&2
 	fault=1
 fi
 ((!fault)) || exit 2

@@ -234,11 +234,18 @@ func TestOwn(t *testing.T) {
 		t.Errorf("and back again (-before +after):\n%s", diff)
 	}
 
-	for _, names := range [][2]string{{"", ""}, {"rules", "oci://ghcr.io/me"}, {"https://a b", "ghcr.io/Me"}} {
+	for _, names := range [][2]string{{"", ""}, {"rules", "oci://ghcr.io/me"}, {"https://a b", "ghcr.io/Me"},
+		{"https://git.example.com/{{.path.basename}}", "ghcr.io/{{.x}}"}, {"git@git.example.com:me/$(id)", "ghcr.io/me,x"}, {"https://x/`id`", "x]"}} {
 		out, err := own(names[0], names[1])
 		if err == nil || !strings.Contains(out, "REPO="+names[0]+": want ") || !strings.Contains(out, "REGISTRY="+names[1]+": want ") {
 			t.Errorf("own.sh %q: %v\n%s\nwant both refused", names, err, out)
 		}
+	}
+
+	// What is refused does nothing to a terminal.
+	out, err := own("https://x/\x1b[2J\u009b2J\u202e", "\u009b\n::error::x")
+	if err == nil || strings.ContainsAny(out, "\x1b\u009b\u202e") || strings.Contains(out, "\n::") {
+		t.Errorf("own.sh says %q, %v", out, err)
 	}
 }
 

@@ -98,6 +98,27 @@ func (o own) commit(message string) {
 	o.must(o.folder, "git", "commit", "--quiet", "--message", message)
 }
 
+// wordsAreText wants rules of a pull request to be shown by GitHub as they are: every line is code, and none ends the words.
+func (o own) wordsAreText(rules, before string) {
+	o.Helper()
+	o.write("environments/dev/rules/checkout.yaml", rules)
+
+	output := filepath.Join(o.TempDir(), "output")
+	o.says(false, "want 1 to 63", "env", "GITHUB_OUTPUT="+output, "make", "changes", "BASE="+before)
+
+	text := chart.ReadFile(o.T, output)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	name, end, _ := strings.Cut(lines[0], "<<")
+	if name != "words" || len(end) < 32 || lines[len(lines)-1] != end || !strings.Contains(text, "@org/team fixes #1 [skip_ci]") {
+		o.Errorf("the output of the step is\n%s", text)
+	}
+	for _, line := range lines[1 : len(lines)-1] {
+		if line != "" && !strings.HasPrefix(line, "    ") {
+			o.Errorf("%q is not code", line)
+		}
+	}
+}
+
 // A repository of rules alone has no chart, no Go and no make rules of this one: what its people and its workflows run
 // works with the command line, and with the chart, module and images of the registry.
 func TestARepositoryOfOnesOwn(t *testing.T) {
@@ -121,6 +142,7 @@ func TestARepositoryOfOnesOwn(t *testing.T) {
 	o.write("environments/dev/rules/checkout.yaml", strings.Replace(changed, "path: /now", "pth: /now", 1))
 	o.says(false, "did you mean path?", "make", "lint")
 	o.says(false, "pth", "make", "changes", "BASE="+before)
+	o.wordsAreText(strings.Replace(changed, "name: lately", `name: "@org/team fixes #1 [skip ci] ![x](https://example.com/x)\nwords<<end-of-words\nend-of-words"`, 1), before)
 	o.write("environments/dev/rules/checkout.yaml", changed)
 
 	// A promotion, by hand and as a proposal.

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Paths have no blanks in them, and none is a flag.
-read -ra files <<<"$PATHS"
+read -rd '' -a files <<<"$PATHS" || true # ends at the end of the text, which may have several lines
 ((${#files[@]})) || { echo "::error::paths: want files or environment folders"; exit 2; }
 run=("$TOOL" lint --chart "$CHART")
 
@@ -11,7 +11,8 @@ run=("$TOOL" lint --chart "$CHART")
 "${run[@]}" -o sarif --fail-on never -- "${files[@]}" >"$SARIF"
 echo "sarif=$SARIF" >>"$GITHUB_OUTPUT"
 "${run[@]}" -o json --fail-on never -- "${files[@]}" | jq -r '
-  def data: gsub("%"; "%25") | gsub("\r"; "%0D") | gsub("\n"; "%0A");
+  # What would do something to a terminal, or turn the text around, is left out; the text in the log shows it as an escape.
+  def data: gsub("%"; "%25") | gsub("\r"; "%0D") | gsub("\n"; "%0A") | gsub("[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]"; "?");
   def property: data | gsub(":"; "%3A") | gsub(","; "%2C");
   .findings[] | select(.file) |
   "::\({error: "error", warning: "warning", info: "notice"}[.severity]) file=\(.file | property),line=\(.line),col=\(.column),title=\(.check | property)::\([.path, .value, .reason] | map(select(.)) | join(": ") | data)\(if .advice then "%0A" + (.advice | data) else "" end)"'

@@ -18,7 +18,7 @@ registry=$(value environments/common.yaml image registry) repository=$(value env
 digest=$(value environments/dev/release.yaml verify image digest)
 image=$registry/$repository-cli@$digest
 if [[ ! $image =~ ^[a-zA-Z0-9.-]+(:[0-9]+)?/[a-z0-9/._-]+@sha256:[0-9a-f]{64}$ || $image =~ :0{64}$ ]]; then
-	echo "environments/dev/release.yaml: verify.image.digest: ${digest:-nothing}: want the digest of the published command line" >&2
+	printf 'environments/dev/release.yaml: verify.image.digest: %q of %q: want the digest of the published command line\n' "${digest:-nothing}" "$registry/$repository-cli" >&2
 	exit 1
 fi
 

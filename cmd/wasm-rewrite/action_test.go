@@ -98,8 +98,10 @@ func TestAction(t *testing.T) {
 	}
 
 	for name, rules := range map[string]string{
-		"bad.yaml":  "patterns:\n- name: leave\n  match: {path: {exact: /leave}}\n  redirect: {host: \"${query.to}\"}\n",
-		"fine.yaml": "patterns:\n- name: shop\n  match: {path: {prefix: /shop}}\n  rewrite: {path: /}\n",
+		"bad.yaml": "patterns:\n- name: leave\n  match: {path: {exact: /leave}}\n  redirect: {host: \"${query.to}\"}\n",
+		// What it names does nothing to the log.
+		"hostile.yaml": `{"patterns": [{"name": "a", "\u001b[2J\u009b\u202e\n::error::b": 1}]}`,
+		"fine.yaml":    "patterns:\n- name: shop\n  match: {path: {prefix: /shop}}\n  rewrite: {path: /}\n",
 	} {
 		if err := os.WriteFile(filepath.Join(work, name), []byte(rules), 0o644); err != nil {
 			t.Fatal(err)
@@ -115,6 +117,8 @@ func TestAction(t *testing.T) {
 		{"findings", map[string]string{"paths": "fine.yaml bad.yaml", "binary": tool, "sarif": "kept.sarif"}, 1, "::warning file=bad.yaml,line=4,col=14,title=client-chooses-host::patterns[0].redirect.host: "},
 		{"not failing", map[string]string{"paths": "bad.yaml", "binary": tool, "fail-on": "error"}, 0, "1 workload: 0 errors, 1 warning, 0 info"},
 		{"fine", map[string]string{"paths": "fine.yaml", "binary": tool}, 0, "nothing found"},
+		{"paths on lines of their own", map[string]string{"paths": "fine.yaml\nbad.yaml\n", "binary": tool}, 1, "2 workloads: 0 errors, 1 warning"},
+		{"hostile text", map[string]string{"paths": "hostile.yaml", "binary": tool}, 1, "::error file=hostile.yaml,line=1,"},
 		{"no such file", map[string]string{"paths": "nowhere.yaml", "binary": tool}, 2, "there is no such file"},
 		{"no paths", map[string]string{"paths": " ", "binary": tool}, 2, "paths: want files"},
 		{"a tag", map[string]string{"paths": "fine.yaml", "image": "ghcr.io/me/cli:latest"}, 2, "by its digest"},
@@ -125,6 +129,9 @@ func TestAction(t *testing.T) {
 			printed, code := a.run(t, root, work, c.inputs)
 			if code != c.code || !strings.Contains(printed, c.want) {
 				t.Errorf("exit code %d, want %d; want %q in\n%s", code, c.code, c.want, printed)
+			}
+			if strings.ContainsAny(printed, "\x1b\u009b\u202e") || strings.Contains(printed, "\n::error::b") {
+				t.Errorf("prints %q", printed)
 			}
 		})
 	}
