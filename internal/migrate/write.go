@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
 	kyaml "sigs.k8s.io/yaml"
@@ -59,11 +58,26 @@ func (p *placer) values() ([]byte, error) {
 	if err := e.Encode(meant); err != nil {
 		return nil, err
 	}
-	if err := same(b.Bytes(), meant); err != nil {
+
+	text := seen(b.Bytes())
+	if err := same(text, meant); err != nil {
 		return nil, err
 	}
 
-	return b.Bytes(), nil
+	return text, nil
+}
+
+// seen escapes what somebody who reads the values would not see, or see turned around. All of it is in double quotes.
+func seen(text []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		if plan.Unseen(r) {
+			fmt.Fprintf(&b, `\U%08X`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.Bytes()
 }
 
 // same reads values again and holds them against what was meant.
@@ -177,7 +191,7 @@ func comment(b *bytes.Buffer, indent int, text string) {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t' || r == 0x85 || r == 0x2028 || r == 0x2029:
 			b.WriteByte(' ')
-		case r < ' ' || unicode.Is(unicode.Cf, r) || r >= 0x7f && r < 0xa0 || r == 0xfffd || r == 0xfeff || r >= 0xfff0 && r <= 0xffff:
+		case r < ' ' || plan.Unseen(r) || r >= 0x7f && r < 0xa0 || r == 0xfffd || r == 0xfeff || r >= 0xfff0 && r <= 0xffff:
 			b.WriteByte('?')
 		default:
 			b.WriteRune(r)

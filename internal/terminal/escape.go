@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -74,7 +75,7 @@ func (w *Writer) rune(out *bytes.Buffer, r rune, rest []byte, size int) {
 	case r == utf8.RuneError && size == 1:
 		fmt.Fprintf(out, `\x%02x`, rest[0])
 	case unsafe(r):
-		fmt.Fprintf(out, `\u%04x`, r)
+		escape(out, r)
 	default:
 		out.WriteRune(r)
 	}
@@ -83,15 +84,18 @@ func (w *Writer) rune(out *bytes.Buffer, r rune, rest []byte, size int) {
 }
 
 // unsafe reports whether a character does something else than show itself: C0, DEL and C1, what breaks a line elsewhere, and
-// what turns the direction of the text around.
+// what is not seen or turns the direction of the text around.
 func unsafe(r rune) bool {
-	switch {
-	case unicode.IsControl(r), r == '\u2028', r == '\u2029':
-		return true
-	case r == '\u061c', r == '\u200e', r == '\u200f', r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
-		return true
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// escape writes a character as JSON does, too.
+func escape(out *bytes.Buffer, r rune) {
+	if high, low := utf16.EncodeRune(r); high != unicode.ReplacementChar {
+		fmt.Fprintf(out, `\u%04x\u%04x`, high, low)
+		return
 	}
-	return false
+	fmt.Fprintf(out, `\u%04x`, r)
 }
 
 // Line makes one line, and one cell of a table, of a text of others: it shows as the Writer would show it later, so that

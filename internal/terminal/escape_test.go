@@ -15,6 +15,7 @@ func TestTextOfOthersIsNoCommand(t *testing.T) {
 		{"C1 in UTF-8", "\u009b31m \u0085 \u0090", `\u009b31m \u0085 \u0090`},
 		{"C1 as a byte, and other bytes that are no UTF-8", "\x9b31m \xff \xc3(", `\x9b31m \xff \xc3(`},
 		{"text that turns around", "user\u202e\u2066 \u2028 \u2029", `user\u202e\u2066 \u2028 \u2029`},
+		{"text that is not seen", "a\u200bb\u00ad\ufeff\U000e0041", `a\u200bb\u00ad\ufeff\udb40\udc41`},
 		{"a command of a workflow", "::error file=x::oops\n  ::set-output name=a::b\n", "\\u003a:error file=x::oops\n  \\u003a:set-output name=a::b\n"},
 		{"an old command of a workflow, anywhere", "name ##[add-path]/tmp ## [x]", `name \u0023#[add-path]/tmp ## [x]`},
 		{"colons elsewhere", "a::b: c\n", "a::b: c\n"},
@@ -52,7 +53,7 @@ func TestTextOfOthersIsNoCommand(t *testing.T) {
 
 // Programs read the same from JSON, escaped or not.
 func TestJSONStaysWhatItMeans(t *testing.T) {
-	want := map[string]string{"\u009bname": "a\x1b[1m\u202e::b\n::c\x7f##[x]"}
+	want := map[string]string{"\u009bname": "a\x1b[1m\u202e::b\n::c\x7f##[x]\u200b\U000e0041"}
 	var out bytes.Buffer
 	if err := JSON(New(&out), want); err != nil {
 		t.Fatal(err)

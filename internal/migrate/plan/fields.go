@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -150,8 +151,8 @@ func node(value any) *yaml.Node {
 		}
 	case string:
 		n.SetString(v)
-		// What is not plain text survives in no other style.
-		if n.Style == yaml.LiteralStyle || strings.ContainsAny(v, "\u0085\ufeff") || ambiguous.MatchString(v) {
+		// What is not plain text survives in no other style, and what is not seen can be escaped in no other.
+		if n.Style == yaml.LiteralStyle || strings.ContainsRune(v, '\u0085') || strings.ContainsFunc(v, Unseen) || ambiguous.MatchString(v) {
 			n.Style = yaml.DoubleQuotedStyle
 		}
 	case int:
@@ -162,6 +163,9 @@ func node(value any) *yaml.Node {
 
 	return n
 }
+
+// Unseen reports whether a character is not seen, or turns the direction of the text around it.
+func Unseen(r rune) bool { return unicode.Is(unicode.Cf, r) }
 
 // Literal writes text so that it holds no reference.
 func Literal(text string) string {
