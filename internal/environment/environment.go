@@ -217,7 +217,7 @@ func (f RuleFile) faults(workload string) (faults []error) {
 	workloads, _ := values["workloads"].(map[string]any)
 	for _, other := range append(slices.Sorted(maps.Keys(values)), slices.Sorted(maps.Keys(workloads))...) {
 		if other != "workloads" && other != workload {
-			faults = append(faults, fmt.Errorf("%s: %s: does not belong here: the file holds workloads.%s and nothing else", f.Path, other, workload))
+			faults = append(faults, fmt.Errorf("%s: %s: does not belong here: the file holds workloads.%s and nothing else", f.Path, terminal.Line(other), workload))
 		}
 	}
 

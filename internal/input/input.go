@@ -97,9 +97,10 @@ type Refusal struct {
 }
 
 // Gap is a workload of an environment that has rules and no place, or the other way round, or whose rules are in a file of
-// another name.
+// another name; or a key of such a file that is no workload's.
 type Gap struct {
 	Workload string
+	Key      string
 	Rules    bool     // it has rules
 	File     string   // of the rules, where it is not that of the workload
 	Others   []string // workloads with the other gap, of which one may be meant

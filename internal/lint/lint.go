@@ -157,6 +157,11 @@ func gap(in *input.Input, g input.Gap) Finding {
 		Severity: SeverityError, Reason: "place.yaml has this workload, and no file has rules for it",
 		Advice: "write rules/" + g.Workload + ".yaml, or remove the entry",
 	}
+	if g.Key != "" {
+		f.Path, f.Reason = g.Key, "Argo CD would take this over what release.yaml pins, and promote refuses it: a file of rules holds its workload and nothing else"
+		f.Advice = "write it in release.yaml, place.yaml or common.yaml"
+		return f
+	}
 	if g.Rules {
 		f.Reason = "there are rules for this workload, and place.yaml does not say where they run"
 		f.Advice = "write workloads: {" + g.Workload + ": {selector: {app: " + g.Workload + "}}} in place.yaml"

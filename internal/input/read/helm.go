@@ -85,6 +85,7 @@ func gaps(dir string, files []string) (list []input.Gap, err error) {
 			return nil, err
 		}
 
+		ofRules := filepath.Dir(file) == filepath.Join(dir, "rules")
 		for _, doc := range docs {
 			workloads := doc.Places.At("workloads")
 			for _, name := range workloads.Keys() {
@@ -92,7 +93,7 @@ func gaps(dir string, files []string) (list []input.Gap, err error) {
 				switch base := filepath.Base(file); {
 				case file == place:
 					placed[name] = of.Place()
-				case filepath.Dir(file) == filepath.Join(dir, "rules") && base != name+".yaml":
+				case ofRules && base != name+".yaml":
 					// Argo CD reads the files of the workloads that have a place.
 					list = append(list, input.Gap{Workload: name, Rules: true, File: base, Place: of.Place()})
 					fallthrough
@@ -104,17 +105,11 @@ func gaps(dir string, files []string) (list []input.Gap, err error) {
 					rules[name] = of.Place()
 				}
 			}
-		}
-	}
 
-	// Each side's names that the other one lacks.
-	missing := func(of, in map[string]source.Place) (names []string) {
-		for _, name := range slices.Sorted(maps.Keys(of)) {
-			if _, there := in[name]; !there {
-				names = append(names, name)
+			if ofRules {
+				list = append(list, strays(doc, filepath.Base(file))...)
 			}
 		}
-		return names
 	}
 
 	unplaced, unruled := missing(rules, placed), missing(placed, rules)
@@ -127,6 +122,27 @@ func gaps(dir string, files []string) (list []input.Gap, err error) {
 	}
 
 	return list, nil
+}
+
+// missing are the names of one side that the other one lacks.
+func missing(of, in map[string]source.Place) (names []string) {
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		if _, there := in[name]; !there {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// strays are the keys of a file of rules next to its workloads. They would be over what release.yaml pins: a team's own file
+// would choose the module.
+func strays(doc source.Document, file string) (list []input.Gap) {
+	for _, key := range doc.Places.Keys() {
+		if key != "workloads" {
+			list = append(list, input.Gap{Key: key, File: file, Place: doc.Places.At(key).Place()})
+		}
+	}
+	return list
 }
 
 // EnvironmentFiles are the files of values of an environment, in the order in
