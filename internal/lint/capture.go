@@ -12,7 +12,7 @@ import (
 
 // reference is one reference in a template.
 type reference struct {
-	name       string // 1, tenant, header.x-user, config
+	name       string // 1, tenant, header.x-user, config; without a modifier
 	start, end int    // where it is in the template
 }
 
@@ -30,6 +30,7 @@ func references(s string) (list []reference) {
 			if n := strings.IndexByte(s[i:], '}'); n > 0 {
 				end = i + n + 1
 				name, _, _ := strings.Cut(s[i+2:end-1], ":-")
+				name, _, _ = strings.Cut(name, "|")
 				list = append(list, reference{name, i, end})
 			}
 		case s[i] == '$':

@@ -152,7 +152,7 @@ func (l *linter) values(at string, list []rewrite.ValueMatch, of subject) (condi
 
 var varReference = regexp.MustCompile(`\$\{var\.([^}]*)\}`)
 
-// vars puts the values of ${var.NAME} into a matcher's text.
+// vars puts the values of ${var.NAME} into a text: a matcher's, or a template's, where they may have a modifier.
 func (l *linter) vars(text string, quote bool) string {
 	if !strings.Contains(text, "${var.") {
 		return text
@@ -160,9 +160,18 @@ func (l *linter) vars(text string, quote bool) string {
 
 	return varReference.ReplaceAllStringFunc(text, func(ref string) string {
 		name, fallback, _ := strings.Cut(varReference.FindStringSubmatch(ref)[1], ":-")
+		name, modifier, _ := strings.Cut(name, "|")
+
 		value := l.config.Vars[name].Text
 		if value == "" {
 			value = fallback
+		}
+
+		switch modifier {
+		case "lower":
+			value = strings.ToLower(value)
+		case "upper":
+			value = strings.ToUpper(value)
 		}
 		if quote {
 			value = regexp.QuoteMeta(value)

@@ -106,6 +106,10 @@ func (p *pattern) complete(r request) request {
 				r.headers = append(r.headers, message.Header{Name: strings.ToLower(name), Value: "a"})
 			}
 
+			if ref.name == "query" && !strings.Contains(r.target, "?") {
+				r.target += "?a"
+			}
+
 			name, ok := strings.CutPrefix(ref.name, "query.")
 			path, query, _ := strings.Cut(r.target, "?")
 			if values, err := url.ParseQuery(query); ok && err == nil && !values.Has(name) {
