@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
@@ -224,8 +225,24 @@ func (in *Input) add(name, phase, plugin string, config any, places *source.Map)
 // WasmType is the type of Envoy's filter that runs a WebAssembly module.
 const WasmType = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"
 
-// ObjectKinds are the kinds of the chart's deliveries.
-var ObjectKinds = []string{"WasmPlugin", "TrafficExtension", "EnvoyFilter", "EnvoyExtensionPolicy"}
+// Resource is a kind of object, and where an API server has it.
+type Resource struct{ Group, Version, Plural, Kind string }
+
+// Policies are Envoy Gateway's, which hold the filter there.
+var Policies = Resource{"gateway.envoyproxy.io", "v1alpha1", "envoyextensionpolicies", "EnvoyExtensionPolicy"}
+
+// Deliveries are what the chart makes of a workload.
+var Deliveries = []Resource{
+	{"extensions.istio.io", "v1alpha1", "wasmplugins", "WasmPlugin"},
+	{"extensions.istio.io", "v1alpha1", "trafficextensions", "TrafficExtension"},
+	{"networking.istio.io", "v1alpha3", "envoyfilters", "EnvoyFilter"},
+	Policies,
+}
+
+// Delivers reports whether objects of a kind deliver the filter.
+func Delivers(kind string) bool {
+	return slices.ContainsFunc(Deliveries, func(r Resource) bool { return r.Kind == kind })
+}
 
 func (in *Input) envoyFilter(name string, o object, places *source.Map) error {
 	for i, patch := range o.list("spec", "configPatches") {

@@ -114,7 +114,7 @@ func objects(in *input.Input) (map[string]object, error) {
 		if err := json.Unmarshal(text, &u.Object); err != nil {
 			return nil, err
 		}
-		if !slices.Contains(input.ObjectKinds, u.GetKind()) {
+		if !input.Delivers(u.GetKind()) {
 			continue
 		}
 

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,10 +39,10 @@ type Module struct {
 func ModuleOf(objects []map[string]any) (Module, bool) {
 	for _, fields := range objects {
 		u := &unstructured.Unstructured{Object: fields}
-		if !slices.Contains(input.ObjectKinds, u.GetKind()) {
+		if !input.Delivers(u.GetKind()) {
 			continue
 		}
-		if u.GetKind() == "EnvoyExtensionPolicy" {
+		if u.GetKind() == input.Policies.Kind {
 			return moduleOfPolicy(u)
 		}
 

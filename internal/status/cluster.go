@@ -21,21 +21,9 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 )
-
-// kind is one that a cluster may have.
-type kind struct {
-	schema.GroupVersionResource
-	kind string
-}
-
-// kinds are those of the chart's deliveries.
-var kinds = []kind{
-	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "wasmplugins"}, "WasmPlugin"},
-	{schema.GroupVersionResource{Group: "extensions.istio.io", Version: "v1alpha1", Resource: "trafficextensions"}, "TrafficExtension"},
-	{schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1alpha3", Resource: "envoyfilters"}, "EnvoyFilter"},
-	{policies, PolicyKind},
-}
 
 const (
 	// The containers of Istio's proxies, and of Envoy Gateway's with their ports.
@@ -99,7 +87,7 @@ func Connect(config *rest.Config, options Options) (*Cluster, error) {
 
 // List gives the chart's objects in the namespace. Its errors name the API server.
 func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error) {
-	objects, err := c.list(ctx, kinds, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"},
+	objects, err := c.list(ctx, input.Deliveries, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=wasm-rewrite"},
 		"list wasmplugins, trafficextensions, envoyfilters and envoyextensionpolicies")
 	if err == nil && objects == nil {
 		err = errors.New("the cluster knows no WasmPlugin, no TrafficExtension, no EnvoyFilter and no EnvoyExtensionPolicy: it has no Istio and no " +
@@ -112,10 +100,10 @@ func (c *Cluster) List(ctx context.Context) ([]unstructured.Unstructured, error)
 }
 
 // routeKinds are what chooses a route at a gateway.
-var routeKinds = []kind{
-	{schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}, "VirtualService"},
-	{schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "httproutes"}, "HTTPRoute"},
-	{schema.GroupVersionResource{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Resource: "securitypolicies"}, "SecurityPolicy"},
+var routeKinds = []input.Resource{
+	{Group: "networking.istio.io", Version: "v1", Plural: "virtualservices", Kind: "VirtualService"},
+	{Group: "gateway.networking.k8s.io", Version: "v1", Plural: "httproutes", Kind: "HTTPRoute"},
+	{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Plural: "securitypolicies", Kind: "SecurityPolicy"},
 }
 
 // Routes gives the VirtualServices and HTTPRoutes of the namespace, or of all
@@ -131,13 +119,17 @@ func (c *Cluster) Routes(ctx context.Context) ([]unstructured.Unstructured, erro
 	return objects, nil
 }
 
+func resource(of input.Resource) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: of.Group, Version: of.Version, Resource: of.Plural}
+}
+
 // list gives objects of some kinds; nil where the cluster knows none of these.
-func (c *Cluster) list(ctx context.Context, of []kind, by metav1.ListOptions, what string) (objects []unstructured.Unstructured, err error) {
+func (c *Cluster) list(ctx context.Context, of []input.Resource, by metav1.ListOptions, what string) (objects []unstructured.Unstructured, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
 
 	for _, k := range of {
-		list, err := c.objects.Resource(k.GroupVersionResource).Namespace(c.options.Namespace).List(ctx, by)
+		list, err := c.objects.Resource(resource(k)).Namespace(c.options.Namespace).List(ctx, by)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
@@ -146,7 +138,7 @@ func (c *Cluster) list(ctx context.Context, of []kind, by metav1.ListOptions, wh
 			if c.options.Namespace != "" {
 				where = "namespace " + c.options.Namespace
 			}
-			return nil, fmt.Errorf("%s of %s: %w", k.kind, where, explain(ctx, err, what))
+			return nil, fmt.Errorf("%s of %s: %w", k.Kind, where, explain(ctx, err, what))
 		}
 
 		// Known, though there may be none.
@@ -155,7 +147,7 @@ func (c *Cluster) list(ctx context.Context, of []kind, by metav1.ListOptions, wh
 		}
 
 		for i := range list.Items {
-			list.Items[i].SetKind(k.kind)
+			list.Items[i].SetKind(k.Kind)
 		}
 
 		objects = append(objects, list.Items...)

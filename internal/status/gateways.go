@@ -8,6 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 )
 
 // The labels by which Envoy Gateway knows the Pods of a Gateway; where Gateways
@@ -26,7 +28,7 @@ var gatewayKinds = map[string]schema.GroupVersionResource{
 	"GRPCRoute":   {Group: "gateway.networking.k8s.io", Version: "v1", Resource: "grpcroutes"},
 }
 
-var policies = schema.GroupVersionResource{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Resource: "envoyextensionpolicies"}
+var policies = resource(input.Policies)
 
 // maxGateways bounds how many Gateways are looked at for one object, and how
 // often a parent has a parent.

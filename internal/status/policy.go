@@ -7,14 +7,13 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-)
 
-// PolicyKind is the kind of the objects of Envoy Gateway.
-const PolicyKind = "EnvoyExtensionPolicy"
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
+)
 
 // policy says whether an object is one of Envoy Gateway's, whose proxies differ
 // from Istio's.
-func (o *Object) policy() bool { return o.Kind == PolicyKind }
+func (o *Object) policy() bool { return o.Kind == input.Policies.Kind }
 
 // Verdict is what the controller says of a policy. It says nothing of what its
 // proxies did.
@@ -200,7 +199,7 @@ func judgePolicy(o *Object, p *Proxy) Row {
 func split(rows []Row) {
 	states := map[string][]string{}
 	for _, row := range rows {
-		if strings.HasPrefix(row.Object, PolicyKind+" ") && (row.State == InForce || row.State == Refused || row.State == Outdated || row.State == Absent) {
+		if strings.HasPrefix(row.Object, input.Policies.Kind+" ") && (row.State == InForce || row.State == Refused || row.State == Outdated || row.State == Absent) {
 			if is := string(row.State) + row.Revision.InForce; !slices.Contains(states[row.Object], is) {
 				states[row.Object] = append(states[row.Object], is)
 			}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/status"
 )
 
@@ -107,7 +108,7 @@ func TestAProxyOfEnvoyGateway(t *testing.T) {
 		{"received nothing", status.Proxy{Listeners: []byte(`{"configs": []}`)}, false, status.Absent, "has not received this policy"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := &status.Object{Kind: status.PolicyKind, Namespace: "demo", Name: "seed-shop", Revision: "1a2b3c4d", Plugin: "demo.seed-shop", FailOpen: c.failOpen}
+			o := &status.Object{Kind: input.Policies.Kind, Namespace: "demo", Name: "seed-shop", Revision: "1a2b3c4d", Plugin: "demo.seed-shop", FailOpen: c.failOpen}
 			if row := status.Judge(o, &c.proxy); row.State != c.state || !strings.Contains(row.Reason, c.want) {
 				t.Errorf("got %+v, want %s: …%s…", row, c.state, c.want)
 			}

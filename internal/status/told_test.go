@@ -3,6 +3,8 @@ package status
 import (
 	"testing"
 	"time"
+
+	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 )
 
 // Envoy 1.39 shows a listener that it refused twice: under its name, and once more without a name and without a time. When
@@ -14,7 +16,7 @@ func TestARefusalThatStandsTwiceKeepsItsTime(t *testing.T) {
 		{"name": "l", "active_state": {"listener": ` + filter + `, "last_updated": "2026-11-28T03:13:16.233Z"}, "error_state": {"failed_configuration": ` + filter + `, "last_update_attempt": "2026-11-28T03:13:19.029Z", ` + said + `}},
 		{"error_state": {"failed_configuration": ` + filter + `, ` + said + `}}]}`)}
 	want := time.Date(2026, 11, 28, 3, 13, 19, 29_000_000, time.UTC)
-	if got := p.updated([]*Object{{Kind: PolicyKind, Plugin: "demo.seed-shop"}}); !got.Equal(want) {
+	if got := p.updated([]*Object{{Kind: input.Policies.Kind, Plugin: "demo.seed-shop"}}); !got.Equal(want) {
 		t.Errorf("last told at %s, want %s", got, want)
 	}
 }
