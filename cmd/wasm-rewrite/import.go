@@ -24,7 +24,7 @@ Routes stay with the objects.
 What answers runs at the gateway. What rewrites runs at the destination, in the
 sidecars of the backend's Pods or in its waypoint: a gateway that rewrites chooses the
 route again by the new path. So give it the Services, too, and the Gateways,
-IngressClasses and HTTPRouteFilters, if there are any.
+ListenerSets, IngressClasses and HTTPRouteFilters, if there are any.
 
 Under Envoy Gateway, which has no proxies of services, all rules run at the Gateway, and
 the values are for delivery: EnvoyExtensionPolicy. It is known by its GatewayClass, or by

@@ -3,8 +3,12 @@ package migrate
 import (
 	"strings"
 
+	istio "istio.io/client-go/pkg/apis/networking/v1"
+	core "k8s.io/api/core/v1"
+	networking "k8s.io/api/networking/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/gatewayapi"
 	istiomodel "github.com/wasm-rewrite/wasm-rewrite/internal/migrate/istio"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 )
@@ -16,10 +20,12 @@ type cluster struct {
 	controllers map[string]string // of IngressClasses
 	gateways    map[string]istiomodel.Gateway
 	apiGateways map[string]*gateway.Gateway
-	filters     map[string]map[string]any
-	classes     map[string]string // controllers of GatewayClasses
-	policies    []policy
-	signs       bool // there is an object of Envoy Gateway's own API
+	// listenerSets are by namespace/name, as the Gateways are.
+	listenerSets map[string]*gatewayapi.ListenerSet
+	filters      map[string]*gatewayapi.Filter
+	classes      map[string]string // controllers of GatewayClasses
+	policies     []policy
+	signs        bool // there is an object of Envoy Gateway's own API
 }
 
 // service is what counts of a Service here.
@@ -29,68 +35,85 @@ type service struct {
 	external string
 }
 
-func under(v any, keys ...string) any {
+// text is a text in a document, or nothing.
+func text(doc map[string]any, keys ...string) string {
+	var v any = doc
 	for _, key := range keys {
 		of, _ := v.(map[string]any)
 		v = of[key]
 	}
-	return v
-}
 
-func text(v any, keys ...string) string {
-	s, _ := under(v, keys...).(string)
+	s, _ := v.(string)
+
 	return s
 }
 
-func texts(v any, keys ...string) map[string]string {
-	of, _ := under(v, keys...).(map[string]any)
-
-	all := map[string]string{}
-	for key, value := range of {
-		if s, ok := value.(string); ok {
-			all[key] = s
+// around reads the objects that rewrites refer to.
+func (m *migration) around(group, kind string, doc map[string]any, place string) {
+	c := &m.cluster
+	switch group + "/" + kind {
+	case "/Service":
+		if o := decode[core.Service](m, doc, place); o != nil {
+			way := o.Labels["istio.io/use-waypoint"]
+			c.services[plan.Service{Namespace: o.Namespace, Name: o.Name}] = &service{
+				selector: o.Spec.Selector, external: o.Spec.ExternalName, waypoint: way != "" && way != "none",
+			}
+		}
+	case networking.GroupName + "/IngressClass":
+		if o := decode[networking.IngressClass](m, doc, place); o != nil {
+			c.controllers[o.Name] = o.Spec.Controller
+		}
+	case istioGroup + "/Gateway":
+		if o := decode[istio.Gateway](m, doc, place); o != nil {
+			c.gateways[o.Namespace+"/"+o.Name] = gatewayOfIstio(o)
+		}
+	case gateway.GroupName + "/Gateway":
+		if o := decode[gateway.Gateway](m, doc, place); o != nil {
+			c.apiGateways[o.Namespace+"/"+o.Name] = o
+		}
+	case gateway.GroupName + "/ListenerSet":
+		if o := decode[gatewayapi.ListenerSet](m, doc, place); o != nil {
+			c.listenerSets[o.Namespace+"/"+o.Name] = o
+		}
+	case gateway.GroupName + "/GatewayClass":
+		if o := decode[gateway.GatewayClass](m, doc, place); o != nil {
+			c.classes[o.Name] = string(o.Spec.ControllerName)
+		}
+	case envoyGatewayGroup + "/HTTPRouteFilter":
+		m.filter(doc, place)
+	case envoyGatewayGroup + "/EnvoyExtensionPolicy", envoyGatewayGroup + "/BackendTrafficPolicy", envoyGatewayGroup + "/EnvoyPatchPolicy":
+		if o := decode[policyObject](m, doc, place); o != nil {
+			c.policies = append(c.policies, o.policy(kind))
 		}
 	}
-	return all
 }
 
-// other reads the objects that rewrites refer to.
-func (c *cluster) other(kind string, doc map[string]any) {
-	id := text(doc, "metadata", "namespace") + "/" + text(doc, "metadata", "name")
-	switch kind {
-	case "Service":
-		s := &service{selector: texts(doc, "spec", "selector"), external: text(doc, "spec", "externalName")}
-		way := text(doc, "metadata", "labels", "istio.io/use-waypoint")
-		s.waypoint = way != "" && way != "none"
-		c.services[plan.Service{Namespace: text(doc, "metadata", "namespace"), Name: text(doc, "metadata", "name")}] = s
-	case "IngressClass":
-		c.controllers[text(doc, "metadata", "name")] = text(doc, "spec", "controller")
-	case "HTTPRouteFilter":
-		spec, _ := doc["spec"].(map[string]any)
-		c.filters[id] = spec
-	case "GatewayClass":
-		c.classes[text(doc, "metadata", "name")] = text(doc, "spec", "controllerName")
-	case "EnvoyExtensionPolicy", "BackendTrafficPolicy", "EnvoyPatchPolicy":
-		c.policies = append(c.policies, readPolicy(kind, doc))
+// filter reads an HTTPRouteFilter of Envoy Gateway.
+func (m *migration) filter(doc map[string]any, place string) {
+	o := decode[gatewayapi.Filter](m, doc, place)
+	if o == nil {
+		return
 	}
+	if faults := gatewayapi.CheckFilter(o); len(faults) > 0 {
+		m.wrong(name(doc, place), faults)
+		return
+	}
+
+	m.cluster.filters[o.Namespace+"/"+o.Name] = o
 }
 
-// gateway reads a Gateway of Istio.
-func (c *cluster) gateway(doc map[string]any) {
-	g := istiomodel.Gateway{Selector: texts(doc, "spec", "selector"), Ports: map[uint32]string{}}
-
-	servers, _ := under(doc, "spec", "servers").([]any)
-	for _, s := range servers {
-		number, _ := under(s, "port", "number").(float64)
-		switch strings.ToUpper(text(s, "port", "protocol")) {
+// gatewayOfIstio is what counts of a Gateway of Istio.
+func gatewayOfIstio(o *istio.Gateway) istiomodel.Gateway {
+	g := istiomodel.Gateway{Selector: o.Spec.Selector, Ports: map[uint32]string{}}
+	for _, s := range o.Spec.Servers {
+		switch strings.ToUpper(s.GetPort().GetProtocol()) {
 		case "HTTP", "HTTP2", "GRPC":
-			g.Ports[uint32(number)] = "http"
+			g.Ports[s.Port.Number] = "http"
 		case "HTTPS":
-			g.Ports[uint32(number)] = "https"
+			g.Ports[s.Port.Number] = "https"
 		}
 	}
-
-	c.gateways[text(doc, "metadata", "namespace")+"/"+text(doc, "metadata", "name")] = g
+	return g
 }
 
 // find gives a Service of the input. One without a namespace is of every one.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/gatewayapi"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/nginx"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
@@ -14,6 +16,7 @@ import (
 const (
 	envoyGatewayController = "gateway.envoyproxy.io/gatewayclass-controller"
 	envoyGatewayGroup      = "gateway.envoyproxy.io"
+	istioGroup             = "networking.istio.io"
 )
 
 // policy is an object of Envoy Gateway that changes what its proxies do.
@@ -27,15 +30,31 @@ type policyTarget struct{ path, kind, name string }
 
 func (p policy) String() string { return p.kind + " " + p.id.String() }
 
-func readPolicy(kind string, doc map[string]any) policy {
-	p := policy{kind: kind, id: plan.Service{Namespace: text(doc, "metadata", "namespace"), Name: text(doc, "metadata", "name")}}
+// policyObject is what counts of a policy: what it is of.
+type policyObject struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	refs, _ := under(doc, "spec", "targetRefs").([]any)
-	for i, ref := range refs {
-		p.targets = append(p.targets, policyTarget{fmt.Sprintf("spec.targetRefs[%d]", i), text(ref, "kind"), text(ref, "name")})
+	Spec struct {
+		TargetRef  *policyReference  `json:"targetRef,omitempty"`
+		TargetRefs []policyReference `json:"targetRefs,omitempty"`
+	} `json:"spec"`
+}
+
+type policyReference struct {
+	Group       string `json:"group"`
+	Kind        string `json:"kind"`
+	Name        string `json:"name"`
+	SectionName string `json:"sectionName,omitempty"`
+}
+
+func (o *policyObject) policy(kind string) policy {
+	p := policy{kind: kind, id: plan.Service{Namespace: o.Namespace, Name: o.Name}}
+	for i, ref := range o.Spec.TargetRefs {
+		p.targets = append(p.targets, policyTarget{fmt.Sprintf("spec.targetRefs[%d]", i), ref.Kind, ref.Name})
 	}
-	if ref := under(doc, "spec", "targetRef"); ref != nil {
-		p.targets = append(p.targets, policyTarget{"spec.targetRef", text(ref, "kind"), text(ref, "name")})
+	if ref := o.Spec.TargetRef; ref != nil {
+		p.targets = append(p.targets, policyTarget{"spec.targetRef", ref.Kind, ref.Name})
 	}
 
 	return p
@@ -72,15 +91,19 @@ func (m *migration) envoyGateways() (fronts []plan.Service) {
 
 	for _, o := range m.routes {
 		for _, ref := range o.Spec.ParentRefs {
-			if ref.Kind != nil && *ref.Kind != "Gateway" {
-				continue
-			}
-
 			namespace := o.Namespace
 			if ref.Namespace != nil {
 				namespace = string(*ref.Namespace)
 			}
-			add(plan.Service{Namespace: namespace, Name: string(ref.Name)})
+
+			switch {
+			case ref.Kind == nil || *ref.Kind == "Gateway":
+				add(plan.Service{Namespace: namespace, Name: string(ref.Name)})
+			case *ref.Kind == "ListenerSet":
+				if set := m.cluster.listenerSets[namespace+"/"+string(ref.Name)]; set != nil {
+					add(set.Gateway())
+				}
+			}
 		}
 	}
 
@@ -133,7 +156,8 @@ func (m *migration) frontTables() []plan.Table {
 	}
 
 	return append(tables, gatewayapi.Tables(gatewayapi.Input{
-		Routes: m.routes, Gateways: m.cluster.apiGateways, Filters: m.cluster.filters, Resolve: m.cluster.resolve, EnvoyGateway: m.ofEnvoyGateway,
+		Routes: m.routes, Gateways: m.cluster.apiGateways, ListenerSets: m.cluster.listenerSets, Filters: m.cluster.filters,
+		Resolve: m.cluster.resolve, EnvoyGateway: m.ofEnvoyGateway,
 	}, report)...)
 }
 

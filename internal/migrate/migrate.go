@@ -63,8 +63,11 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 
 	m := &migration{options: o, result: &Result{}}
 
-	m.cluster = cluster{services: map[plan.Service]*service{}, controllers: map[string]string{}, gateways: map[string]istiomodel.Gateway{},
-		apiGateways: map[string]*gateway.Gateway{}, filters: map[string]map[string]any{}, classes: map[string]string{}}
+	m.cluster = cluster{
+		services: map[plan.Service]*service{}, controllers: map[string]string{}, gateways: map[string]istiomodel.Gateway{},
+		apiGateways: map[string]*gateway.Gateway{}, listenerSets: map[string]*gatewayapi.ListenerSet{},
+		filters: map[string]*gatewayapi.Filter{}, classes: map[string]string{},
+	}
 	for i, doc := range docs {
 		one, _ := numbers(doc).(map[string]any)
 		m.object(one, fmt.Sprintf("document %d", i+1))
@@ -125,7 +128,7 @@ func (m *migration) tables() []plan.Table {
 	}, report)...)
 
 	return append(tables, gatewayapi.Tables(gatewayapi.Input{
-		Routes: m.routes, Gateways: m.cluster.apiGateways, Filters: m.cluster.filters, Resolve: m.cluster.resolve,
+		Routes: m.routes, Gateways: m.cluster.apiGateways, ListenerSets: m.cluster.listenerSets, Filters: m.cluster.filters, Resolve: m.cluster.resolve,
 	}, report)...)
 }
 
@@ -167,9 +170,12 @@ func (m *migration) object(doc map[string]any, place string) {
 		return
 	}
 
-	group, _ := doc["apiVersion"].(string)
+	version, _ := doc["apiVersion"].(string)
 
-	group, _, _ = strings.Cut(group, "/")
+	group, _, named := strings.Cut(version, "/")
+	if !named {
+		group = "" // of v1
+	}
 	m.cluster.signs = m.cluster.signs || group == envoyGatewayGroup
 
 	switch kind {
@@ -193,16 +199,12 @@ func (m *migration) object(doc map[string]any, place string) {
 
 		m.routes = append(m.routes, o)
 		m.cluster.signs = m.cluster.signs || gatewayapi.Extended(o, envoyGatewayGroup)
-	case "Gateway":
-		if group == "gateway.networking.k8s.io" {
-			if o := decode[gateway.Gateway](m, doc, place); o != nil {
-				m.cluster.apiGateways[o.Namespace+"/"+o.Name] = o
-			}
-			return
+	case "GRPCRoute":
+		if o := decode[gateway.GRPCRoute](m, doc, place); o != nil {
+			gatewayapi.LeaveGRPC(o, &m.result.Report)
 		}
-		m.cluster.gateway(doc)
 	default:
-		m.cluster.other(kind, doc)
+		m.around(group, kind, doc, place)
 	}
 }
 
@@ -219,6 +221,9 @@ func name(doc map[string]any, place string) string {
 	}
 	return terminal.Line(kind + " " + text)
 }
+
+// rewriting are the kinds of objects that say themselves what becomes of requests.
+var rewriting = []string{"Ingress", "VirtualService", "HTTPRoute", "HTTPRouteFilter"}
 
 var objectName = regexp.MustCompile(`^[a-z0-9.-]*$`)
 
@@ -237,7 +242,8 @@ func decode[T any](m *migration, doc map[string]any, place string) *T {
 
 	for _, f := range shape.Check(doc, o) {
 		if f.Unknown {
-			if kind, _ := doc["kind"].(string); kind != "Gateway" {
+			// Of all others the fields that count are known.
+			if kind, _ := doc["kind"].(string); slices.Contains(rewriting, kind) {
 				m.result.Report.Leave(at, f.Path, "%s", f.Reason)
 			}
 			continue

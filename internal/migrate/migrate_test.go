@@ -333,6 +333,64 @@ func TestManyObjects(t *testing.T) {
 	}
 }
 
+// manyRoutes are HTTPRoutes of Envoy Gateway, each with a rewrite and a host of its own.
+func manyRoutes(n int) []map[string]any {
+	docs := []map[string]any{{
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": map[string]any{"name": "public"},
+		"spec": map[string]any{"controllerName": envoyGatewayController},
+	}, {
+		"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": map[string]any{"name": "public", "namespace": "apps"},
+		"spec": map[string]any{"gatewayClassName": "public", "listeners": []any{map[string]any{"name": "http", "protocol": "HTTP", "port": 80}}},
+	}}
+	for i := range n {
+		rewrite := map[string]any{"path": map[string]any{"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
+
+		backends := []any{map[string]any{"name": "shop", "port": 80}}
+		docs = append(docs, map[string]any{
+			"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+			"metadata": map[string]any{"name": fmt.Sprintf("r%d", i), "namespace": "apps"},
+			"spec": map[string]any{
+				"parentRefs": []any{map[string]any{"name": "public"}}, "hostnames": []any{fmt.Sprintf("h%d.example.com", i)},
+				"rules": []any{map[string]any{
+					"matches": []any{map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/api"}}},
+					"filters": []any{map[string]any{"type": "URLRewrite", "urlRewrite": rewrite}}, "backendRefs": backends,
+				}, map[string]any{"backendRefs": backends}},
+			},
+		})
+	}
+
+	return docs
+}
+
+// TestManyRoutesOfEnvoyGateway holds that eight times the routes, each of which is a workload there, take some eight times
+// the CPU time. It was 40 times when each workload was looked for among all.
+func TestManyRoutesOfEnvoyGateway(t *testing.T) {
+	measure := func(n int) time.Duration {
+		docs := manyRoutes(n)
+
+		best := time.Hour
+		for range 3 {
+			start := cpu(t)
+			r, err := Convert(docs, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			best = min(best, cpu(t)-start)
+			if patterns := bytes.Count(r.Values, []byte("- name: r")); patterns != n || !r.Report.Complete() {
+				t.Fatalf("%d patterns of %d HTTPRoutes, complete: %t", patterns, n, r.Report.Complete())
+			}
+		}
+
+		return best
+	}
+	few, all := measure(500), measure(4000)
+	t.Logf("500 HTTPRoutes: %v of CPU; 4,000: %v", few, all)
+	if all > 20*few {
+		t.Errorf("eight times the routes took %.0f times as long", float64(all)/float64(few))
+	}
+}
+
 // cpu is the CPU time of this process so far.
 func cpu(t *testing.T) time.Duration {
 	t.Helper()

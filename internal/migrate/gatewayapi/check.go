@@ -2,6 +2,9 @@ package gatewayapi
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -11,6 +14,11 @@ import (
 // Check finds what the schema of an HTTPRoute refuses and its type does not: a
 // filter without what its type names.
 func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
+	word := func(at, has string, words ...string) {
+		if !slices.Contains(words, has) {
+			faults = append(faults, shape.Fault{Path: at, Reason: fmt.Sprintf("%q is none of %s", has, strings.Join(words, ", "))})
+		}
+	}
 	missing := func(at, field string, is bool) {
 		if is {
 			faults = append(faults, shape.Fault{Path: at + "." + field, Reason: "is missing: the filter's type wants it"})
@@ -42,7 +50,13 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 				}
 			case gateway.HTTPRouteFilterRequestRedirect:
 				missing(at, "requestRedirect", f.RequestRedirect == nil)
-				if f.RequestRedirect != nil {
+				if r := f.RequestRedirect; r != nil {
+					if r.StatusCode != nil {
+						word(at+".requestRedirect.statusCode", strconv.Itoa(*r.StatusCode), "301", "302", "303", "307", "308")
+					}
+					if r.Scheme != nil {
+						word(at+".requestRedirect.scheme", *r.Scheme, "http", "https")
+					}
 					modifier(at+".requestRedirect.path", f.RequestRedirect.Path)
 				}
 			case gateway.HTTPRouteFilterRequestHeaderModifier:
@@ -57,6 +71,7 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 	for i, rule := range o.Spec.Rules {
 		at := fmt.Sprintf("spec.rules[%d]", i)
 		all(at, rule.Filters)
+		matchTypes(at, rule.Matches, word)
 
 		for j, b := range rule.BackendRefs {
 			all(fmt.Sprintf("%s.backendRefs[%d]", at, j), b.Filters)
@@ -64,4 +79,28 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 	}
 
 	return faults
+}
+
+// matchTypes looks at the words of matches, of which a wrong one would be taken
+// for the default.
+func matchTypes(at string, matches []gateway.HTTPRouteMatch, word func(at, has string, words ...string)) {
+	const exact, regex = "Exact", "RegularExpression"
+	for i, m := range matches {
+		at := fmt.Sprintf("%s.matches[%d]", at, i)
+		if m.Path != nil && m.Path.Type != nil {
+			word(at+".path.type", string(*m.Path.Type), exact, "PathPrefix", regex)
+		}
+
+		for j, h := range m.Headers {
+			if h.Type != nil {
+				word(fmt.Sprintf("%s.headers[%d].type", at, j), string(*h.Type), exact, regex)
+			}
+		}
+
+		for j, q := range m.QueryParams {
+			if q.Type != nil {
+				word(fmt.Sprintf("%s.queryParams[%d].type", at, j), string(*q.Type), exact, regex)
+			}
+		}
+	}
 }

@@ -1,58 +1,103 @@
 package gatewayapi
 
 import (
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 )
 
-// at gives what is under keys in a map of maps, or nil.
-func under(m map[string]any, keys ...string) any {
-	var v any = m
-	for _, key := range keys {
-		of, _ := v.(map[string]any)
-		v = of[key]
-	}
-	return v
+// answers is the place of the filter with a direct response, or -1. Envoy
+// Gateway runs no filter after it, and neither a rewrite nor a redirect before.
+func (f filters) answers(list []gateway.HTTPRouteFilter) int {
+	return slices.IndexFunc(list, func(one gateway.HTTPRouteFilter) bool {
+		if f.backend || one.Type != gateway.HTTPRouteFilterExtensionRef || one.ExtensionRef.Kind != "HTTPRouteFilter" {
+			return false
+		}
+
+		known := f.m.Filters[f.namespace+"/"+string(one.ExtensionRef.Name)]
+
+		return known != nil && known.Spec.DirectResponse != nil
+	})
 }
 
-// envoyGateway carries over the spec of an HTTPRouteFilter.
-func (f filters) envoyGateway(at string, spec map[string]any) {
-	to := plan.Fields{}
+// envoyGateway carries over an HTTPRouteFilter. answered says that the rule has
+// a direct response, which a rewrite of this filter or of another gives way to.
+func (f filters) envoyGateway(at string, spec *FilterSpec, answered bool) {
+	if spec.CredentialInjection != nil {
+		f.leave(at, "credentialInjection of the HTTPRouteFilter is not a rewrite: write what it does by hand")
+	}
+	if len(spec.Matches) > 0 {
+		f.leave(at, "matches of the HTTPRouteFilter narrows the rule down by cookies: write the pattern with a regex of the header cookie by hand")
+		f.to.Left = true
+	}
 
-	for _, key := range slices.Sorted(maps.Keys(spec)) {
-		switch key {
-		case "urlRewrite", "directResponse":
+	switch {
+	case spec.DirectResponse != nil:
+		f.answer(at, spec.DirectResponse)
+	case spec.URLRewrite != nil && !answered:
+		f.extended(at, spec.URLRewrite)
+	}
+}
+
+// extended carries over a rewrite that the Gateway API does not have.
+func (f filters) extended(at string, u *FilterRewrite) {
+	if f.twice(at, u.Path != nil, u.Hostname != nil) {
+		return
+	}
+
+	to := plan.Fields{}
+	if u.Path != nil {
+		to = f.regex(at, u.Path.ReplaceRegexMatch.Pattern, strings.ReplaceAll(u.Path.ReplaceRegexMatch.Substitution, "$", "$$"))
+	}
+	if u.Hostname != nil {
+		switch u.Hostname.Type {
+		case "Header":
+			to = to.With("host", "${header."+strings.ToLower(*u.Hostname.Header)+"}")
+		case "PathRegex":
+			f.leave(at, "the host is made of the path by a regex of its own: write a pattern that matches both, and rewrite.host")
 		default:
-			f.leave(at, "%s of the HTTPRouteFilter is not a rewrite: write what it does by hand", key)
+			f.leave(at, "the host is that of a backend, which is not known before one is chosen: write rewrite.host")
 		}
 	}
-	if pattern, _ := under(spec, "urlRewrite", "path", "replaceRegexMatch", "pattern").(string); pattern != "" {
-		substitution, _ := under(spec, "urlRewrite", "path", "replaceRegexMatch", "substitution").(string)
-		to = f.regex(at, pattern, strings.ReplaceAll(substitution, "$", "$$"))
-	}
 
-	switch under(spec, "urlRewrite", "hostname", "type") {
-	case nil:
-	case "Header":
-		header, _ := under(spec, "urlRewrite", "hostname", "header").(string)
-		to = to.With("host", "${header."+strings.ToLower(header)+"}")
-	default:
-		f.leave(at, "the host is that of a backend, which is not known before one is chosen: write rewrite.host")
-	}
+	f.rewritten(to)
+}
+
+// rewritten adds a rewrite to that of the route's other filters.
+func (f filters) rewritten(to plan.Fields) {
 	if len(to) > 0 {
 		was, _ := f.to.Do.Get("rewrite").(plan.Fields)
 		f.to.Do = plan.Fields{{Key: "rewrite", Value: was.Merge(to)}}
 	}
-	f.answer(at, spec)
+}
+
+// twice reports whether a filter before rewrites the same.
+func (f filters) twice(at string, path, host bool) bool {
+	was, _ := f.to.Do.Get("rewrite").(plan.Fields)
+	if (!path || was.Get("path") == nil) && (!host || was.Get("host") == nil) {
+		return false
+	}
+
+	f.leave(at, "another filter of this rule rewrites the same, and the Gateway refuses the rule: take one of them out")
+	f.to.Left = true
+
+	return true
 }
 
 // regex replaces what a regex takes of the path. The route's own matcher holds,
 // too, where the regex takes no more than it.
 func (f filters) regex(at, pattern, substitution string) plan.Fields {
+	if _, err := regexp.Compile(pattern); err != nil {
+		f.leave(at, "%s, and the Gateway refuses the rule", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		f.to.Left = true
+
+		return nil
+	}
+
 	path, _ := f.to.Match.Get("path").(plan.Fields)
 	own, _ := path.Get("regex").(string)
 	prefix, _ := path.Get("prefix").(string)
@@ -70,7 +115,7 @@ func (f filters) regex(at, pattern, substitution string) plan.Fields {
 	}
 
 	regex := pattern
-	if _, err := regexp.Compile(regex); err == nil && strings.HasPrefix(regex, "^") {
+	if strings.HasPrefix(regex, "^") {
 		if one, changed, ok := plan.OneSlash(regex, substitution); ok {
 			regex, substitution = one, changed
 		}
@@ -82,26 +127,80 @@ func (f filters) regex(at, pattern, substitution string) plan.Fields {
 }
 
 // answer carries over a direct response.
-func (f filters) answer(at string, spec map[string]any) {
-	direct, ok := spec["directResponse"].(map[string]any)
-	if !ok {
+func (f filters) answer(at string, direct *FilterAnswer) {
+	f.to.Do, f.to.Answers = plan.Fields{}, true
+
+	status := 200
+	if direct.StatusCode != nil {
+		status = *direct.StatusCode
+	}
+	if status < 200 {
+		f.leave(at, "answers %d, which is not the end of a response: a pattern answers 200 to 599", status)
+		f.to.Left = true
+
 		return
 	}
 
-	status := 200
-	if n, ok := direct["statusCode"].(float64); ok {
-		status = int(n)
+	respond := plan.Fields{{Key: "status", Value: status}}
+	if direct.Body != nil {
+		respond = respond.With("body", f.body(at, status, direct.Body))
 	}
 
-	body, _ := under(direct, "body", "inline").(string)
-	if body == "" && direct["body"] != nil {
+	headers := plan.Fields{}
+	if kind := deref(direct.ContentType); kind != "" {
+		headers = f.put(at, headers, "content-type", kind, false)
+	}
+	if h := direct.Header; h != nil {
+		for _, one := range h.Add {
+			headers = f.put(at, headers, string(one.Name), one.Value, true)
+		}
+
+		for _, one := range h.Set {
+			headers = f.put(at, headers, string(one.Name), one.Value, false)
+		}
+	}
+
+	f.to.Do = plan.Fields{{Key: "respond", Value: respond.With("headers", headers)}}
+}
+
+// put sets a header of an answer, or adds a value to it.
+func (f filters) put(at string, headers plan.Fields, name, text string, add bool) plan.Fields {
+	value, ok := plan.Commands(text)
+	if !ok {
+		f.leave(at, plan.NoCommand, text)
+		return headers
+	}
+
+	name = strings.ToLower(name)
+
+	switch was := headers.Get(name).(type) {
+	case string:
+		if add {
+			return headers.Put(name, []any{was, value})
+		}
+	case []any:
+		if add {
+			return headers.Put(name, append(slices.Clip(was), value))
+		}
+	}
+
+	return append(headers.Without(name), plan.Field{Key: name, Value: value})
+}
+
+// body is the text of an answer, which a rule sends as it is.
+func (f filters) body(at string, status int, body *FilterBody) string {
+	text := deref(body.Inline)
+
+	switch {
+	case deref(body.Type) == "ValueRef":
 		f.leave(at, "the body is not in the HTTPRouteFilter: write respond.body")
+		return ""
+	case status == 204 || status == 304:
+		return "" // these have none
+	case strings.Contains(strings.ReplaceAll(text, "%%", ""), "%"):
+		f.leave(at, "the body holds a command of Envoy's access log, and a rule sends it as it is: write respond.body")
+		return ""
 	}
 
-	respond := plan.Fields{{Key: "status", Value: status}}.With("body", body)
-	if kind, _ := direct["contentType"].(string); kind != "" {
-		respond = append(respond, plan.Field{Key: "headers", Value: plan.Fields{{Key: "content-type", Value: kind}}})
-	}
-
-	f.to.Do, f.to.Answers = plan.Fields{{Key: "respond", Value: respond}}, true
+	return strings.ReplaceAll(text, "%%", "%")
 }

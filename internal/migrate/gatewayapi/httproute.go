@@ -18,7 +18,9 @@ type Input struct {
 	Routes   []*gateway.HTTPRoute
 	Gateways map[string]*gateway.Gateway // by namespace/name
 	// Filters are HTTPRouteFilters of Envoy Gateway, by namespace/name.
-	Filters map[string]map[string]any
+	Filters map[string]*Filter
+	// ListenerSets by namespace/name.
+	ListenerSets map[string]*ListenerSet
 	// Resolve gives the Service of a host.
 	Resolve func(host, namespace string) (plan.Service, bool)
 	// EnvoyGateway says which Gateways are Envoy Gateway's, where the tables are
@@ -162,6 +164,8 @@ func (m *model) attach(o *gateway.HTTPRoute, rows []*row) {
 		switch kind {
 		case "Gateway":
 			m.gateway(o, at, ref, namespace, rows)
+		case "ListenerSet":
+			m.listenerSet(o, at, ref, plan.Service{Namespace: namespace, Name: string(ref.Name)}, rows)
 		case "Service":
 			m.service(o, at, plan.Service{Namespace: namespace, Name: string(ref.Name)}, rows)
 		default:
@@ -194,12 +198,12 @@ func (m *model) service(o *gateway.HTTPRoute, at string, s plan.Service, rows []
 // whose hosts fit.
 func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentReference, namespace string, rows []*row) {
 	name := plan.Service{Namespace: namespace, Name: string(ref.Name)}
-	if m.EnvoyGateway != nil && !m.EnvoyGateway(name) {
-		m.report.Leave(object(o), at, "Gateway %s is not of Envoy Gateway, and the values are for that: import the routes of the others apart", name)
+
+	t := m.gatewayTable(o, at, name)
+	if t == nil {
 		return
 	}
 
-	t := m.table("Gateway "+name.String(), plan.Table{Name: string(ref.Name), Target: Target("Gateway", name)})
 	known := m.Gateways[namespace+"/"+string(ref.Name)]
 	if known == nil {
 		scheme := m.guess(o, at, ref, name)
@@ -209,8 +213,24 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 		return
 	}
 
-	attached := false
-	for _, l := range known.Spec.Listeners {
+	if !t.listen(o, ref, known.Spec.Listeners, rows) {
+		m.report.Leave(object(o), at, "no HTTP listener of Gateway %s fits, so it runs nothing of it", name)
+	}
+}
+
+// gatewayTable is the table of a Gateway, where its rules are written.
+func (m *model) gatewayTable(o *gateway.HTTPRoute, at string, name plan.Service) *table {
+	if m.EnvoyGateway != nil && !m.EnvoyGateway(name) {
+		m.report.Leave(object(o), at, "Gateway %s is not of Envoy Gateway, and the values are for that: import the routes of the others apart", name)
+		return nil
+	}
+	return m.table("Gateway "+name.String(), plan.Table{Name: name.Name, Target: Target("Gateway", name)})
+}
+
+// listen adds rows to the listeners that a reference names and whose hosts fit,
+// and reports whether there is one.
+func (t *table) listen(o *gateway.HTTPRoute, ref gateway.ParentReference, listeners []gateway.Listener, rows []*row) (attached bool) {
+	for _, l := range listeners {
 		if ref.SectionName != nil && *ref.SectionName != l.Name || ref.Port != nil && *ref.Port != l.Port {
 			continue
 		}
@@ -228,9 +248,8 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 			}
 		}
 	}
-	if !attached {
-		m.report.Leave(object(o), at, "no HTTP listener of Gateway %s fits, so it runs nothing of it", name)
-	}
+
+	return attached
 }
 
 // Target is one object, as the chart has it.

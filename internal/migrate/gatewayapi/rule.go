@@ -144,8 +144,13 @@ func (f filters) leave(at, reason string, args ...any) {
 }
 
 func (f filters) all(at string, list []gateway.HTTPRouteFilter) {
+	answers := f.answers(list)
 	for i, one := range list {
 		at := fmt.Sprintf("%s.filters[%d]", at, i)
+		if answers >= 0 && (i > answers || one.Type == gateway.HTTPRouteFilterURLRewrite || one.Type == gateway.HTTPRouteFilterRequestRedirect) {
+			continue
+		}
+
 		switch one.Type {
 		case gateway.HTTPRouteFilterURLRewrite:
 			if f.backend {
@@ -160,9 +165,12 @@ func (f filters) all(at string, list []gateway.HTTPRouteFilter) {
 		case gateway.HTTPRouteFilterResponseHeaderModifier:
 			f.headers(at, "response", one.ResponseHeaderModifier)
 		case gateway.HTTPRouteFilterExtensionRef:
-			f.extension(at, one.ExtensionRef)
+			f.extension(at, one.ExtensionRef, answers >= 0)
+		case gateway.HTTPRouteFilterRequestMirror, gateway.HTTPRouteFilterCORS, gateway.HTTPRouteFilterExternalAuth:
+			// These stay with the route.
+		default:
+			f.leave(at+".type", "%s is not a filter of this API: it is misspelt, or newer than this program", one.Type)
 		}
-		// All others, such as RequestMirror and CORS, stay with the route.
 	}
 }
 
@@ -181,7 +189,14 @@ func (f filters) headers(at, side string, h *gateway.HTTPHeaderFilter) {
 	}{{"set", h.Set}, {"add", h.Add}} {
 		values := plan.Fields{}
 		for _, one := range op.of {
-			name, text := strings.ToLower(string(one.Name)), plan.Literal(one.Value)
+			name := strings.ToLower(string(one.Name))
+
+			text, ok := plan.Commands(one.Value)
+			if !ok {
+				f.leave(fmt.Sprintf("%s.%sHeaderModifier.%s", at, side, op.name), plan.NoCommand, one.Value)
+				continue
+			}
+
 			switch was := values.Get(name).(type) {
 			case nil:
 				values = append(values, plan.Field{Key: name, Value: text})
@@ -201,12 +216,16 @@ func (f filters) headers(at, side string, h *gateway.HTTPHeaderFilter) {
 }
 
 func (f filters) rewrite(at string, u *gateway.HTTPURLRewriteFilter) {
+	if f.twice(at, u.Path != nil, u.Hostname != nil) {
+		return
+	}
+
 	to := f.path(at+".urlRewrite.path", u.Path, true)
 	if u.Hostname != nil {
 		to = append(to, plan.Field{Key: "host", Value: plan.Literal(string(*u.Hostname))})
 	}
 
-	f.to.Do = plan.Fields{}.With("rewrite", to)
+	f.rewritten(to)
 	f.to.TakeOut = append(f.to.TakeOut, at)
 }
 
@@ -306,21 +325,24 @@ func (f filters) captures(at, regex, text string, whole bool) plan.Fields {
 	return plan.Fields{{Key: "path", Value: text}, {Key: "replace", Value: "whole"}}
 }
 
-// extension carries over an HTTPRouteFilter of Envoy Gateway.
-func (f filters) extension(at string, ref *gateway.LocalObjectReference) {
+// extension carries over an HTTPRouteFilter of Envoy Gateway. answered says that
+// the rule has a direct response, of this filter or of another.
+func (f filters) extension(at string, ref *gateway.LocalObjectReference, answered bool) {
 	name := plan.Service{Namespace: f.namespace, Name: string(ref.Name)}
 	if ref.Kind != "HTTPRouteFilter" {
 		f.leave(at, "a filter of kind %s is of another controller: write what it does by hand", ref.Kind)
 		return
 	}
 
-	spec := f.m.Filters[f.namespace+"/"+string(ref.Name)]
-	if spec == nil {
+	known := f.m.Filters[f.namespace+"/"+string(ref.Name)]
+	switch {
+	case known == nil:
 		f.leave(at, "HTTPRouteFilter %s may rewrite, and is not in the input: add it", name)
 		f.to.Left = true
-		return
+	case f.backend:
+		f.leave(at, "HTTPRouteFilter %s is of one backend: no rule knows which one is chosen", name)
+	default:
+		f.to.TakeOut = append(f.to.TakeOut, at)
+		f.envoyGateway(at, &known.Spec, answered)
 	}
-
-	f.to.TakeOut = append(f.to.TakeOut, at)
-	f.envoyGateway(at, spec)
 }

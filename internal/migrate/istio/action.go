@@ -29,14 +29,22 @@ func (m *model) action(at, namespace string, r *api.HTTPRoute, to *plan.Route) {
 		m.redirect(at, r.Redirect, to)
 	case r.DirectResponse != nil:
 		to.Answers = true
-		respond := plan.Fields{{Key: "status", Value: int(r.DirectResponse.Status)}}
+		status, body := int(r.DirectResponse.Status), r.DirectResponse.Body.GetString_()
+		if status < 200 || status > 599 {
+			leave("directResponse.status", "%d ends no response: a pattern answers 200 to 599", status)
+
+			to.Left = true
+		}
 		if len(r.DirectResponse.Body.GetBytes()) > 0 {
 			leave("directResponse.body.bytes", "a body is text")
 
 			to.Left = true
 		}
+		if status == 204 || status == 304 {
+			body = "" // these have none
+		}
 
-		to.Do = plan.Fields{{Key: "respond", Value: respond.With("body", r.DirectResponse.Body.GetString_())}}
+		to.Do = plan.Fields{{Key: "respond", Value: plan.Fields{{Key: "status", Value: status}}.With("body", body)}}
 	default:
 		if name := r.Rewrite.GetAuthority(); name != "" {
 			host = plan.Literal(name)
@@ -287,8 +295,6 @@ func (m *model) redirect(at string, r *api.HTTPRedirect, route *plan.Route) {
 	route.Do = plan.Fields{{Key: "redirect", Value: to}}
 }
 
-var command = regexp.MustCompile(`%REQ\(([A-Za-z0-9_-]+)\)%`)
-
 // headers carries over header operations. A host among them is a rewrite.
 func (m *model) headers(object, at string, h *api.Headers) (headers plan.Fields, host string) {
 	for _, side := range []struct {
@@ -346,26 +352,9 @@ func list(value any) []any {
 
 // value writes a header's value with Envoy's commands as one with references.
 func (m *model) value(object, at, text string) (string, bool) {
-	var b strings.Builder
-	for i, piece := range strings.Split(text, "%%") {
-		if i > 0 {
-			b.WriteByte('%')
-		}
-
-		rest := command.ReplaceAllString(piece, "")
-		if strings.Contains(rest, "%") {
-			m.report.Leave(object, at, "%q holds a command of Envoy's access log: write ${header.NAME}, ${path} or another reference, or keep it here", text)
-			return "", false
-		}
-
-		last := 0
-		for _, m := range command.FindAllStringSubmatchIndex(piece, -1) {
-			b.WriteString(plan.Literal(piece[last:m[0]]))
-			b.WriteString("${header." + strings.ToLower(piece[m[2]:m[3]]) + "}")
-			last = m[1]
-		}
-		b.WriteString(plan.Literal(piece[last:]))
+	value, ok := plan.Commands(text)
+	if !ok {
+		m.report.Leave(object, at, plan.NoCommand, text)
 	}
-
-	return b.String(), true
+	return value, ok
 }

@@ -182,16 +182,11 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 // where there is none permanent-redirect.
 func (r *reader) redirects(s *settings) {
 	temporal, permanent := r.take("temporal-redirect"), r.take("permanent-redirect")
-	code := func(name string, most, otherwise int) int {
-		n, err := strconv.Atoi(r.take(name))
-		if err != nil || n < 300 || n > most {
-			return otherwise
-		}
-		return n
-	}
 
-	temporalCode, permanentCode := code("temporal-redirect-code", 307, 302), code("permanent-redirect-code", 308, 301)
+	temporalCode, known := r.code("temporal-redirect-code", 307, 302)
+	permanentCode, alsoKnown := r.code("permanent-redirect-code", 308, 301)
 	switch {
+	case temporal != "" && !known, temporal == "" && !alsoKnown:
 	case temporal != "":
 		s.redirect = &redirect{temporal, "temporal-redirect", temporalCode}
 		if permanent != "" {
@@ -200,4 +195,24 @@ func (r *reader) redirects(s *settings) {
 	case permanent != "":
 		s.redirect = &redirect{permanent, "permanent-redirect", permanentCode}
 	}
+}
+
+// code reads the status of a redirect. One that is not a number ends the redirect.
+func (r *reader) code(name string, most, unset int) (code int, ok bool) {
+	text := r.take(name)
+	if text == "" {
+		return unset, true
+	}
+
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		r.report.Leave(r.object, annotation(prefix+name), "%q is not a number, and ingress-nginx redirects nothing then: write the status", text)
+		return 0, false
+	}
+	if n < 300 || n > most {
+		r.report.Differ(r.object, annotation(prefix+name), "%d is not from 300 to %d: taken as %d, as ingress-nginx does", n, most, unset)
+		return unset, true
+	}
+
+	return n, true
 }

@@ -1,6 +1,10 @@
 package plan
 
-import "slices"
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
 
 // Headers joins header operations of which the second come after the first, as
 // Envoy runs those of one route: all that is removed first, then all that is
@@ -62,4 +66,33 @@ func list(value any) []any {
 		return v
 	}
 	return []any{value}
+}
+
+var command = regexp.MustCompile(`%REQ\(([A-Za-z0-9_-]+)\)%`)
+
+// NoCommand is why a header's value is left out that Commands cannot write.
+const NoCommand = "%q holds a command of Envoy's access log: write ${header.NAME}, ${path} or another reference, or keep it here"
+
+// Commands writes a header's value with Envoy's commands as one with references,
+// where it has no command but that for a request header.
+func Commands(text string) (string, bool) {
+	var b strings.Builder
+	for i, piece := range strings.Split(text, "%%") {
+		if i > 0 {
+			b.WriteByte('%')
+		}
+		if strings.Contains(command.ReplaceAllString(piece, ""), "%") {
+			return "", false
+		}
+
+		last := 0
+		for _, m := range command.FindAllStringSubmatchIndex(piece, -1) {
+			b.WriteString(Literal(piece[last:m[0]]))
+			b.WriteString("${header." + strings.ToLower(piece[m[2]:m[3]]) + "}")
+			last = m[1]
+		}
+		b.WriteString(Literal(piece[last:]))
+	}
+
+	return b.String(), true
 }
