@@ -313,12 +313,16 @@ func (s *space) stays(condition func() error) {
 	}
 }
 
+// inRow is how many answers have to be alike until both proxies are taken to give them. Each connection is to one of the two
+// by chance, and while only one of them has changed, a test tries hundreds of times: twelve in a row were seen then.
+const inRow = 40
+
 // becomes waits until a request has been answered with a status many times in a row, which two proxies do not do by
 // chance, and wants it to stay so.
 func (s *space) becomes(route, path string, status int, headers ...string) {
 	s.Helper()
 	s.within(settled, func() error {
-		for range 12 {
+		for range inRow {
 			if err := s.answers(route, path, status, headers...); err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ func (s *space) teapot(site string) error {
 func (s *space) wantSeed(site string) {
 	s.Helper()
 	took := s.within(settled, func() error {
-		for range 12 {
+		for range inRow {
 			if err := s.teapot(site); err != nil {
 				return err
 			}
