@@ -1,6 +1,7 @@
 package test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -56,7 +57,7 @@ func openKinds() []hostileKind {
 
 // costKinds are requests that are held against the bound one by one.
 func costKinds() []hostileKind {
-	return append(append(append(append(openKinds(), textKinds()...), parameterKinds()...), headerKinds()...), pathKinds()...)
+	return slices.Concat(openKinds(), textKinds(), parameterKinds(), headerKinds(), pathKinds(), manyKinds())
 }
 
 func pathRegexes() []hostileKind {
@@ -206,5 +207,39 @@ func pathKinds() []hostileKind {
 		{"replaced letters", patterns(1000, `{"then": "next", "mode": "shadow", "match": {"path": {"regex": "a"}}, "rewrite": {"path": "b"}}`),
 			"/" + as(8_000), nil},
 		{"4,000 hosts", patterns(4000, `{"then": "next", "match": {"host": {"regex": "A"}}, "rewrite": {"host": "B"}}`), "/a", nil},
+	}
+}
+
+// manyKinds do little, very often: what takes no step of its own adds up.
+func manyKinds() []hostileKind {
+	blocks := func(n int, side, key string, open, one, closed string) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = `{"then": "next", "headers": {"` + side + `": {"` + key + `": ` + open +
+				numberedList(512, strings.ReplaceAll(one, "#", strconv.Itoa(i+100))) + closed + `}}}`
+		}
+
+		return `{"patterns": [{"then": "next", "headers": {"response": {"set": {` + numberedList(95, `"z-@": "1"`) + `}}}},` + strings.Join(list, ",") + `]}`
+	}
+	const there, back = `{"then": "next", "match": {"path": {"prefix": "/a"}}, "rewrite": {"path": "/b"}}`,
+		`{"then": "next", "match": {"path": {"prefix": "/b"}}, "rewrite": {"path": "/a"}}`
+
+	empty := func(n int) string { return strings.Repeat("${header.x-none}", n) }
+
+	return []hostileKind{
+		{"16,000 response headers", blocks(31, "response", "set", "{", `"x-#-@": "1"`, "}"), "/", nil},
+		{"16,000 response headers that are looked for", blocks(31, "response", "default", "{", `"x-#-@": "1"`, "}"), "/", nil},
+		{"16,000 globs on the response", blocks(31, "response", "remove", "[", `"z-#*@"`, "]"), "/", nil},
+		{"16,000 copies on the response", blocks(24, "response", "copy", "{", `"z-@": "y-#-@"`, "}"), "/", nil},
+		{"16,000 values of one request header", blocks(31, "request", "add", `{"x-a": [`, `"1"`, "]}"), "/", nil},
+		{"16,000 values of one response header", blocks(31, "response", "add", `{"x-a": [`, `"1"`, "]}"), "/", nil},
+		{"patterns that turn the path to and fro", patterns(2000, there+","+back), "/a", nil},
+		{"slashes after a prefix", patterns(4000, `{"mode": "shadow", "match": {"path": {"prefix": "/a"}}, "rewrite": {"path": "/b"}}`), "/a" + strings.Repeat("/", 58_000) + "b", nil},
+		{"references without a value for each letter", patterns(1, `{"match": {"path": {"regex": "a"}},
+			"rewrite": {"path": "`+empty(3000)+`"}}`), "/" + as(58_000), nil},
+		{"groups without a value for each letter", patterns(1, `{"headers": {"request": {"replace": [{"name": "x-a", "regex": "a(b?)",
+			"replacement": "`+strings.Repeat("$1", 20_000)+`"}]}}}`), "/", []string{"x-a: " + as(50_000)}},
+		{"references without a value for each parameter", patterns(1, `{"rewrite": {"query": {"replace": [{"name": "q", "regex": "a",
+			"replacement": "`+empty(2000)+`"}]}}}`), "/?" + strings.Repeat("q=a&", 14_000), nil},
 	}
 }

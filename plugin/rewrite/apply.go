@@ -64,6 +64,8 @@ func (s *Scratch) remove(l *fieldList, op *operation) effect {
 // forbid removes the header that an operation may not write.
 func (s *Scratch) forbid(l *fieldList, op *operation) {
 	switch {
+	case s.spent():
+		// All of them go.
 	case op.kind == opRemove && strings.Contains(op.name, "*"):
 		s.forbidGlob(l, op.name)
 	case op.kind == opCopy:
@@ -79,6 +81,8 @@ func (s *Scratch) forbid(l *fieldList, op *operation) {
 // forbidGlob removes what a glob names where there are no steps left to match it:
 // all names that begin and end as it does, which between two * may be too many.
 func (s *Scratch) forbidGlob(l *fieldList, glob string) {
+	s.spend(len(l.items) * (4 + len(glob)>>4))
+
 	before, after := glob[:strings.IndexByte(glob, '*')], glob[strings.LastIndexByte(glob, '*')+1:]
 
 	kept := l.items[:0]
@@ -121,8 +125,12 @@ func (s *Scratch) apply(l *fieldList, op *operation, vals []val) effect {
 
 // move carries the values of op.name over to op.to, in their order.
 func (s *Scratch) move(l *fieldList, op *operation) effect {
-	if s.index(l, op.name) < 0 {
+	first := s.index(l, op.name)
+	if first < 0 {
 		return effectAbsent
+	}
+	if op.kind == opCopy && !s.copies(l, op.name, first) {
+		return effectLong
 	}
 	s.dropName(l, op.to, 0)
 	s.touch(l, op.to)
@@ -142,6 +150,17 @@ func (s *Scratch) move(l *fieldList, op *operation) effect {
 	}
 
 	return effectDone
+}
+
+// copies takes what another copy of a header's values adds to the message, and reports whether there is room.
+func (s *Scratch) copies(l *fieldList, name string, first int) bool {
+	n := 0
+	for _, f := range l.items[first:] {
+		if f.name == name {
+			n += len(f.value)
+		}
+	}
+	return s.makes(n)
 }
 
 type edited struct {
@@ -172,7 +191,11 @@ func (s *Scratch) replaceValues(l *fieldList, op *operation, vals []val) effect 
 		s.replaceEach(op.find, &op.values[0], f.value, loc, vals, encodeNone, limit, &x)
 		value := s.since(at)
 		// It takes the place of what it was made from, so long may be what was.
-		if e := s.judge(value, x, false); e.unsafe() {
+		e := s.judge(value, x, false)
+		if !e.unsafe() && len(value) > len(f.value) && !s.makes(len(value)-len(f.value)) {
+			e = effectLong
+		}
+		if e.unsafe() {
 			return e
 		}
 
@@ -208,8 +231,11 @@ func (s *Scratch) judge(value string, x expansion, more bool) effect {
 		return effectControl
 	}
 	// One long value may be honest; many of them fill the proxy's memory.
+	if more && !s.makes(len(value)) {
+		return effectLong
+	}
 	if more && len(value) > maxValue {
-		if s.long += len(value); s.long > maxLong {
+		if s.made.long += len(value); s.made.long > maxLong {
 			return effectLong
 		}
 	}

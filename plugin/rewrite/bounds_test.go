@@ -274,3 +274,64 @@ func TestHostileRequestsAllocateNothing(t *testing.T) {
 		})
 	}
 }
+
+// What patterns do besides matching and writing takes from the budget, too.
+func TestSmallWorkTakesFromTheBudget(t *testing.T) {
+	turns := strings.Repeat(`{"then": "next", "match": {"path": {"prefix": "/a"}}, "rewrite": {"path": "/b"}},
+		{"then": "next", "match": {"path": {"prefix": "/b"}}, "rewrite": {"path": "/a"}},`, 2000)
+
+	for name, c := range map[string]struct{ patterns, few, many string }{
+		"candidates of an index": {turns, "/c", "/a"},
+		"slashes": {strings.Repeat(`{"mode": "shadow", "match": {"path": {"prefix": "/a"}}, "rewrite": {"path": "/b"}},`, 4000),
+			"/a//b", "/a" + strings.Repeat("/", 58_000) + "b"},
+		"pieces without text": {`{"match": {"path": {"regex": "a"}}, "rewrite": {"path": "` + strings.Repeat("${header.x-none}", 3000) + `"}},`,
+			"/xa", "/x" + strings.Repeat("a", 300)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := load(t, `{"patterns": [`+strings.TrimSuffix(c.patterns, ",")+`]}`).NewStream()
+			if out := stream.Request(get(c.few)); out.Answer != nil {
+				t.Errorf("little of it is answered with %+v", out.Answer)
+			}
+			if out := stream.Request(get(c.many)); out.Answer == nil || out.Answer.Status != 400 {
+				t.Errorf("%+v after %d steps, want 400", out.Answer, rewrite.Budget-stream.Left())
+			}
+		})
+	}
+}
+
+// However many patterns wait for the response, what has no room is a value, not the request.
+func TestWaitingPatternsHaveRoom(t *testing.T) {
+	one := `{"match": {"response": {"status": [404]}}, "then": "next", "headers": {"response": {"add": {"x-a": "${path}"}}}},`
+	rules := load(t, `{"patterns": [`+strings.TrimSuffix(strings.Repeat(one, 300), ",")+`]}`)
+
+	for _, length := range []int{60, 250, 8000} {
+		stream := rules.NewStream()
+		if out := stream.Request(get("/" + strings.Repeat("a", length))); out.Answer != nil {
+			t.Errorf("a path of %d bytes is answered with %+v", length, out.Answer)
+		}
+
+		out := stream.Response(&source{list: []rewrite.Header{{Name: ":status", Value: "404"}}})
+		if len(out.Edits) == 0 || stream.Kept() > rewrite.KeptAtMost {
+			t.Errorf("a path of %d bytes: %d bytes are kept, and %d values written", length, stream.Kept(), len(out.Edits))
+		}
+	}
+}
+
+// The same holds for a stream that has no more than its own bytes.
+func TestWaitingPatternsHaveRoomInACrowd(t *testing.T) {
+	one := `{"match": {"response": {"status": [404]}}, "then": "next", "headers": {"response": {"add": {"x-a": "${path}"}}}},`
+	rules := load(t, `{"patterns": [`+strings.TrimSuffix(strings.Repeat(one, 16), ",")+`]}`)
+	scratch := rewrite.NewScratch(nil)
+
+	for range 5000 {
+		if out := rules.NewStreamOn(scratch).Request(get("/" + strings.Repeat("a", 900))); out.Answer != nil {
+			t.Fatalf("one of a crowd is answered with %+v", out.Answer)
+		}
+	}
+
+	for length := range 250 {
+		if out := rules.NewStreamOn(scratch).Request(get("/" + strings.Repeat("a", length))); out.Answer != nil {
+			t.Fatalf("a path of %d bytes is answered with %+v", length, out.Answer)
+		}
+	}
+}

@@ -34,6 +34,9 @@ func (s *Scratch) expand(t *template, vals []val, own found, enc encoding, limit
 	return x
 }
 
+// perPiece is what a piece of a template takes of the budget besides its text.
+const perPiece = 2
+
 // expandInto appends a template to the arena, whose length stays below end: where
 // more would be needed x.long is set, and nothing more is written.
 func (s *Scratch) expandInto(t *template, vals []val, own found, enc encoding, end int, x *expansion) {
@@ -57,7 +60,7 @@ func (s *Scratch) expandInto(t *template, vals []val, own found, enc encoding, e
 				written = true
 			}
 		}
-		if len(s.arena)+len(text) > end || !s.room(len(text)) {
+		if s.spend(perPiece); len(s.arena)+len(text) > end || !s.room(len(text)) {
 			x.long = true
 			return
 		}

@@ -104,8 +104,11 @@ func (t *textIndex) hold(text string, pattern int, common map[string]int) {
 	t.holds.add(hash(best), pattern)
 }
 
-// perHit is what a search for a hash takes of the budget.
-const perHit = 4
+// What a search for a hash takes of the budget, and each pattern that it finds.
+const (
+	perHit       = 4
+	perCandidate = 2
+)
 
 // candidates appends the patterns that may match a path, in order, but for
 // those of always. hits is how many hashes had to be searched for.

@@ -134,7 +134,7 @@ func (s *Scratch) startOver(before int) {
 func (s *Scratch) finishAnswer() {
 	s.answers = s.answers[:0]
 	for _, f := range s.list.items {
-		if f.name != ":status" {
+		if f.name == "location" || f.name != ":status" && !s.spent() {
 			s.answers = append(s.answers, Header{f.name, f.value})
 		}
 	}

@@ -88,7 +88,10 @@ func (s *Scratch) replacePath(p *pattern, vals []val) (path string, tooLong bool
 			s.arena = s.arena[:len(s.arena)-1]
 		}
 		s.write("/")
-		s.write(strings.TrimLeft(rest, "/"))
+
+		tail := strings.TrimLeft(rest, "/")
+		s.spend((len(rest) - len(tail)) >> 2)
+		s.write(tail)
 	case replaceSuffix:
 		s.write(was[:len(was)-len(p.match.path.text)])
 		s.expandInto(&e.path, vals, first, encodePath, end, &x)

@@ -15,6 +15,7 @@ func (r *Rules) plan() {
 	r.wantsAll = !r.blindRequest
 	r.seeRefs(r.request.refs)
 	r.seeRefs(r.response.refs)
+	r.entries = entrySize(r.response.refs)
 
 	for _, ref := range r.response.refs {
 		r.idleRequest = r.idleRequest && ref.late()
@@ -34,6 +35,9 @@ func (r *Rules) plan() {
 		r.seeRefs(p.refs)
 		r.seeRefs(p.request.refs)
 		r.seeRefs(p.response.refs)
+		if p.onResponse || len(p.response.ops) > 0 {
+			r.entries += entrySize(p.response.refs)
+		}
 
 		m := &p.match
 		for i := range p.unless {
@@ -57,6 +61,10 @@ func (r *Rules) plan() {
 		r.fixedResponse = &Outcome{Edits: slices.Clip(r.response.edits)}
 	}
 }
+
+// entrySize is what keep writes for a pattern at most, without texts: two bytes for
+// its number, one for its flags, and for the length of each text no more than three.
+func entrySize(refs []ref) int { return 3 + 3*len(refs) }
 
 // constant gives the edits that a block comes to on its own where no message
 // matters to it, or nil.

@@ -118,7 +118,7 @@ func (s *Scratch) keep(pattern int, flags byte, refs []ref) {
 		switch {
 		case !v.ok:
 			s.keeping = append(s.keeping, keptNone)
-		case v.lost || len(s.keeping)+len(v.text) > s.allowance() || !s.spend(len(v.text)>>4):
+		case v.lost || len(s.keeping)+len(v.text) > s.allowance()-s.reserve() || !s.spend(len(v.text)>>4):
 			s.keeping = append(s.keeping, keptLost)
 		default:
 			s.keeping = append(appendNumber(s.keeping, len(v.text)+keptText), v.text...)
@@ -132,6 +132,10 @@ func (s *Scratch) keep(pattern int, flags byte, refs []ref) {
 func (s *Scratch) allowance() int {
 	return max(KeptAlways, min(KeptAtMost, (allHeld-s.held)/heldPart))
 }
+
+// reserve is how much of it is for what is kept of each pattern besides values:
+// where that had no room, the request would have to be refused.
+func (s *Scratch) reserve() int { return min(s.rules.entries, s.allowance()/4) }
 
 // store hands the stream what it keeps, and reports whether it fits.
 func (s *Scratch) store() bool {

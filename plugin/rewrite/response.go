@@ -118,7 +118,12 @@ func (w *waiting) next(s *Scratch) (k kept, ok bool) {
 //go:noinline
 func (s *Scratch) onResponse(k kept, p *pattern) bool {
 	s.noCaptures(p)
-	if !s.responseMatches(p) || s.over() {
+	if holds := !s.over() && s.responseMatches(p); s.over() || !holds {
+		if s.over() && k.flags&keptSampled != 0 && p.mode != shadow {
+			// Nobody can say whether it acts: nothing stays of what it may have removed.
+			s.editResponse(k.pattern, p.response.ops, nil)
+		}
+
 		s.trace(Step{Pattern: k.pattern, Response: true, Verdict: NotMatched, Condition: s.because})
 		return false
 	}

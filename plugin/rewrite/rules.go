@@ -22,6 +22,7 @@ type Rules struct {
 	blindResponse bool   // the same of responses
 	wantsAll      bool   // every request needs more than its path
 	locSize       int    // numbers of the largest match of a regex
+	entries       int    // bytes that a stream keeps at most for its response, without texts
 
 	// What becomes of every response whose request left nothing to remember, or
 	// nil where a pass has to find that out.

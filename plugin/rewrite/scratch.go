@@ -11,8 +11,10 @@ const (
 	// response pass gets what the request left, and at least an eighth.
 	Budget = 1 << 20
 
-	maxArena = 1 << 20  // bytes of text that one pass makes
-	maxLong  = 24 << 10 // bytes of all values of a message that are longer than maxValue
+	maxLate  = Budget / 16 // steps that a response may take beyond them, to remove what may not be written
+	maxArena = 1 << 20     // bytes of text that one pass makes
+	maxMade  = 64 << 10    // bytes of all values that operations make of a message's own, but for the last one
+	maxLong  = 24 << 10    // bytes of all values of a message that are longer than maxValue
 
 	// KeptAlways is how many bytes a stream can keep for its response however many
 	// others are open, and KeptAtMost where there is room.
@@ -44,7 +46,7 @@ type Scratch struct {
 	src    Source
 	failed bool // a read failed: the pass gives up
 	hides  bool // the request's headers that the filter itself writes
-	long   int  // bytes of values that are longer than maxValue
+	made   made // by operations on headers
 
 	out     Outcome
 	answer  Answer
@@ -69,7 +71,7 @@ type Scratch struct {
 	arrived   []Header
 	list      fieldList
 	saved     fieldList // the list before a pattern that may be undone
-	savedLong int       // and long
+	savedMade made      // and made
 	answered  fieldList // headers of a respond
 	target              // current path and query
 	received  target    // as it arrived
@@ -125,7 +127,7 @@ func (s *Scratch) rest() {
 	}
 
 	s.stream, s.src, s.arrived = nil, nil, nil
-	s.failed, s.loaded, s.long, s.reads = false, false, 0, 0
+	s.failed, s.loaded, s.made, s.reads = false, false, made{}, 0
 
 	// Field by field: a struct that is set as a whole is copied by the host.
 	s.out.Edits, s.out.Counts, s.out.Acted, s.out.Answer = s.out.Edits[:0], s.out.Counts[:0], s.out.Acted[:0], nil
@@ -177,6 +179,23 @@ func (s *Scratch) spend(steps int) bool {
 
 // over reports whether the budget is used up.
 func (s *Scratch) over() bool { return s.steps < 0 }
+
+// spent reports whether not even what may not be written can be looked for any more.
+func (s *Scratch) spent() bool { return s.steps < -maxLate }
+
+// made is how many bytes of values were made of what a message brought.
+type made struct {
+	all  int
+	long int // of those that are longer than maxValue
+}
+
+// makes takes what a value of n bytes adds to a message that its sender pays for
+// once. It is false where there is no room: the value before it was the last one.
+func (s *Scratch) makes(n int) bool {
+	fits := s.made.all <= maxMade
+	s.made.all += n
+	return fits
+}
 
 // write appends a text to the arena, unless that would be too much.
 func (s *Scratch) write(text string) {

@@ -146,7 +146,7 @@ func (s *Scratch) lookUp() {
 
 	hits := 0
 	s.candidates, hits = s.rules.index.candidates(s.path, s.candidates[:0])
-	s.spend(perHit * hits)
+	s.spend(perHit*hits + perCandidate*len(s.candidates))
 }
 
 // next gives the first pattern from i on that is worth a test.

@@ -72,7 +72,7 @@ func (s *Scratch) mark() {
 	s.spend(1 + len(s.list.items)>>2)
 	s.saved.items = append(s.saved.items[:0], s.list.items...)
 	s.saved.touched = append(s.saved.touched[:0], s.list.touched...)
-	s.savedLong = s.long
+	s.savedMade = s.made
 }
 
 // undo brings back the list as it was when it was marked.
@@ -80,13 +80,16 @@ func (s *Scratch) undo() {
 	s.spend(1 + len(s.saved.items)>>2)
 	s.list.items = append(s.list.items[:0], s.saved.items...)
 	s.list.touched = append(s.list.touched[:0], s.saved.touched...)
-	s.long = s.savedLong
+	s.made = s.savedMade
 }
 
 // diff turns what the header operations changed into as few writes as say it.
 func (s *Scratch) diff() {
 	for _, t := range s.list.touched {
 		s.spend(looks(len(s.list.items)+len(s.arrived), t.name))
+		if s.spent() {
+			break
+		}
 
 		same := 0 // how many values stay as they are
 		if !s.list.blind {
@@ -118,6 +121,24 @@ func (s *Scratch) diff() {
 		}
 		if !written {
 			s.out.Edits = append(s.out.Edits, Edit{Kind: EditRemove, Name: t.name})
+		}
+	}
+	if s.spent() {
+		s.removeAll()
+	}
+}
+
+// removeAll removes every header that a rule can remove, where there are no steps
+// left to look for those that it must.
+//
+//go:noinline
+func (s *Scratch) removeAll() {
+	s.load()
+
+	s.out.Edits = s.out.Edits[:0]
+	for i := range s.arrived {
+		if name := s.arrived[i].Name; !isUntouchable(name) {
+			s.out.Edits = append(s.out.Edits, Edit{Kind: EditRemove, Name: name})
 		}
 	}
 }
