@@ -13,7 +13,6 @@ import (
 func TestOwnRulesAreClean(t *testing.T) {
 	const root = "../../"
 	reasons := map[string]map[lint.Check]string{
-		"seed-values.yaml":                 {lint.ConfigShown: "the seed's scenario shows its configuration to clients"},
 		"envoyextensionpolicy-values.yaml": {lint.RouteChosen: "this delivery is for gateways"},
 		"envoyfilter-values.yaml":          {lint.ConfigShown: "the seed's scenario, delivered in another way"},
 		"mesh-wide-values.yaml":            {lint.Everywhere: "the values show rules for all of the mesh"},
