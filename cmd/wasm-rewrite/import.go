@@ -7,14 +7,11 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/input/read"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/source"
-	"github.com/wasm-rewrite/wasm-rewrite/internal/terminal"
 )
 
 const importLong = `Turn the rewrites, redirects, direct responses and header rules of ingress-nginx,
@@ -77,7 +74,13 @@ func newImport() *cobra.Command {
 			if len(r.Report.Objects) == 0 {
 				return fmt.Errorf("%s: there is no Ingress, VirtualService or HTTPRoute in it", strings.Join(args, ", "))
 			}
-			if err := printImport(c, output.format, r); err != nil {
+
+			if output.format == "json" {
+				err = r.JSON(c.OutOrStdout())
+			} else {
+				err = r.Text(c.OutOrStdout(), c.ErrOrStderr())
+			}
+			if err != nil {
 				return err
 			}
 			if !partial && !r.Report.Complete() {
@@ -124,42 +127,4 @@ func importDocuments(c *cobra.Command, names []string) (docs []map[string]any, e
 	}
 
 	return docs, errors.Join(faults...)
-}
-
-// printImport prints the values with the report, and on stderr its sum.
-func printImport(c *cobra.Command, format string, r *migrate.Result) error {
-	if format == "json" {
-		report := importReport{Objects: r.Report.Objects, Steps: r.Steps, Complete: r.Report.Complete()}
-		if err := yaml.Unmarshal(r.Values, &report.Values); err != nil {
-			return err
-		}
-		return terminal.JSON(c.OutOrStdout(), report)
-	}
-	if _, err := c.OutOrStdout().Write(r.Document()); err != nil {
-		return err
-	}
-
-	states := map[plan.State]int{}
-	for _, o := range r.Report.Objects {
-		states[o.State]++
-	}
-
-	var sum []string
-	for _, s := range []plan.State{plan.Carried, plan.Differs, plan.Part, plan.Left, plan.NotOurs, plan.Nothing} {
-		if states[s] > 0 {
-			sum = append(sum, fmt.Sprintf("%d %s", states[s], s))
-		}
-	}
-
-	_, err := fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", terminal.Count(len(r.Report.Objects), "object"), strings.Join(sum, ", "))
-
-	return err
-}
-
-// importReport is what import -o json prints.
-type importReport struct {
-	Values   map[string]any `json:"values"`
-	Objects  []*plan.Object `json:"objects"`
-	Steps    []string       `json:"steps"`
-	Complete bool           `json:"complete"` // nothing was left out, nothing has to be answered
 }

@@ -98,8 +98,16 @@ func (o *lintOptions) run(c *cobra.Command, args []string, checks []lint.Check) 
 		return err
 	}
 
-	r := newLintReport(read, unreadable, o.ignore, table)
-	if err := r.write(c.OutOrStdout(), o.output.format); err != nil {
+	r := lint.Look(read, unreadable, o.ignore, table)
+	switch o.output.format {
+	case "json":
+		err = terminal.JSON(c.OutOrStdout(), r)
+	case "sarif":
+		err = terminal.JSON(c.OutOrStdout(), lint.SARIF(r.Findings, buildVersion()))
+	default:
+		r.Text(c.OutOrStdout())
+	}
+	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(r.Findings, func(f lint.Finding) bool { return ranks[string(f.Severity)] <= rank }) {
@@ -164,49 +172,3 @@ var (
 	failOns = []string{"error", "warning", "info", "never"}
 	ranks   = map[string]int{"never": 0, "error": 1, "warning": 2, "info": 3}
 )
-
-// lintReport is what lint -o json prints.
-type lintReport struct {
-	Workloads int            `json:"workloads"`
-	Findings  []lint.Finding `json:"findings"`
-}
-
-// newLintReport looks through inputs.
-func newLintReport(read []*input.Input, unreadable []lint.Finding, ignore []string, table *route.Table) lintReport {
-	r := lintReport{Findings: append([]lint.Finding{}, unreadable...)}
-	for _, in := range read {
-		r.Workloads += len(in.Workloads)
-		for _, f := range lint.Routed(in, table) {
-			if !slices.Contains(ignore, string(f.Check)) {
-				r.Findings = append(r.Findings, f)
-			}
-		}
-	}
-	return r
-}
-
-func (r lintReport) write(w io.Writer, format string) error {
-	switch format {
-	case "json":
-		return terminal.JSON(w, r)
-	case "sarif":
-		return terminal.JSON(w, lint.SARIF(r.Findings, buildVersion()))
-	}
-	r.text(w)
-	return nil
-}
-
-func (r lintReport) text(w io.Writer) {
-	counts := map[lint.Severity]int{}
-	for _, f := range r.Findings {
-		counts[f.Severity]++
-		f.Write(w)
-	}
-
-	found := "nothing found"
-	if len(r.Findings) > 0 {
-		found = fmt.Sprintf("%s, %s, %d info", terminal.Count(counts[lint.SeverityError], "error"), terminal.Count(counts[lint.SeverityWarning], "warning"),
-			counts[lint.SeverityInfo])
-	}
-	fmt.Fprintf(w, "%s: %s\n", terminal.Count(r.Workloads, "workload"), found)
-}

@@ -97,7 +97,7 @@ type Refusal struct {
 }
 
 // Gap is a workload of an environment that has rules and no place, or the other way round, or whose rules are in a file of
-// another name; or a key of such a file that is no workload's.
+// another name; or a key of such a file that belongs to no workload.
 type Gap struct {
 	Workload string
 	Key      string
