@@ -14,7 +14,12 @@
 # function in memory while it compiles it, and that grows with its locals times its blocks (`make size` shows the ten
 # worst). So nothing may grow them: the linker inlines only what is tiny; debug information, which keeps LLVM from inlining
 # what is called once, and is stripped after; and wasm-opt is told the same. All three can go when V8 compiles with Liftoff
-# in Envoy. What is left is compiled for speed: with -opt=z a request costs more than 0.1.0's.
+# in Envoy. Nor does the linker unroll loops or copy what they test before their first round: that saves 9 KB and makes no
+# request slower. What is left is compiled for speed: with -opt=z a request costs more than 0.1.0's.
+#
+# The stack is at the bottom of the memory (--stack-first), so no data is below 1,024, and wasm-opt may fold a small addition
+# into a load's offset (--low-memory-unused). A sum that wraps round traps then; all that it could have reached are the
+# last 1,024 bytes of the stack, where the next call would trap, too.
 #
 # What else was tried on the same sources, with `make size` (private memory, CPU to be ready) and the `builds` profile of the
 # benchmark (CPU of a request, as a part of 0.1.0's in the same run: in the seed's scenario and where nothing matches):
@@ -22,7 +27,10 @@
 #   -opt=z                        249 KB  +14.3 MiB  0.35 s  1.05 to 1.11  1.07 to 1.14
 #   -opt=s                        262 KB  +15.3 MiB  0.36 s  1.00  1.13
 #   -opt=2                        344 KB  +19.5 MiB  0.46 s  0.98  1.00
-# and on sources with 40 KB more, by the same profile:
+# Of LLVM's options -enable-merge-functions, -inline-threshold=0, -tail-dup-size=0, -hoist-common-insts, -enable-gvn-hoist
+# and -force-pgso, and of wasm-opt's --converge, --merge-similar-functions, --const-hoisting and -Oz twice, none saves as much
+# as 100 bytes; -enable-pre=false and -jump-threading-threshold=0 together save 0.8 KB.
+# And on sources with 40 KB more, by the same profile:
 #   -opt=s, //go:inline on what requests take   no difference that is sure
 #   wasm-opt -O3, or with its inlining limits raised   no difference at all (both built without bulk memory)
 #   without bulk memory, whose small copies leave the VM   no difference that is sure
@@ -60,12 +68,12 @@ if [[ $target != */debian.json ]]; then clang=("$tinygo/bin/tinygo" clang); fi
 
 # LLVM's linker keeps what it made, under a key that lacks its own options: without a cache of our own the module depends on
 # what was built here before.
-linker="-mllvm -inline-threshold=25"
+linker="-mllvm -inline-threshold=25 -mllvm -unroll-threshold=0 -mllvm -unroll-partial-threshold=0 -mllvm -rotation-max-header-size=0"
 (cd "$source" && XDG_CACHE_HOME=$work/cache "$tinygo/bin/tinygo" build -target="$target" -buildmode=c-shared -opt=2 -scheduler=none \
 	-ldflags "-extldflags='$linker --wrap=arc4random $work/random.o'" -o "$work/linked.wasm" "$package")
 go run -C "$here" ./exports "$work/linked.wasm" "$work/named.wasm"
 wasm-metadce "${features[@]}" -f "$here/exports.json" "$work/named.wasm" -o "$work/trimmed.wasm" >"$work/unused"
-wasm-opt "${features[@]}" -Oz --one-caller-inline-max-function-size 0 --flexible-inline-max-function-size 5 \
+wasm-opt "${features[@]}" -Oz --low-memory-unused --one-caller-inline-max-function-size 0 --flexible-inline-max-function-size 5 \
 	--strip-debug --strip-producers --strip-target-features "$work/trimmed.wasm" -o "$work/plugin.wasm"
 
 # Last, because wasm-opt puts the functions in an order of its own: those that are named most come first.
