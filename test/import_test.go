@@ -144,6 +144,9 @@ func importedGateway(t *testing.T, all []*networking.Ingress, servers []nginx.Se
 			"spec": map[string]any{"selector": map[string]any{"app": name}}})
 	}
 
+	docs = append(docs, map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "gateway", "namespace": "gateways"},
+		"spec": map[string]any{"selector": map[string]any{"istio": "ingressgateway"}}})
+
 	imported, err := migrate.Convert(docs, migrate.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +188,7 @@ func importedGateway(t *testing.T, all []*networking.Ingress, servers []nginx.Se
 		listeners = append(listeners, envoy.Listener{Name: "to-" + name, Upstream: addresses[name]})
 	}
 
-	listeners = append(listeners, envoy.Listener{Name: "gateway", Filters: filter("nginx"), Upstream: addresses["s0"], Routes: routesOf(servers, addresses)})
+	listeners = append(listeners, envoy.Listener{Name: "gateway", Filters: filter("gateway"), Upstream: addresses["s0"], Routes: routesOf(servers, addresses)})
 	outer := envoy.MustStart(t, envoy.Config{Binary: made.Envoy(t), Listeners: listeners, Bootstrap: larger})
 	if reasons, err := outer.Refused(t.Context()); err != nil || reasons != nil {
 		t.Fatalf("%v\n%s", err, strings.Join(reasons, "\n"))

@@ -127,10 +127,15 @@ func (f *clusterFlags) readRoutes(ctx context.Context, name string) ([]map[strin
 }
 
 // ask gives the cluster that is asked; options are completed by what the flags say.
-func (f *clusterFlags) ask(options *status.Options) (*status.Cluster, error) {
+// all means every namespace.
+func (f *clusterFlags) ask(options *status.Options, all bool) (*status.Cluster, error) {
 	config, namespace, err := f.connect()
 	if err != nil {
 		return nil, err
+	}
+
+	if all {
+		namespace = ""
 	}
 
 	options.Namespace, options.Timeout = namespace, f.timeout

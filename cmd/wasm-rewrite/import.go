@@ -66,6 +66,9 @@ func newImport() *cobra.Command {
 			if !c.Flags().Changed("at") {
 				options.At = ""
 			}
+			if !c.Flags().Changed("selector") {
+				options.Selector = nil
+			}
 
 			r, err := migrate.Convert(docs, options)
 			if err != nil {

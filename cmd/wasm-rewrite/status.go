@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 )
 
 const statusLong = `Show which proxies of a cluster run the rules that were asked for: for each object
-that the chart made in a namespace, and each of its Pods, the module and the revision
-asked for and in force, and
+that the chart made in a namespace, or with -A in all of them, and each of its Pods, the
+module and the revision asked for and in force, and
 
   in force         the filter runs what the object asks for
   refused          the proxy received it and could not load it; the reason is shown
@@ -45,12 +46,14 @@ func newStatus() *cobra.Command {
 	var flags clusterFlags
 	var options status.Options
 	var wait time.Duration
+	var all bool
 	c := &cobra.Command{
 		Use:   "status [RELEASE|WORKLOAD…]",
 		Short: "Show which proxies of a cluster run the rules that were asked for",
 		Long:  statusLong,
 		Example: `  wasm-rewrite status -n shop
   wasm-rewrite status -n shop --wait 60s
+  wasm-rewrite status -A my-release
   wasm-rewrite status -n shop --counts
   wasm-rewrite status -n shop checkout -o json`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -65,8 +68,12 @@ func newStatus() *cobra.Command {
 				return fmt.Errorf("--wait %s: want a time to wait, as 60s", wait)
 			}
 
+			if all && flags.overrides.Context.Namespace != "" {
+				return errors.New("--namespace and --all-namespaces: want one of them")
+			}
+
 			options.Only = args
-			cluster, err := flags.ask(&options)
+			cluster, err := flags.ask(&options, all)
 			if err != nil {
 				return err
 			}
@@ -91,6 +98,7 @@ func newStatus() *cobra.Command {
 	output.add(c, "text", "json")
 	flags.add(c.Flags(), "the API server, and each proxy,")
 	c.Flags().StringVarP(&flags.overrides.Context.Namespace, "namespace", "n", "", "namespace of the objects (default: the context's)")
+	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "the objects of every namespace, as of a release that has workloads in several")
 	c.Flags().BoolVar(&options.Counts, "counts", false, "what each pattern counted, too")
 	c.Flags().DurationVar(&wait, "wait", 0, "wait until all is in force, at most so long")
 	c.Flags().IntVar(&options.AdminPort, "proxy-admin-port", 15000, "the admin port of Istio's proxies; Envoy Gateway's have 19000")

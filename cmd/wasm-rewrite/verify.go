@@ -85,7 +85,7 @@ cannot be asked.`,
 			}
 
 			defer quit()
-			if a.Cluster, err = flags.ask(&options); err != nil {
+			if a.Cluster, err = flags.ask(&options, false); err != nil {
 				return err
 			}
 

@@ -130,7 +130,7 @@ func TestGateAfter(t *testing.T) {
 		{"another plugin", bench{onePod, "wasm_rewrite_shop_demo_httpbin2_revision{} 439041101\n", release}, false, nil,
 			"workload httpbin, Pod shop/httpbin-1: not there: the proxy does not run the filter; wasm-rewrite status -n shop demo says why\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"no Pods", bench{`{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": []}`, fine, release}, false, nil,
-			"workload httpbin: no Pods: no Pod has the labels of the selector; start the workload, or correct the selector\nrelease shop/demo: not in force on every proxy after 10ms\n"},
+			"workload httpbin: no Pods: no Pod in namespace shop has the labels of the selector; start the workload, or correct the selector; write workloads.httpbin.namespace if the Pods are elsewhere\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"a silent proxy", bench{onePod, "", release}, false, ErrUnasked,
 			"workload httpbin, Pod shop/httpbin-1: cannot be asked: the proxy: /stats/prometheus?filter=wasm_rewrite: 503 Service Unavailable; see that the Pod is ready, and that no NetworkPolicy keeps its metrics from this Pod\nrelease shop/demo: not in force on every proxy after 10ms\n"},
 		{"a waypoint", bench{onePod, fine, gated(`{}`, `[{"kind": "Service", "name": "served"}]`, `[]`)}, true, nil,

@@ -1,6 +1,8 @@
 package migrate
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	istio "istio.io/client-go/pkg/apis/networking/v1"
@@ -122,6 +124,19 @@ func (c *cluster) find(s plan.Service) *service {
 		return one
 	}
 	return c.services[plan.Service{Name: s.Name}]
+}
+
+// namespaces are those of the Services whose Pods all have some labels, in order.
+func (c *cluster) namespaces(labels map[string]string) (all []string) {
+	for name, s := range c.services {
+		missing := func(key string) bool { return s.selector[key] != labels[key] }
+		if name.Namespace != "" && !slices.ContainsFunc(slices.Collect(maps.Keys(labels)), missing) && !slices.Contains(all, name.Namespace) {
+			all = append(all, name.Namespace)
+		}
+	}
+	slices.Sort(all)
+
+	return all
 }
 
 // resolve gives the Service of a host: a short name, or the whole one.

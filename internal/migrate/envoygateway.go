@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,6 +119,10 @@ func (m *migration) settle() error {
 	if len(m.fronts) == 0 {
 		if o.At == "" {
 			o.At = Destination
+		}
+		if o.At == Gateway && o.Moving {
+			return errors.New("--moving: at a gateway the rules come before the rewrites of routes, so nothing shows what these would change: leave " +
+				"--moving out, and go on as the steps say, or leave --at gateway out")
 		}
 		return nil
 	}
@@ -293,7 +298,7 @@ func (m *migration) frontSteps() (steps []string) {
 		"that have none, and those that lead past a SecurityPolicy.",
 		"Install these values, with image.digest and verify.image.digest. The rules come before the filters of routes: what they send to a route that "+
 			"still rewrites or adds headers gets both until these are taken out, so go on at once.",
-		"Wait until `wasm-rewrite status --wait 60s` says that every proxy has the rules.")
+		"Wait until `wasm-rewrite status -A RELEASE --wait 60s` says that every proxy has the rules.")
 	if len(m.routes) > 0 {
 		steps = append(steps, "Take out of each object what is named with it. A redirect or direct response may stay where no question names it: the rules answer "+
 			"before it.")

@@ -57,11 +57,10 @@ type Result struct {
 
 // Convert carries objects over. docs are the YAML documents, each one object.
 func Convert(docs []map[string]any, o Options) (*Result, error) {
-	if o.Selector == nil {
-		o.Selector = map[string]string{"istio": "ingressgateway"}
+	m := &migration{options: o, result: &Result{}, guessed: o.Selector == nil}
+	if m.guessed {
+		m.options.Selector = map[string]string{"istio": "ingressgateway"}
 	}
-
-	m := &migration{options: o, result: &Result{}}
 
 	m.cluster = cluster{
 		services: map[plan.Service]*service{}, controllers: map[string]string{}, gateways: map[string]istiomodel.Gateway{},
@@ -94,7 +93,7 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 		return nil, err
 	}
 
-	m.result.Values = values
+	m.result.Values, m.unsafe = values, p.unsafe
 	m.policies()
 	m.result.Report.Finish()
 	m.result.Steps = m.steps(len(values) > 0)
@@ -111,6 +110,10 @@ type migration struct {
 	// fronts are the Gateways of Envoy Gateway: where there is one, all rules are
 	// for them.
 	fronts []plan.Service
+	// guessed: nobody said the labels of a gateway's Pods.
+	guessed bool
+	// unsafe: some rules and old rewrites must not be in force together.
+	unsafe bool
 	faults []error
 	result *Result
 }
@@ -123,6 +126,10 @@ func (m *migration) tables() []plan.Table {
 
 	report := &m.result.Report
 	tables := nginx.Tables(nginx.Input{Ingresses: m.ingresses, Controllers: m.cluster.controllers, Target: m.selected(nil)}, report)
+	for i := range tables {
+		tables[i].Guessed = m.guessed
+	}
+
 	tables = append(tables, istiomodel.Tables(istiomodel.Input{
 		Services: m.virtual, Gateways: m.cluster.gateways, Target: m.selected, Resolve: m.cluster.resolve, Front: m.options.At == Gateway,
 	}, report)...)
@@ -133,11 +140,18 @@ func (m *migration) tables() []plan.Table {
 }
 
 // selected is where the proxies with some labels run; by default the gateway's.
+// Their namespace is that of their Service, if it is in the input.
 func (m *migration) selected(labels map[string]string) plan.Fields {
 	if len(labels) == 0 {
 		labels = m.options.Selector
 	}
-	return plan.Fields{{Key: "selector", Value: selector(labels)}}
+
+	namespace := ""
+	if all := m.cluster.namespaces(labels); len(all) == 1 {
+		namespace = all[0]
+	}
+
+	return plan.Fields{}.With("namespace", namespace).With("selector", selector(labels))
 }
 
 func selector(labels map[string]string) plan.Fields {

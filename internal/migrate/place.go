@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/nginx"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 )
 
@@ -19,6 +20,8 @@ type placer struct {
 	workloads []*workload
 	byTarget  map[string]*workload
 	taken     map[string]bool // names of workloads
+	// unsafe: some rules and old rewrites must not be in force together.
+	unsafe bool
 	// policy: all rules run at Gateways of Envoy Gateway.
 	policy bool
 	// seen is what is known of hosts, each looked at once.
@@ -31,6 +34,10 @@ type workload struct {
 	target  plan.Fields
 	entries []*entry
 	seen    map[string]bool
+	// front: the rules run where requests come from, before any route is chosen.
+	front bool
+	// guessed: the target is a guess.
+	guessed bool
 }
 
 // entry is a pattern in the making.
@@ -125,7 +132,7 @@ func (p *placer) place(t *plan.Table) {
 // Service, or the clients' own sidecars.
 func (p *placer) front(t *plan.Table, v *plan.VHost) *workload {
 	if !t.Mesh {
-		return p.workload(t.Name, t.Target)
+		return p.gateway(t)
 	}
 
 	answers := slices.ContainsFunc(v.Routes, func(r *plan.Route) bool { return r.Answers && !r.Left })
@@ -143,6 +150,15 @@ func (p *placer) front(t *plan.Table, v *plan.VHost) *workload {
 	return p.clients(v)
 }
 
+// gateway is the workload of a table's own proxies.
+func (p *placer) gateway(t *plan.Table) *workload {
+	w := p.workload(t.Name, t.Target)
+	w.front = true
+	w.guessed = w.guessed || t.Guessed
+
+	return w
+}
+
 // clients are the sidecars of a namespace, on the side of those who call.
 func (p *placer) clients(v *plan.VHost) *workload {
 	namespace := ""
@@ -154,7 +170,11 @@ func (p *placer) clients(v *plan.VHost) *workload {
 	}
 
 	traffic := []any{plan.Fields{{Key: "mode", Value: "CLIENT"}}}
-	return p.workload("clients", plan.Fields{}.With("namespace", namespace).With("traffic", traffic))
+
+	w := p.workload("clients", plan.Fields{}.With("namespace", namespace).With("traffic", traffic))
+	w.front = true
+
+	return w
 }
 
 // route adds one entry of a route to every workload that may see its requests.
@@ -174,7 +194,8 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 	}
 	if len(r.Backends) == 0 && r.Acts(nil) && t.Target != nil {
 		p.report.Differ(r.Object, r.Path, "names no backend, so its rules run at the gateway")
-		p.workload(t.Name, t.Target).add(&entry{route: r, hosts: v.Names, scheme: v.Scheme, acts: true, do: r.Do, headers: r.Headers})
+		p.gateway(t).add(&entry{route: r, hosts: v.Names, scheme: v.Scheme, acts: true, do: r.Do, headers: r.Headers})
+		p.unseen(r)
 	}
 
 	for i := range r.Backends {
@@ -184,7 +205,7 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 			continue
 		}
 
-		e := &entry{route: r, hosts: v.Names, acts: r.Acts(b), do: r.Do, headers: plan.Headers(r.Headers, b.Headers), marked: true}
+		e := &entry{route: r, hosts: v.Names, acts: r.Acts(b), do: r.Do, headers: plan.Headers(r.Headers, b.Headers), marked: !w.front}
 		if b.Host != "" {
 			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
 			e.do = plan.Fields{{Key: "rewrite", Value: rewrite.Without("host").With("host", b.Host)}}
@@ -192,11 +213,27 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 		if twoSchemes(t, v, b) {
 			e.scheme = v.Scheme
 		}
+		if w.front && e.acts {
+			p.unseen(r)
+		}
 		if p.options.Moving && e.adds() {
 			p.report.Differ(r.Object, r.Path, "what is added to headers is there twice while the old rewrites and these rules are both in force")
 		}
 		w.add(e)
 	}
+}
+
+// unseen asks what is to be done for a route that rewrites where its rules run in
+// front of it, so that nothing shows them what it will change. What comes by
+// ingress-nginx does not come by these proxies.
+func (p *placer) unseen(r *plan.Route) {
+	if !p.options.Moving || r.Marks == nginx.Forwarded {
+		return
+	}
+
+	p.unsafe = true
+	p.report.Ask(r.Object, r.Path, "these rules run before this route, so nothing shows what it will change, and what it still takes is changed twice: "+
+		"install them and take out of the object what is named with it at one time, when no traffic comes")
 }
 
 // adds reports whether an entry adds values to headers of requests whose path it
@@ -298,7 +335,7 @@ func (p *placer) backend(t *plan.Table, v *plan.VHost, r *plan.Route, b *plan.Ba
 	p.report.Differ(r.Object, r.Path, "%s %s, so the rules run at the gateway, which chooses the route again by what they make of a request: every "+
 		"path of this host has to go there still", name, why)
 
-	return p.workload(t.Name, t.Target)
+	return p.gateway(t)
 }
 
 // service gives the workload of a Service's Pods, or why there is none.

@@ -39,6 +39,8 @@ func (p *placer) values() ([]byte, error) {
 				}
 			}
 
+			p.where(name, w)
+
 			fields := append(slices.Clone(w.target), plan.Field{Key: "patterns", Value: named(part)})
 			all = append(all, plan.Field{Key: name, Value: fields})
 		}
@@ -65,6 +67,41 @@ func (p *placer) values() ([]byte, error) {
 	}
 
 	return text, nil
+}
+
+// where asks for what the input does not say of a gateway's Pods.
+func (p *placer) where(name string, w *workload) {
+	labels, ok := w.target.Get("selector").(plan.Fields)
+	if !w.front || !ok {
+		return
+	}
+
+	var pairs []string
+	of := map[string]string{}
+	for _, l := range labels {
+		of[l.Key], _ = l.Value.(string)
+		pairs = append(pairs, l.Key+"="+of[l.Key])
+	}
+
+	at, text := "workloads."+name, strings.Join(pairs, ",")
+	namespaces := p.cluster.namespaces(of)
+	switch {
+	case w.guessed && len(namespaces) > 0:
+		p.report.Differ(at, "selector", "the gateway that takes nginx's place is taken to be the one in the input, %s: if it is another, say --selector", text)
+		p.report.Taken(at, nil)
+	case w.guessed:
+		p.report.Ask(at, "selector", "%s is a guess, the labels of Istio's own gateway: say those of the gateway that takes nginx's place with --selector", text)
+	}
+
+	switch len(namespaces) {
+	case 0:
+		p.report.Ask(at, "namespace", "no Service in the input has the Pods of %s, so their namespace is not known: add it (kubectl get service -A -o yaml), "+
+			"or write %s.namespace. Without it they are looked for in the namespace of the release", text, at)
+	case 1:
+	default:
+		p.report.Ask(at, "namespace", "Services in namespaces %s have Pods of %s: write one of them as %s.namespace, and the same workload for each other",
+			strings.Join(namespaces, ", "), text, at)
+	}
 }
 
 // seen escapes what somebody who reads the values would not see, or see turned around. All of it is in double quotes.

@@ -42,7 +42,7 @@ const (
 
 // Options say what to ask about.
 type Options struct {
-	Namespace string
+	Namespace string // "" is every one
 	// Only are releases and workloads; none is all.
 	Only []string
 	// RootNamespace is Istio's: objects in it are of Pods everywhere.

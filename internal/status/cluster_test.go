@@ -1,10 +1,12 @@
 package status_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,7 +100,7 @@ func TestPodsWithoutAnAnswer(t *testing.T) {
 		state status.State
 		want  string
 	}{
-		{"none", pods(t), status.NoPods, "no Pod has the labels"},
+		{"none", pods(t), status.NoPods, "no Pod in namespace demo has the labels of the selector"},
 		{"no sidecar", pods(t, pod("a", "Running", "httpbin")), status.NoProxy, "no container istio-proxy"},
 		{"starting", pods(t, pod("a", "Pending", "istio-proxy")), status.NotRunning, "Pending"},
 		{"silent proxy", pods(t, pod("a", "Running", "istio-proxy")), status.Unknown, "did not answer within 500ms"},
@@ -120,5 +122,55 @@ func TestPodsWithoutAnAnswer(t *testing.T) {
 				t.Errorf("took %s, with a timeout of 500ms", took)
 			}
 		})
+	}
+}
+
+func TestObjectsOfEveryNamespace(t *testing.T) {
+	items := `{"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPluginList", "metadata": {}, "items": [
+		{"metadata": {"name": "moved-a", "namespace": "a", "labels": {"app.kubernetes.io/instance": "moved"}}},
+		{"metadata": {"name": "moved-b", "namespace": "b", "labels": {"app.kubernetes.io/instance": "moved"}}},
+		{"metadata": {"name": "other", "namespace": "b", "labels": {"app.kubernetes.io/instance": "other"}}}]}`
+	var asked atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/wasmplugins"):
+			asked.Store(r.URL.Path)
+			_, _ = w.Write([]byte(items))
+		case strings.HasSuffix(r.URL.Path, "/pods"):
+			_, _ = w.Write([]byte(`{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": []}`))
+		default:
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer server.Close()
+
+	c, err := status.Connect(&rest.Config{Host: server.URL}, status.Options{Only: []string{"moved"}, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	r, err := c.Ask(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path := asked.Load(); path != "/apis/extensions.istio.io/v1alpha1/wasmplugins" {
+		t.Errorf("asked %s, which is not of every namespace", path)
+	}
+
+	var got []string
+	for _, row := range r.Rows {
+		got = append(got, row.Object)
+	}
+	if want := "WasmPlugin a/moved-a, WasmPlugin b/moved-b"; strings.Join(got, ", ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+func TestNothingInAnyNamespaceIsSaid(t *testing.T) {
+	var text bytes.Buffer
+	(&status.Report{}).Text(&text)
+	if !strings.HasPrefix(text.String(), "all namespaces: the chart made no object in any") {
+		t.Errorf("got %s", &text)
 	}
 }

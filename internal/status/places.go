@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -46,7 +47,12 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 		if o.Namespace == c.options.RootNamespace {
 			p.namespace = metav1.NamespaceAll
 		}
-		return []place{p}, nowhere{"no Pod has the labels of the selector", "start the workload, or correct the selector"}, nil
+
+		where, elsewhere := "in namespace "+o.Namespace, fmt.Sprintf("; write workloads.%s.namespace if the Pods are elsewhere", cmp.Or(o.Workload, "NAME"))
+		if o.Namespace == c.options.RootNamespace {
+			where, elsewhere = "in any namespace", ""
+		}
+		return []place{p}, nowhere{"no Pod " + where + " has the labels of the selector", "start the workload, or correct the selector" + elsewhere}, nil
 	}
 
 	for _, t := range o.Targets {

@@ -14,7 +14,7 @@ import (
 
 // Report is what status -o json prints.
 type Report struct {
-	Namespace string   `json:"namespace"`
+	Namespace string   `json:"namespace"` // "" is every one
 	Only      []string `json:"only,omitempty"`
 	Rows      []Row    `json:"rows"`
 	// Counts are there where they were asked for.
@@ -103,6 +103,10 @@ func (r Row) text(w io.Writer) {
 
 // nothing says what there is instead.
 func (r *Report) nothing(w io.Writer) {
+	if len(r.all) == 0 && r.Namespace == "" {
+		fmt.Fprintln(w, "all namespaces: the chart made no object in any, so nothing is installed; see that --context is the one you mean")
+		return
+	}
 	if len(r.all) == 0 {
 		fmt.Fprintf(w, "namespace %s: the chart made no object here, so nothing is installed; name the namespace of the workloads with -n\n", r.Namespace)
 		return
@@ -112,7 +116,12 @@ func (r *Report) nothing(w io.Writer) {
 	for _, o := range r.all {
 		there = append(there, fmt.Sprintf("release %s, workload %s", terminal.Line(o.Release), terminal.Line(o.Workload)))
 	}
-	fmt.Fprintf(w, "namespace %s: %s: no release and no workload of this name; there is %s\n", r.Namespace, strings.Join(r.Only, ", "), strings.Join(there, "; "))
+
+	where := "namespace " + r.Namespace
+	if r.Namespace == "" {
+		where = "all namespaces"
+	}
+	fmt.Fprintf(w, "%s: %s: no release and no workload of this name; there is %s\n", where, strings.Join(r.Only, ", "), strings.Join(there, "; "))
 }
 
 // change shows what is in force, and what is asked for where that differs.

@@ -11,9 +11,13 @@ import (
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 )
 
-// forwarded is a request header that ingress-nginx sets on every request and
+// Forwarded is a request header that ingress-nginx sets on every request and
 // Envoy on none: it says that nginx has rewritten a request already.
-const forwarded = "x-forwarded-scheme"
+const Forwarded = "x-forwarded-scheme"
+
+// gateway is what the rules are called by that take nginx's place: they are none of
+// nginx's own Pods.
+const gateway = "gateway"
 
 const prefixKey = prefix + "x-forwarded-prefix"
 
@@ -36,11 +40,6 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 
 	var tables []plan.Table
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
-		name := class
-		if name == "" {
-			name = "ingress"
-		}
-
 		m := model{report: report}
 		servers := build(sorted(byClass[class]), report)
 
@@ -50,7 +49,7 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 			hosts = append(hosts, m.www(s, servers)...)
 		}
 
-		tables = append(tables, plan.Table{Name: name, Target: in.Target, Hosts: plan.Group(hosts)})
+		tables = append(tables, plan.Table{Name: gateway, Target: in.Target, Hosts: plan.Group(hosts)})
 	}
 
 	return tables
@@ -218,7 +217,7 @@ func secure(l *location, match plan.Fields) *plan.Route {
 // location gives the routes of one location: a redirect of its own, or one to
 // https and what nginx does before it passes a request on.
 func (m *model) location(l *location, regex, tls, own bool) []*plan.Route {
-	r := &plan.Route{Object: l.object, Path: l.at, Marks: forwarded}
+	r := &plan.Route{Object: l.object, Path: l.at, Marks: Forwarded}
 	for _, s := range l.backends {
 		r.Backends = append(r.Backends, plan.Backend{Service: s})
 	}

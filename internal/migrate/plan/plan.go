@@ -19,7 +19,9 @@ type Table struct {
 	// Target says which proxies these are: namespace and selector or targetRefs.
 	// A table of the mesh has none.
 	Target Fields
-	Mesh   bool
+	// Guessed: nothing in the input, and nobody, says that these are the ones.
+	Guessed bool
+	Mesh    bool
 	// Hosts are told apart first, as Group puts them in order.
 	Hosts []VHost
 }
