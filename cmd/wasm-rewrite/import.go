@@ -21,7 +21,8 @@ Routes stay with the objects.
 What answers runs at the gateway. What rewrites runs at the destination, in the
 sidecars of the backend's Pods or in its waypoint: a gateway that rewrites chooses the
 route again by the new path. So give it the Services, too, and the Gateways,
-ListenerSets, IngressClasses and HTTPRouteFilters, if there are any.
+ListenerSets, ReferenceGrants, Namespaces, IngressClasses and HTTPRouteFilters, if
+there are any. What a Gateway does not let a namespace bind is left out.
 
 Under Envoy Gateway, which has no proxies of services, all rules run at the Gateway, and
 the values are for delivery: EnvoyExtensionPolicy. It is known by its GatewayClass, or by
@@ -43,7 +44,7 @@ func newImport() *cobra.Command {
 		Use:   "import FILE…",
 		Short: "Turn rewrites of ingress-nginx, VirtualService and HTTPRoute into values of the chart",
 		Long:  importLong,
-		Example: `  kubectl get ingress,ingressclass,virtualservice,httproute,gatewayclass,gateway,gateways.networking.istio.io,service \
+		Example: `  kubectl get ingress,ingressclass,virtualservice,httproute,referencegrant,namespace,gatewayclass,gateway,gateways.networking.istio.io,service \
     -A -o yaml | wasm-rewrite import - > values.yaml
   wasm-rewrite lint values.yaml`,
 		Args: arguments(1, 0, "a FILE or more"),

@@ -9,6 +9,7 @@ import (
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
+	beta "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/gatewayapi"
 	istiomodel "github.com/wasm-rewrite/wasm-rewrite/internal/migrate/istio"
@@ -24,6 +25,7 @@ type cluster struct {
 	apiGateways map[string]*gateway.Gateway
 	// listenerSets are by namespace/name, as the Gateways are.
 	listenerSets map[string]*gatewayapi.ListenerSet
+	bounds       gatewayapi.Bounds
 	filters      map[string]*gatewayapi.Filter
 	classes      map[string]string // controllers of GatewayClasses
 	policies     []policy
@@ -60,6 +62,14 @@ func (m *migration) around(group, kind string, doc map[string]any, place string)
 			c.services[plan.Service{Namespace: o.Namespace, Name: o.Name}] = &service{
 				selector: o.Spec.Selector, external: o.Spec.ExternalName, waypoint: way != "" && way != "none",
 			}
+		}
+	case "/Namespace":
+		if o := decode[core.Namespace](m, doc, place); o != nil {
+			c.bounds.Namespaces[o.Name] = o.Labels
+		}
+	case gateway.GroupName + "/ReferenceGrant":
+		if o := decode[beta.ReferenceGrant](m, doc, place); o != nil {
+			c.bounds.Grants = append(c.bounds.Grants, o)
 		}
 	case networking.GroupName + "/IngressClass":
 		if o := decode[networking.IngressClass](m, doc, place); o != nil {

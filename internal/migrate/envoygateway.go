@@ -162,7 +162,7 @@ func (m *migration) frontTables() []plan.Table {
 
 	return append(tables, gatewayapi.Tables(gatewayapi.Input{
 		Routes: m.routes, Gateways: m.cluster.apiGateways, ListenerSets: m.cluster.listenerSets, Filters: m.cluster.filters,
-		Resolve: m.cluster.resolve, EnvoyGateway: m.ofEnvoyGateway,
+		Resolve: m.cluster.resolve, EnvoyGateway: m.ofEnvoyGateway, Bounds: m.cluster.bounds,
 	}, report)...)
 }
 

@@ -66,6 +66,7 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 		services: map[plan.Service]*service{}, controllers: map[string]string{}, gateways: map[string]istiomodel.Gateway{},
 		apiGateways: map[string]*gateway.Gateway{}, listenerSets: map[string]*gatewayapi.ListenerSet{},
 		filters: map[string]*gatewayapi.Filter{}, classes: map[string]string{},
+		bounds: gatewayapi.Bounds{Namespaces: map[string]map[string]string{}},
 	}
 	for i, doc := range docs {
 		one, _ := numbers(doc).(map[string]any)
@@ -136,6 +137,7 @@ func (m *migration) tables() []plan.Table {
 
 	return append(tables, gatewayapi.Tables(gatewayapi.Input{
 		Routes: m.routes, Gateways: m.cluster.apiGateways, ListenerSets: m.cluster.listenerSets, Filters: m.cluster.filters, Resolve: m.cluster.resolve,
+		Bounds: m.cluster.bounds, Front: m.options.At == Gateway,
 	}, report)...)
 }
 

@@ -21,6 +21,9 @@ type Input struct {
 	Filters map[string]*Filter
 	// ListenerSets by namespace/name.
 	ListenerSets map[string]*ListenerSet
+	Bounds
+	// Front: everything runs where requests come from, not only what answers.
+	Front bool
 	// Resolve gives the Service of a host.
 	Resolve func(host, namespace string) (plan.Service, bool)
 	// EnvoyGateway says which Gateways are Envoy Gateway's, where the tables are
@@ -160,6 +163,9 @@ func (m *model) attach(o *gateway.HTTPRoute, rows []*row) {
 		if ref.Kind != nil {
 			kind = *ref.Kind
 		}
+		if m.declined(o, at, ref) {
+			continue
+		}
 
 		switch kind {
 		case "Gateway":
@@ -181,7 +187,19 @@ func (m *model) service(o *gateway.HTTPRoute, at string, s plan.Service, rows []
 		return
 	}
 
-	t := m.table("Service "+s.String(), plan.Table{Name: s.Name, Mesh: true})
+	// A route of another namespace is for the clients there alone.
+	key := "Service " + s.String()
+	if o.Namespace != s.Namespace {
+		if !m.Front {
+			m.report.Leave(object(o), at, "Service %s is of another namespace, so the route is for the clients in %s alone, and rules at the Service "+
+				"are for all of them: use --at gateway, which writes it for the sidecars of these clients, or keep it here", s, cmp.Or(o.Namespace, "its own"))
+			return
+		}
+
+		key += " for " + o.Namespace
+	}
+
+	t := m.table(key, plan.Table{Name: s.Name, Mesh: true})
 	namespace := s.Namespace
 	if namespace == "" {
 		namespace = "default"
@@ -206,6 +224,10 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 
 	known := m.Gateways[namespace+"/"+string(ref.Name)]
 	if known == nil {
+		if namespace != o.Namespace {
+			m.report.Ask(object(o), at, "Gateway %s is not in the input, so whether it takes routes of other namespaces is not known: add it", name)
+		}
+
 		scheme := m.guess(o, at, ref, name)
 		for _, host := range hostnames(o) {
 			t.attach(host, scheme, rows)
@@ -213,9 +235,7 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 		return
 	}
 
-	if !t.listen(o, ref, known.Spec.Listeners, rows) {
-		m.report.Leave(object(o), at, "no HTTP listener of Gateway %s fits, so it runs nothing of it", name)
-	}
+	m.listen(t, o, at, ref, "Gateway "+name.String(), namespace, known.Spec.Listeners, rows)
 }
 
 // gatewayTable is the table of a Gateway, where its rules are written.
@@ -227,29 +247,44 @@ func (m *model) gatewayTable(o *gateway.HTTPRoute, at string, name plan.Service)
 	return m.table("Gateway "+name.String(), plan.Table{Name: name.Name, Target: Target("Gateway", name)})
 }
 
-// listen adds rows to the listeners that a reference names and whose hosts fit,
-// and reports whether there is one.
-func (t *table) listen(o *gateway.HTTPRoute, ref gateway.ParentReference, listeners []gateway.Listener, rows []*row) (attached bool) {
-	for _, l := range listeners {
+// listen adds rows to the listeners that a reference names, that take the route
+// and whose hosts fit; if there is none, it says why. of is what has the
+// listeners, in a namespace.
+func (m *model) listen(t *table, o *gateway.HTTPRoute, at string, ref gateway.ParentReference, of, namespace string, all []gateway.Listener, rows []*row) {
+	attached, left := false, false
+	why := "fits, so it runs nothing of it"
+	list := m.listeners(o, all, namespace)
+	for _, l := range list {
 		if ref.SectionName != nil && *ref.SectionName != l.Name || ref.Port != nil && *ref.Port != l.Port {
 			continue
 		}
-
-		scheme := map[gateway.ProtocolType]string{gateway.HTTPProtocolType: "http", gateway.HTTPSProtocolType: "https"}[l.Protocol]
-		if scheme == "" {
+		if l.verdict == refused {
+			why = "takes it: listener " + string(l.Name) + " " + l.why
 			continue
+		}
+		if l.verdict == unknown {
+			m.report.Ask(object(o), at, "listener %s of %s %s", l.Name, of, l.why)
 		}
 
 		for _, host := range hostnames(o) {
-			if both, ok := intersect(host, l.Hostname); ok {
-				t.attach(both, scheme, rows)
-
-				attached = true
+			both, ok := intersect(host, l.Hostname)
+			if !ok {
+				continue
 			}
+			if other := inTheWay(list, l, both); other != nil {
+				m.report.Leave(object(o), at, "listener %s of %s takes it for %s, and listener %s %s: the rules cannot tell their requests apart",
+					l.Name, of, both, other.Name, other.why)
+				left = true
+				continue
+			}
+			t.attach(both, l.scheme, rows)
+
+			attached = true
 		}
 	}
-
-	return attached
+	if !attached && !left {
+		m.report.Leave(object(o), at, "no HTTP listener of %s %s", of, why)
+	}
 }
 
 // Target is one object, as the chart has it.

@@ -39,8 +39,25 @@ func (m *model) listenerSet(o *gateway.HTTPRoute, at string, ref gateway.ParentR
 		return
 	}
 
-	t := m.gatewayTable(o, at, set.Gateway())
-	if t != nil && !t.listen(o, ref, set.Spec.Listeners, rows) {
-		m.report.Leave(object(o), at, "no HTTP listener of ListenerSet %s fits, so it runs nothing of it", name)
+	of := set.Gateway()
+
+	t := m.gatewayTable(o, at, of)
+	if t == nil {
+		return
 	}
+
+	known := m.Gateways[of.Namespace+"/"+of.Name]
+	if known == nil {
+		m.report.Ask(object(o), at, "Gateway %s is not in the input, so whether it takes listeners of ListenerSet %s is not known: add it", of, name)
+	} else if verdict, why := m.adopts(known, set); verdict != allowed {
+		say := m.report.Ask
+		if verdict == refused {
+			say = m.report.Leave
+		}
+		say(object(o), at, "ListenerSet %s: Gateway %s %s", name, of, why)
+		if verdict == refused {
+			return
+		}
+	}
+	m.listen(t, o, at, ref, "ListenerSet "+name.String(), set.Namespace, set.Spec.Listeners, rows)
 }

@@ -117,6 +117,8 @@ func (m *model) backends(at string, o *gateway.HTTPRoute, rule gateway.HTTPRoute
 			if service, ok := m.Resolve(string(ref.Name), namespace); ok && *ref.Kind == "Hostname" {
 				b = plan.Backend{Service: service}
 			}
+		} else if !m.granted(o, key, b.Service) {
+			continue
 		}
 
 		own := plan.Route{}
@@ -126,6 +128,11 @@ func (m *model) backends(at string, o *gateway.HTTPRoute, rule gateway.HTTPRoute
 		b.Headers = own.Headers
 		to.TakeOut = append(to.TakeOut, own.TakeOut...)
 		to.Backends = append(to.Backends, b)
+	}
+
+	// Where none may be named, the Gateway answers 500.
+	if len(rule.BackendRefs) > 0 && len(to.Backends) == 0 {
+		to.Left = true
 	}
 }
 
