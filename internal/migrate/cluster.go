@@ -116,15 +116,17 @@ func (m *migration) filter(doc map[string]any, place string) {
 
 // gatewayOfIstio is what counts of a Gateway of Istio.
 func gatewayOfIstio(o *istio.Gateway) istiomodel.Gateway {
-	g := istiomodel.Gateway{Selector: o.Spec.Selector, Ports: map[uint32]string{}}
+	g := istiomodel.Gateway{Namespace: o.Namespace, Selector: o.Spec.Selector, Ports: map[uint32]string{}}
 	for _, s := range o.Spec.Servers {
-		switch strings.ToUpper(s.GetPort().GetProtocol()) {
-		case "HTTP", "HTTP2", "GRPC":
-			g.Ports[s.Port.Number] = "http"
-		case "HTTPS":
-			g.Ports[s.Port.Number] = "https"
+		scheme := map[string]string{"HTTP": "http", "HTTP2": "http", "GRPC": "http", "HTTPS": "https"}[strings.ToUpper(s.GetPort().GetProtocol())]
+		if scheme == "" {
+			continue
 		}
+
+		g.Ports[s.Port.Number] = scheme
+		g.Servers = append(g.Servers, istiomodel.Server{Port: s.Port.Number, Scheme: scheme, Hosts: s.Hosts})
 	}
+
 	return g
 }
 

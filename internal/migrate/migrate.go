@@ -133,6 +133,7 @@ func (m *migration) tables() []plan.Table {
 
 	tables = append(tables, istiomodel.Tables(istiomodel.Input{
 		Services: m.virtual, Gateways: m.cluster.gateways, Target: m.selected, Resolve: m.cluster.resolve, Front: m.options.At == Gateway,
+		Proxies: m.cluster.namespaces,
 	}, report)...)
 
 	return append(tables, gatewayapi.Tables(gatewayapi.Input{

@@ -18,7 +18,9 @@ import (
 type Gateway struct {
 	Selector map[string]string
 	// Ports has the protocol of each port: http or https.
-	Ports map[uint32]string
+	Ports     map[uint32]string
+	Namespace string
+	Servers   []Server
 }
 
 // Input is what is known of a cluster's VirtualServices.
@@ -27,6 +29,8 @@ type Input struct {
 	Gateways map[string]Gateway // by namespace/name
 	// Target gives where the proxies of a Gateway run, by its selector.
 	Target func(selector map[string]string) plan.Fields
+	// Proxies gives the namespaces in which Services have Pods with such labels.
+	Proxies func(selector map[string]string) []string
 	// Front: everything runs at the gateways, not only what answers.
 	Front bool
 	// Resolve gives the Service of a name, as a VirtualService writes it.
@@ -118,34 +122,60 @@ type row struct {
 type virtual struct {
 	host     plan.Host
 	services []plan.Service
-	rows     []*row
+	rows     map[string][]*row // by scheme; in the mesh by none
+}
+
+// split gives the routes of a host for each scheme, or once where they are the
+// same for all that the gateway speaks.
+func (v *virtual) split(schemes []string) (hosts []plan.VHost) {
+	if len(schemes) == 0 {
+		schemes = []string{""}
+	}
+
+	same := !slices.ContainsFunc(schemes, func(s string) bool { return !slices.Equal(v.rows[s], v.rows[schemes[0]]) })
+	for _, scheme := range schemes {
+		var first, last []*plan.Route
+		for _, r := range v.rows[scheme] {
+			switch own := r.Match.Get("scheme"); {
+			case !same && own != nil && own != scheme:
+			case r.all:
+				last = append(last, r.Route)
+			default:
+				first = append(first, r.Route)
+			}
+		}
+
+		one := plan.VHost{Scheme: scheme, Services: v.services, Routes: append(first, last...)}
+		if same {
+			one.Scheme = ""
+			return []plan.VHost{one}
+		}
+		if len(v.rows[scheme]) > 0 {
+			hosts = append(hosts, one)
+		}
+	}
+
+	return hosts
 }
 
 // table puts the routes of all VirtualServices of a gateway together: by host,
 // and of one host those that take everything last.
 func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*istio.VirtualService][]*row) plan.Table {
 	t := plan.Table{Name: gateway[strings.LastIndexByte(gateway, '/')+1:], Mesh: gateway == mesh}
-	if !t.Mesh {
-		known, ok := m.Gateways[gateway]
-		if !ok {
-			known = m.Gateways[strings.TrimPrefix(gateway, "/")]
-		}
 
+	var schemes []string
+	if !t.Mesh {
+		known, _ := m.known(gateway)
 		t.Target = m.Target(known.Selector)
+		schemes = known.schemes()
 	}
 
 	var hosts []plan.VHost
 	for _, v := range m.virtuals(gateway, list, rows) {
-		var first, last []*plan.Route
-		for _, r := range v.rows {
-			if r.all {
-				last = append(last, r.Route)
-			} else {
-				first = append(first, r.Route)
-			}
+		for _, one := range v.split(schemes) {
+			one.Names = names(v.host, v.services, t.Mesh)
+			hosts = append(hosts, one)
 		}
-
-		hosts = append(hosts, plan.VHost{Names: names(v.host, v.services, t.Mesh), Services: v.services, Routes: append(first, last...)})
 	}
 
 	t.Hosts = plan.Group(hosts)
@@ -161,16 +191,30 @@ func (m *model) virtuals(gateway string, list []*istio.VirtualService, rows map[
 			continue
 		}
 
-		for _, host := range o.Spec.Hosts {
-			key := strings.ToLower(host)
-			service, is := m.Resolve(host, o.Namespace)
+		used := m.used(gateway, rows[o])
+		places := m.places(gateway, o)
+		if gateway != mesh && len(places) > 0 && !m.seen(gateway, o) {
+			continue
+		}
+
+		for _, p := range places {
+			if gateway == mesh && !m.forAll(o, p.host, used) {
+				continue
+			}
+
+			key := strings.ToLower(p.host)
+			service, is := m.Resolve(p.host, o.Namespace)
 			if is {
 				key = service.String()
+			}
+			// What is for its own namespace alone is not in the way of others.
+			if _, all := exportedTo(o); gateway == mesh && !all {
+				key += " for " + o.Namespace
 			}
 
 			v := byHost[key]
 			if v == nil {
-				v = &virtual{host: plan.Name(host)}
+				v = &virtual{host: plan.Name(p.host), rows: map[string][]*row{}}
 				if is {
 					v.services = []plan.Service{service}
 				}
@@ -178,14 +222,19 @@ func (m *model) virtuals(gateway string, list []*istio.VirtualService, rows map[
 				byHost[key] = v
 				hosts = append(hosts, v)
 			} else if gateway == mesh {
-				m.report.Differ(object(o), "spec.hosts", "an older VirtualService has %s already, and in the mesh istiod takes one only: this one is not run there", host)
+				m.report.Differ(object(o), "spec.hosts", "an older VirtualService has %s already, and in the mesh istiod takes one only: this one is not run there", p.host)
 				continue
 			}
 
-			used := m.used(gateway, rows[o])
-			v.rows = append(v.rows, used...)
-			m.unknown(gateway, o, used)
+			schemes := p.schemes
+			if len(schemes) == 0 {
+				schemes = []string{""}
+			}
+			for _, scheme := range schemes {
+				v.rows[scheme] = append(v.rows[scheme], used...)
+			}
 		}
+		m.unknown(gateway, o, used)
 	}
 
 	return hosts
@@ -230,7 +279,7 @@ func (m *model) used(gateway string, rows []*row) (list []*row) {
 
 // unknown says that the Pods of a gateway are not known, where rules run there.
 func (m *model) unknown(gateway string, o *istio.VirtualService, rows []*row) {
-	_, known := m.Gateways[gateway]
+	_, known := m.known(gateway)
 	if gateway == mesh || known || !m.Front && !slices.ContainsFunc(rows, func(r *row) bool { return r.Answers && !r.Left }) {
 		return
 	}
@@ -300,6 +349,11 @@ func (m *model) delegate(o *istio.VirtualService, at string, r *api.HTTPRoute) [
 		}
 
 		return list
+	}
+
+	if !visible(child, o) {
+		m.report.Leave(object(child), "spec.exportTo", "leaves out the namespace of %s, which names it: istiod does not run that route", object(o))
+		return nil
 	}
 
 	var list []*row
