@@ -285,3 +285,29 @@ func digest(t *testing.T) string {
 	}
 	return sum(wasm)
 }
+
+// What a link holds cannot keep the page busy for minutes: each of these did.
+func TestALinkDoesNotHangThePage(t *testing.T) {
+	t.Run("many entries", func(t *testing.T) {
+		page := open(t, "")
+		page.visit(map[string]string{"v": "workloads: {a: {patterns: [" + strings.Repeat("{},", 20_000) + "]}}"})
+		page.until(`document.querySelector("#findings").textContent.includes("too much text for the chart's schema in this page")`)
+		if got := page.text("#verdict"); !strings.Contains(got, "has 20000 patterns") {
+			t.Error(got)
+		}
+	})
+
+	t.Run("two long lines that differ everywhere", func(t *testing.T) {
+		page := open(t, "")
+		page.visit(map[string]string{"v": strings.Repeat("ab", 900_000), "o": strings.Repeat("ba", 900_000), "t": "change"})
+		page.until(`document.querySelector("#change-verdict").textContent.includes("the old rules")`)
+	})
+
+	t.Run("depth", func(t *testing.T) {
+		page := open(t, "")
+		page.visit(map[string]string{"v": "vars: " + strings.Repeat("[", 30_000)})
+		if got := page.text("#verdict"); got != "This is nested too deeply for the browser." {
+			t.Error(got)
+		}
+	})
+}

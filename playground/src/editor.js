@@ -7,7 +7,7 @@ import { autocompletion, completionKeymap, closeBrackets } from "@codemirror/aut
 import { HighlightStyle, syntaxHighlighting, indentOnInput, bracketMatching } from "@codemirror/language";
 import { setDiagnostics, lintGutter, lintKeymap } from "@codemirror/lint";
 import { yaml, yamlLanguage } from "@codemirror/lang-yaml";
-import { MergeView } from "@codemirror/merge";
+import { Change, MergeView, presentableDiff } from "@codemirror/merge";
 import { stateExtensions, updateSchema } from "codemirror-json-schema";
 import { yamlCompletion, yamlSchemaHover, yamlSchemaLinter } from "codemirror-json-schema/yaml";
 import { tags as t } from "@lezer/highlight";
@@ -97,14 +97,16 @@ export class Rules {
       marks.push({ from, to: Math.max(line.to, from), severity: f.severity, source: f.check, message: f.reason + (f.advice ? "\n" + f.advice : "") });
     }
     const all = [...findings];
-    if (doc.length < 64 << 10 && this.schemas[this.kind]) {
-      for (const d of yamlSchemaLinter()(this.view)) {
-        const line = doc.lineAt(Math.min(d.from, doc.length));
-        if (lines.has(line.number)) continue;
-        lines.add(line.number);
-        marks.push({ from: d.from, to: Math.min(d.to, doc.length), severity: "error", source: "schema", message: d.message });
-        all.push({ line: line.number, column: d.from - line.from + 1, severity: "error", check: "schema", path: "", reason: d.message });
-      }
+    const found = this.schemas[this.kind] ? bySchema(this.view) : [];
+    for (const d of found ?? []) {
+      const line = doc.lineAt(Math.min(d.from, doc.length));
+      if (lines.has(line.number)) continue;
+      lines.add(line.number);
+      marks.push({ from: d.from, to: Math.min(d.to, doc.length), severity: "error", source: "schema", message: d.message });
+      all.push({ line: line.number, column: d.from - line.from + 1, severity: "error", check: "schema", path: "", reason: d.message });
+    }
+    if (!found) {
+      all.push({ severity: "info", check: "schema", path: "", reason: "too much text for the chart's schema in this page: helm template checks it" });
     }
     marks.sort((a, b) => a.from - b.from);
     this.view.dispatch(setDiagnostics(this.view.state, marks));
@@ -119,6 +121,29 @@ export class Rules {
   }
 }
 
+// What the schema says of a text; nothing where the text is too large or too deep. The time that it takes, in which the page
+// hears nobody, grows with the square of the entries: 400 take a third of a second.
+function bySchema(view) {
+  const text = view.state.doc.toString();
+  if (text.length >= 64 << 10 || (text.match(/[,\n]/g) ?? []).length > 400) return undefined;
+
+  try {
+    return yamlSchemaLinter()(view);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined; // too deep for the stack
+    throw error;
+  }
+}
+
+// What differs in two texts, which a link may have filled with anything. Within a line of a hundred thousand characters the
+// library looks for the ends of words for seconds: such texts differ as a whole.
+function difference(a, b) {
+  const long = (text) => text.split("\n").some((line) => line.length > 10_000);
+  if (a !== b && (long(a) || long(b))) return [new Change(0, a.length, 0, b.length)];
+
+  return presentableDiff(a, b, { scanLimit: 500, timeout: 200 });
+}
+
 // Two versions side by side: the old one, and the values of the page.
 export class Versions {
   constructor(host, then) {
@@ -126,6 +151,7 @@ export class Versions {
     const side = (label, heard) => ({ doc: "", extensions: [...common(label), yaml(), changed(heard)] });
     this.merge = new MergeView({
       root, parent: root, gutter: true, highlightChanges: true,
+      diffConfig: { override: difference },
       a: side("Old rules", () => then()),
       b: side("New rules", () => then()),
     });

@@ -49,7 +49,7 @@ export class Engine {
       const question = this.current;
       clearTimeout(question.timer);
       this.current = null;
-      if (data.failed) question.reject(new Error(data.failed));
+      if (data.failed) question.reject(new Error(data.deep ? "This is nested too deeply for the browser." : data.failed));
       else question.resolve(JSON.parse(data.answer));
       if (data.over) this.restart();
     }

@@ -43,6 +43,6 @@ onmessage = async ({ data }) => {
   } catch (error) {
     if (call === "import") importer = undefined;
     // A Go program that has panicked answers nothing any more.
-    postMessage({ number, failed: String(error.message ?? error), over: call !== "import" });
+    postMessage({ number, failed: String(error.message ?? error), deep: error instanceof RangeError, over: call !== "import" });
   }
 };
