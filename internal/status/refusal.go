@@ -82,10 +82,10 @@ func (p *Proxy) refusal(o *Object) (last refusal) {
 func (r refusal) advice(o *Object) string {
 	const rules = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
 
-	module := "name another module, by the digest that `make publish` printed; `helm rollback` or `git revert` brings back the one before"
+	module := "name another module, by the digest that `make publish` printed; `helm rollback RELEASE REVISION`, with one that `helm history` calls superseded, or `git revert` brings back the one before"
 	switch {
 	case o.policy():
-		module = "name another module by its digest; `helm rollback` or `git revert` brings back the one before"
+		module = "name another module by its digest; `helm rollback RELEASE REVISION`, with one that `helm history` calls superseded, or `git revert` brings back the one before"
 	case o.Kind == "EnvoyFilter":
 		module = "see that the ConfigMap holds the module whole, as `wasm-rewrite configmap` makes it, and that the Pod mounts it: `helm " +
 			"status` prints the annotations"

@@ -246,6 +246,9 @@ type told struct {
 	*filter
 	updated time.Time
 	failure string
+
+	// Envoy refused a listener with the filter, and serves the one before it, which has none.
+	bare bool
 }
 
 // updated says when a proxy last received any of the objects; zero is never.
@@ -282,7 +285,7 @@ func (p *Proxy) told(o *Object) (told, error) {
 
 	for _, c := range dump.Configs {
 		if o.resource(c.Filter.Name) {
-			return told{&c.Filter, c.Updated, c.Error.Details}, nil
+			return told{filter: &c.Filter, updated: c.Updated, failure: c.Error.Details}, nil
 		}
 	}
 
@@ -314,9 +317,12 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 			if f := findFilter(listener, o.Plugin); f != nil {
 				if found.filter == nil || c.Error.Details != "" {
 					// A refusal may be a second time, without a name and without a time.
-					last := found.updated
+					last, bare := found.updated, found.bare
+					if len(c.Active.Listener) > 0 && findFilter(c.Active.Listener, o.Plugin) == nil {
+						bare = true
+					}
 
-					found = told{f, c.Active.Updated, c.Error.Details}
+					found = told{filter: f, updated: c.Active.Updated, failure: c.Error.Details, bare: bare}
 					for _, other := range []time.Time{c.Error.Tried, last} {
 						if other.After(found.updated) {
 							found.updated = other
@@ -410,6 +416,10 @@ func Judge(o *Object, p *Proxy) Row {
 	switch {
 	case loaded && !refused && revision == toldRevision && revision == o.Revision && (o.Module == "" || module == o.Module):
 		row.State, row.Module.InForce = InForce, module
+	case !loaded && t.bare:
+		row.State, row.Refusal = Refused, refusal.text
+		row.Reason = "the filter could not be loaded, and the proxy goes on without it: every request passes unrewritten; a proxy that starts now " + o.without()
+		row.Advice = refusal.advice(o)
 	case !loaded:
 		row.State, row.Refusal = Refused, refusal.text
 		row.Reason = "the filter could not be loaded, and the proxy has no earlier one: it " + o.without()

@@ -337,7 +337,7 @@ func TestChartNotes(t *testing.T) {
 	t.Run("print the ConfigMap's command and annotations", func(t *testing.T) {
 		notes := chartNotes(t, "delivery: EnvoyFilter\nworkloads: {a: {selector: {app: web}}}")
 		for _, want := range []string{
-			"kubectl create configmap demo-module --namespace shop --from-file=plugin.wasm=plugin.wasm\n",
+			"wasm-rewrite configmap plugin.wasm --name demo-module --key plugin.wasm --namespace shop | kubectl apply --server-side -f -\n",
 			`sidecar.istio.io/userVolume: '[{"name":"wasm-rewrite","configMap":{"name":"demo-module"}}]'`,
 			`sidecar.istio.io/userVolumeMount: '[{"name":"wasm-rewrite","mountPath":"/var/local/wasm","readOnly":true}]'`,
 		} {

@@ -44,8 +44,17 @@ var chartRefusals = []struct {
 			`url: "file:///x": delivery EnvoyFilter reads the module from a ConfigMap mounted at module.mountPath; remove it`,
 			`module.configMap: "A_": cannot be the name of a ConfigMap`,
 			`module.key: "a/b": cannot be a key of a ConfigMap: want A-Z, a-z, 0-9, -, _ and .`,
-			`module.mountPath: "wasm": want an absolute path in the proxy's container`,
+			`module.mountPath: "wasm": want an absolute path in the proxy's container, of A-Z, a-z, 0-9, -, _, . and /`,
 		}},
+
+	{"objects for metrics in a place and with labels that are none", chart.Module + "metrics: {dashboard: {namespace: \"x\\n---\", labels: {a: \"b\\u0080\"}}, prometheusRule: {labels: {'a b': c}}}\n",
+		[]string{
+			`metrics.prometheusRule.labels: "a b": cannot be the key of a label or annotation: want [prefix/]name`,
+			`metrics.dashboard.labels.a: "b\u0080": cannot be the value of a label: at most 63 of A-Z, a-z, 0-9, -, _ and ., letters or digits at both ends`,
+			`metrics.dashboard.namespace: "x\n---": cannot be the name of a namespace`,
+		}},
+	{"a name that a terminal would obey", chart.Module + "workloads: {\"a\\e[31m\\n\": {selector: {app: a}}}",
+		[]string{`workload a\x1b[31m\n: name: "a\x1b[31m\n": is not a Kubernetes name: at most 63 of a-z, 0-9 and -, letters or digits at both ends`}},
 
 	// Where the objects stand.
 	{"names that are not Kubernetes names", chart.Module + "commonLabels: {'-a': b, c: 'd e'}\ncommonAnnotations: {'a/b/c': x}\nworkloads: {A_1: {namespace: My Shop, selector: {app: 'x y'}, labels: {'': x}, annotations: {'b c': x}}}",

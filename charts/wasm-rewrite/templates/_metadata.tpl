@@ -20,10 +20,10 @@ labels:
       "app.kubernetes.io/instance" .root.Release.Name
       "app.kubernetes.io/version" (.root.Chart.AppVersion | replace "+" "_" | trunc 63 | trimSuffix "-")
       "app.kubernetes.io/managed-by" .root.Release.Service)) -}}
-  {{- toYaml $labels | nindent 2 }}
+  {{- include "wasm-rewrite.toYaml" $labels | nindent 2 }}
 {{- with .annotations }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "wasm-rewrite.toYaml" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 

@@ -19,8 +19,8 @@ Where the module comes from. In: problems, values.
     {{- if not (regexMatch `^[-._a-zA-Z0-9]{1,253}$` ($module.key | default "")) -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.key" "value" $module.key "reason" "cannot be a key of a ConfigMap: want A-Z, a-z, 0-9, -, _ and .") -}}
     {{- end -}}
-    {{- if not (hasPrefix "/" ($module.mountPath | default "")) -}}
-      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.mountPath" "value" $module.mountPath "reason" "want an absolute path in the proxy's container") -}}
+    {{- if not (regexMatch `^/[-._a-zA-Z0-9/]*$` ($module.mountPath | default "")) -}}
+      {{- include "wasm-rewrite.refuse" (dict "problems" $problems "where" "" "path" "module.mountPath" "value" $module.mountPath "reason" "want an absolute path in the proxy's container, of A-Z, a-z, 0-9, -, _, . and /") -}}
     {{- end -}}
   {{- else if $values.url -}}
     {{- if and (eq $values.delivery "EnvoyExtensionPolicy") (hasPrefix "file:" $values.url) -}}

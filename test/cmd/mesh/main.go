@@ -37,7 +37,8 @@ The mesh is up after %[1]s, and goes with Ctrl-C. In another terminal:
   curl --header 'Host: v1.demo.example' %[4]s/banana/418     # 404
   helm install seed charts/wasm-rewrite --namespace demo --values charts/wasm-rewrite/ci/seed-values.yaml \
     --set url= --set image.registry=%[5]s --set image.repository=wasm-rewrite --set image.digest=%[6]s
-  curl --header 'Host: v1.demo.example' %[4]s/banana/418     # 418
+  wasm-rewrite status --namespace demo --wait 60s
+  curl --header 'Host: v1.demo.example' %[4]s/banana/418     # 418; a connection that was open serves one more request as before
   helm uninstall seed --namespace demo
 
 As a client in the mesh, with a sidecar of its own:
