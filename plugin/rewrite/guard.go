@@ -34,13 +34,13 @@ type traits struct {
 	backslash   bool
 	badEscape   bool
 	nulEscape   bool
-	dotSegments int // of the path
+	dotSegments uint64 // of the path, a byte for how many there are of each kind
 }
 
 func pathTraits(path string) (t traits) {
 	t.scan(path)
 	if strings.IndexByte(path, '.') >= 0 || strings.IndexByte(path, '%') >= 0 {
-		t.dotSegments = dotSegments(path)
+		t.countDots(path)
 	}
 	return t
 }
@@ -155,45 +155,79 @@ func (s *Scratch) newTraits(now, received string, r *knownTraits, traitsOf func(
 		return "an invalid escape that was not received"
 	case t.nulEscape && !r.nulEscape:
 		return "an escaped NUL that was not received"
-	case t.dotSegments > r.dotSegments:
+	case moreDots(t.dotSegments, r.dotSegments):
 		return "more dot segments than were received"
 	}
 
 	return ""
 }
 
-// dotSegments counts the segments of a path that some server reads as . or ..:
-// the dots raw or escaped, a ;parameter behind them, ended by a slash or
+// What tells dot segments apart: of those that were received a server may read
+// none as such, and each of those that are made.
+const (
+	twoDots     = 1 << iota
+	escapedDots // at least one of them
+	oddDots     // with a ;parameter, or at a slash that is escaped or a backslash
+)
+
+// manyDots is what a count ends at: so many are refused.
+const manyDots = 255
+
+// moreDots reports whether a path has more dot segments of any kind than another.
+func moreDots(now, received uint64) bool {
+	for ; now != 0; now, received = now>>8, received>>8 {
+		if n := byte(now); n > byte(received) || n == manyDots {
+			return true
+		}
+	}
+	return false
+}
+
+// countDots counts the segments of a path that some server reads as . or ..:
+// the dots raw or escaped, a ;parameter after them, ended by a slash or
 // backslash, raw or escaped.
-func dotSegments(path string) int {
-	count := 0
+func (t *traits) countDots(path string) {
 	for start := 0; start <= len(path); {
-		end, dots := start, 0
+		end, dots, kind := start, 0, 0
+		if start > 0 && path[start-1] != '/' {
+			kind = oddDots
+		}
+
 		for {
 			width := oneOf(path, end, '.', '.')
 			if width == 0 {
 				break
+			}
+			if width > 1 {
+				kind |= escapedDots
 			}
 			dots++
 			end += width
 		}
 
 		isDots := dots == 1 || dots == 2
-		if end < len(path) && path[end] != ';' && oneOf(path, end, '/', '\\') == 0 {
-			isDots = false
+		if dots == 2 {
+			kind |= twoDots
 		}
-		if isDots {
-			count++
+		if end < len(path) && path[end] == ';' {
+			kind |= oddDots
+		} else if end < len(path) && oneOf(path, end, '/', '\\') == 0 {
+			isDots = false
 		}
 
 		for end < len(path) && oneOf(path, end, '/', '\\') == 0 {
 			end++
 		}
 
+		if end < len(path) && path[end] != '/' {
+			kind |= oddDots
+		}
+		if shift := 8 * kind; isDots && byte(t.dotSegments>>shift) < manyDots {
+			t.dotSegments += 1 << shift
+		}
+
 		start = end + max(1, oneOf(path, end, '/', '\\'))
 	}
-
-	return count
 }
 
 // oneOf gives how many bytes at path[i] stand for a or b, raw or escaped; 0 for none.
