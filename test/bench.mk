@@ -28,7 +28,7 @@ build/bin/bench: $(wildcard test/bench/*.go test/internal/envoy/* test/internal/
 
 $(filter-out %/rust.wasm %/plugin.wasm %-default.wasm,$(bench_modules)) build/bench/modules/pauses.wasm: build/bench/modules/%.wasm: test/bench/modules/%/main.go go.mod $$(toolchain) build/tinygo/bin/tinygo
 	@plugin/toolchain/build.sh build/tinygo . $@ ./test/bench/modules/$*
-	@echo '$(bench_tinygo), -opt=z' >$(@:.wasm=.txt)
+	@echo '$(bench_tinygo), -opt=2' >$(@:.wasm=.txt)
 build/bench/modules/sdk.wasm: $(wildcard plugin/rewrite/*.go plugin/rewrite/regex/*.go)
 build/bench/modules/pauses.wasm: $$(module_sources) build/plugin.sources
 
@@ -42,4 +42,4 @@ build/bench/modules/rust.wasm: $(wildcard test/bench/modules/rust/*.* test/bench
 
 build/bench/modules/plugin.wasm: build/plugin.wasm
 	@mkdir -p $(@D) && cp $< $@
-	@echo '$(bench_tinygo), -opt=z' >$(@:.wasm=.txt)
+	@echo '$(bench_tinygo), -opt=2' >$(@:.wasm=.txt)
