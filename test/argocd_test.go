@@ -119,8 +119,8 @@ func TestOneApplicationReadsTheFilesOfItsEnvironment(t *testing.T) {
 	}
 
 	want := []string{
-		"$values/environments/common.yaml", "$values/environments/dev/release.yaml", "$values/environments/dev/rules/checkout.yaml",
-		"$values/environments/dev/rules/search.yaml", "$values/environments/dev/place.yaml",
+		"$values/environments/dev/rules/checkout.yaml", "$values/environments/dev/rules/search.yaml",
+		"$values/environments/common.yaml", "$values/environments/dev/release.yaml", "$values/environments/dev/place.yaml",
 	}
 	if diff := cmp.Diff(want, patch.Spec.Sources[0].Helm.ValueFiles); diff != "" {
 		t.Errorf("the files of values (-wanted +rendered):\n%s", diff)

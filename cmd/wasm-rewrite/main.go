@@ -159,7 +159,7 @@ func (f *inputFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.options.Chart, "chart", "", "folder, .tgz or oci://REPOSITORY:VERSION of the chart that renders values\n"+
 		"(default charts/wasm-rewrite; where that is not there, what an environment pins)")
 	flags.StringVar(&f.options.Release, "release", "wasm-rewrite", "name of the release that is rendered")
-	flags.StringVarP(&f.options.Namespace, "namespace", "n", "default", "namespace of the release that is rendered")
+	flags.StringVarP(&f.options.Namespace, "namespace", "n", "", "namespace of the release that is rendered (default: the one in place.yaml, else default)")
 	flags.StringSliceVarP(&f.workload, "workload", "w", nil, "only these workloads, by name")
 	f.cluster.add(flags, "the API server")
 	complete(c, "as", input.Kinds)

@@ -51,6 +51,7 @@ type Input struct {
 	Places    *source.Map      // where the keys of the whole are written; nil where that is not known
 	Refusals  []Refusal        // why the chart would not render; the workloads are then what it would have rendered
 	Gaps      []Gap            // of an environment
+	Namespace string           // of objects that name none; "" for default
 	// Unpinned: these values name no module. The chart of a release carries the
 	// digest of its own, the one at hand does not, so another one stands in for it.
 	Unpinned bool
@@ -97,14 +98,15 @@ type Refusal struct {
 }
 
 // Gap is a workload of an environment that has rules and no place, or the other way round, or whose rules are in a file of
-// another name; or a key of such a file that belongs to no workload.
+// another name. With a Reason it is something else that the files of an environment do not agree on.
 type Gap struct {
 	Workload string
-	Key      string
 	Rules    bool     // it has rules
 	File     string   // of the rules, where it is not that of the workload
 	Others   []string // workloads with the other gap, of which one may be meant
 	Place    source.Place
+
+	Key, Reason, Advice string
 }
 
 // Error is an input that cannot be read.

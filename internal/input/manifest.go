@@ -135,7 +135,7 @@ func (in *Input) runAt(first int, o object) {
 	for i := first; i < len(in.Workloads); i++ {
 		in.Workloads[i].Routes = o.routes()
 		if !o.selects() {
-			in.Workloads[i].Namespace = cmp.Or(o.text("metadata", "namespace"), "default")
+			in.Workloads[i].Namespace = cmp.Or(o.text("metadata", "namespace"), in.Namespace, "default")
 		}
 	}
 }

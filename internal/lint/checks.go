@@ -322,8 +322,8 @@ var Checks = []About{
 		"", "",
 	},
 	{
-		Placed, SeverityError, "a workload of an environment with rules and no entry in place.yaml, or the other way round",
-		"Rules are promoted, places are not: rules for a workload that place.yaml does not name run nowhere that anybody chose. One name is easily misspelt in one of the two files.",
+		Placed, SeverityError, "files of an environment that do not agree, or say what is not theirs to say",
+		"Rules are promoted, places are not: rules for a workload that place.yaml does not name run nowhere that anybody chose. One name is easily misspelt in one of the two files. A file of rules holds its own workload and nothing else, so that no team switches off a gate or names another module; it ends in .yaml, or nothing reads it; and no two environments run in one namespace of one cluster.",
 		"", "",
 	},
 	{

@@ -45,7 +45,7 @@ type Finding struct {
 
 // Place is where the finding is: its input where no more is known.
 func (f Finding) Place() string {
-	if f.Line == 0 {
+	if f.Line == 0 && f.File == "" {
 		return f.Input
 	}
 	return source.Place{File: f.File, Line: f.Line, Column: f.Column}.String()
@@ -157,9 +157,8 @@ func gap(in *input.Input, g input.Gap) Finding {
 		Severity: SeverityError, Reason: "place.yaml has this workload, and no file has rules for it",
 		Advice: "write rules/" + g.Workload + ".yaml, or remove the entry",
 	}
-	if g.Key != "" {
-		f.Path, f.Reason = g.Key, "Argo CD would take this over what release.yaml pins, and promote refuses it: a file of rules holds its workload and nothing else"
-		f.Advice = "write it in release.yaml, place.yaml or common.yaml"
+	if g.Reason != "" {
+		f.Path, f.Reason, f.Advice = g.Key, g.Reason, g.Advice
 		return f
 	}
 	if g.Rules {

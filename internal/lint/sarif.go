@@ -107,7 +107,10 @@ func (f Finding) sarif(rule int) sarifResult {
 	// The file, and within it what the finding is about.
 	var location sarifLocation
 	if f.File != "" && f.File != "-" {
-		location.Physical = &sarifPhysical{Region: &sarifRegion{f.Line, f.Column}}
+		location.Physical = &sarifPhysical{}
+		if f.Line > 0 {
+			location.Physical.Region = &sarifRegion{f.Line, f.Column}
+		}
 		location.Physical.Artifact.URI = (&url.URL{Path: filepath.ToSlash(f.File)}).String()
 	}
 	if name := strings.Trim(f.Workload+"."+f.Path, "."); name != "" {

@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,127 +38,6 @@ func readValues(data []byte, name string, o Options) (*input.Input, error) {
 		return nil, err
 	}
 	return o.render(input.Values, w)
-}
-
-// readEnvironment reads an environment: ../common.yaml where there is one,
-// release.yaml, rules/*.yaml by name, place.yaml, then --values, each over the
-// ones before.
-func readEnvironment(dir string, o Options) (*input.Input, error) {
-	files, err := EnvironmentFiles(dir)
-	if err != nil {
-		return nil, err
-	}
-
-	w, err := written{values: map[string]any{}}.merge(append(files, o.Values...), o)
-	if err != nil {
-		return nil, err
-	}
-
-	in, err := o.render(input.Environment, w)
-	if err == nil {
-		in.Gaps, err = gaps(dir, files)
-	}
-
-	return in, err
-}
-
-// gaps compares the workloads of place.yaml with those that the other files of
-// an environment have rules for. One without a place.yaml has none.
-func gaps(dir string, files []string) (list []input.Gap, err error) {
-	place := filepath.Join(dir, "place.yaml")
-	if !slices.Contains(files, place) {
-		return nil, nil
-	}
-
-	rules, placed := map[string]source.Place{}, map[string]source.Place{}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-
-		docs, err := source.Parse(file, data)
-		if err != nil {
-			return nil, err
-		}
-
-		ofRules := filepath.Dir(file) == filepath.Join(dir, "rules")
-		for _, doc := range docs {
-			workloads := doc.Places.At("workloads")
-			for _, name := range workloads.Keys() {
-				of := workloads.At(name)
-				switch base := filepath.Base(file); {
-				case file == place:
-					placed[name] = of.Place()
-				case ofRules && base != name+".yaml":
-					// Argo CD reads the files of the workloads that have a place.
-					list = append(list, input.Gap{Workload: name, Rules: true, File: base, Place: of.Place()})
-					fallthrough
-				default:
-					rules[name] = of.Place()
-				}
-				// A place may have rules of its own.
-				if file == place && (of.At("patterns") != nil || of.At("headers") != nil) {
-					rules[name] = of.Place()
-				}
-			}
-
-			if ofRules {
-				list = append(list, strays(doc, filepath.Base(file))...)
-			}
-		}
-	}
-
-	unplaced, unruled := missing(rules, placed), missing(placed, rules)
-	for _, name := range unplaced {
-		list = append(list, input.Gap{Workload: name, Rules: true, Others: unruled, Place: rules[name]})
-	}
-
-	for _, name := range unruled {
-		list = append(list, input.Gap{Workload: name, Others: unplaced, Place: placed[name]})
-	}
-
-	return list, nil
-}
-
-// missing are the names of one side that the other one lacks.
-func missing(of, in map[string]source.Place) (names []string) {
-	for _, name := range slices.Sorted(maps.Keys(of)) {
-		if _, there := in[name]; !there {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// strays are the keys of a file of rules next to its workloads. They would be over what release.yaml pins: a team's own file
-// would choose the module.
-func strays(doc source.Document, file string) (list []input.Gap) {
-	for _, key := range doc.Places.Keys() {
-		if key != "workloads" {
-			list = append(list, input.Gap{Key: key, File: file, Place: doc.Places.At(key).Place()})
-		}
-	}
-	return list
-}
-
-// EnvironmentFiles are the files of values of an environment, in the order in
-// which Helm and Argo CD merge them.
-func EnvironmentFiles(dir string) (files []string, err error) {
-	rules, err := filepath.Glob(filepath.Join(dir, "rules", "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(rules)
-
-	candidates := append([]string{filepath.Join(filepath.Dir(filepath.Clean(dir)), "common.yaml"), filepath.Join(dir, "release.yaml")}, rules...)
-	for _, file := range append(candidates, filepath.Join(dir, "place.yaml")) {
-		if _, err := os.Stat(file); err == nil {
-			files = append(files, file)
-		}
-	}
-
-	return files, nil
 }
 
 func parseValues(data []byte, name string) (written, error) {
@@ -238,6 +114,7 @@ func (o Options) render(kind input.Kind, from written) (*input.Input, error) {
 		o.Namespace = "default"
 	}
 
+	in.Namespace = o.Namespace
 	if kind == input.Values && o.chartless(values) {
 		return in, nil
 	}

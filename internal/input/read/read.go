@@ -126,5 +126,9 @@ func folder(dir string, o Options) (*input.Input, error) {
 		return nil, errors.New("is a chart; name a file of values, and the chart with --chart")
 	}
 
+	if below, err := filepath.Glob(filepath.Join(dir, "*", "release.yaml")); err == nil && len(below) > 0 {
+		return nil, fmt.Errorf("is a folder of environments: name one, as %s, or all, %s", filepath.Dir(below[0]), filepath.Join(dir, "*/"))
+	}
+
 	return nil, errors.New("is a folder without release.yaml, so no environment")
 }
