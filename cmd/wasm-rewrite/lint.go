@@ -37,7 +37,8 @@ func newLint() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lint INPUT…",
 		Short: "Find what is wrong or doubtful in rules",
-		Long: `Find what is wrong or doubtful in rules: everything that the filter and the chart refuse, and
+		Long: `Find what is wrong or doubtful in rules: everything that the filter and the chart refuse, and what
+is below. A digest that the chart wants and that is not there yet is info: the rules can be looked at without it.
 
 ` + about.String() + `
 ` + "`lint --explain CHECK`" + ` says more about one. The exit code is 1 where something at least as bad as --fail-on was found.`,

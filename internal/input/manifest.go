@@ -21,9 +21,19 @@ func readManifest(docs Documents) (*Input, error) {
 		}
 	}
 	if len(in.Workloads) == 0 {
-		return nil, errors.New("holds no WasmPlugin, no TrafficExtension, no EnvoyExtensionPolicy and no EnvoyFilter with a Wasm filter")
+		reason := "holds no WasmPlugin, no TrafficExtension, no EnvoyExtensionPolicy and no EnvoyFilter with a Wasm filter"
+		if slices.ContainsFunc(in.Objects, imported) {
+			reason += "; `wasm-rewrite import` makes rules of what is there"
+		}
+		return nil, errors.New(reason)
 	}
+
 	return in, nil
+}
+
+// imported reports whether import reads an object.
+func imported(o map[string]any) bool {
+	return slices.Contains([]string{"Ingress", "VirtualService", "HTTPRoute"}, object(o).text("kind"))
 }
 
 // FromCluster takes the configurations out of objects as a cluster keeps them.

@@ -37,6 +37,7 @@ const (
 	OldName      Check = "old-name"
 	Star         Check = "literal-star"
 	YAMLValue    Check = "yaml-value"
+	Dollar       Check = "dollar-text"
 	Slow         Check = "slow-regex"
 	RouteChosen  Check = "route-chosen-again"
 	Dear         Check = "budget"
@@ -282,10 +283,16 @@ var Checks = []About{
 		"patterns:\n- match: {path: {prefix: /a}}\n  rewrite: {path: /b}",
 	},
 	{
-		YAMLValue, SeverityWarning, "a var that YAML reads as something else",
-		"Without quotes YAML reads no as false, 1.10 as 1.1 and 0123 as 83, and that is what ${var.NAME} puts in.",
+		YAMLValue, SeverityWarning, "a var, or a key, that YAML reads as something else",
+		"Without quotes YAML reads no as false, 1.10 as 1.1 and 0123 as 83, and that is what ${var.NAME} puts in. Keys are read alike: a header y or on is called true.",
 		"vars: {version: 1.10}",
 		"vars: {version: \"1.10\"}",
+	},
+	{
+		Dollar, SeverityWarning, "a variable of nginx that is sent as text",
+		"$$ is a dollar, so $$remote_addr sends the text $remote_addr. The error for $remote_addr itself says what to write instead.",
+		"headers: {request: {set: {x-host: \"$$host\"}}}",
+		"headers: {request: {set: {x-host: \"${host}\", x-price: \"5 $$\"}}}",
 	},
 	{
 		Slow, SeverityInfo, "a regex that the index cannot skip, among many others",

@@ -120,7 +120,7 @@ func gather(in *input.Input, look func(input.Workload) []Finding) (findings []Fi
 		}
 	}
 
-	var refused []Finding
+	refused := misread(in)
 	for _, r := range in.Refusals {
 		if !slices.ContainsFunc(said[r.Workload], func(path string) bool { return within(path, r.Path) || within(r.Path, path) }) {
 			refused = append(refused, refusal(in, r))
@@ -227,6 +227,8 @@ func refusal(in *input.Input, r input.Refusal) Finding {
 		}
 	}
 
+	f.Advice = advice(f.Path, f.Value, f.Reason)
+
 	// What is not in the workload's own values may be in the defaults.
 	places := in.Places
 	if r.Workload != "" {
@@ -311,7 +313,7 @@ func workload(w input.Workload, routes *route.Table) []Finding {
 	config, rules, err := rewrite.Read(w.Config)
 	findings := refused(w, err)
 	if err != nil {
-		return findings
+		return append(findings, partly(w, findings)...)
 	}
 
 	l := &linter{workload: w, routes: routes, config: config, rules: rules, findings: findings, work: budget{left: allOfIt}}
@@ -342,7 +344,8 @@ func refusals(err error) (findings []Finding) {
 	}
 
 	for _, e := range list {
-		findings = append(findings, Finding{Path: e.Path, Value: e.Value, Reason: e.Reason, Severity: SeverityError, Check: Invalid})
+		findings = append(findings, Finding{Path: e.Path, Value: e.Value, Reason: e.Reason, Advice: advice(e.Path, e.Value, e.Reason),
+			Severity: SeverityError, Check: Invalid})
 	}
 	return findings
 }
@@ -414,6 +417,7 @@ func (l *linter) top() {
 		})
 	})
 	l.edits("headers.", l.config.Headers)
+	l.dollars()
 	l.traps()
 }
 

@@ -90,6 +90,14 @@ func Parse(file string, data []byte) (docs []Document, err error) {
 			errs = append(errs, &Error{Place: key, Written: line(lines, key.Line),
 				Reason: fmt.Sprintf("the key %s is here a second time; it is in line %d already: keep one of them", name, first.Line)})
 		}
+		r.misread = func(key, first Place, name, written string) {
+			errs = append(errs, &Error{Place: key, Written: line(lines, key.Line),
+				Reason: fmt.Sprintf("YAML reads this key as %s, which is in line %d already: write it in quotes, %q", name, first.Line, written)})
+		}
+		r.none = func(key Place, written string) {
+			errs = append(errs, &Error{Place: key, Written: line(lines, key.Line),
+				Reason: fmt.Sprintf("YAML does not read this key as text: write it in quotes, %q", written)})
+		}
 
 		// The nodes of the text, or what is wrong with it in people's words.
 		var root yaml.Node

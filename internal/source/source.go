@@ -3,10 +3,14 @@
 package source
 
 import (
+	"maps"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	problem "sigs.k8s.io/yaml"
 )
 
 // Place is where a key, or an entry of a list, is written. Lines and columns
@@ -34,6 +38,7 @@ type Map struct {
 	items []*Map
 	text  string
 	plain bool
+	key   string // as it is written, where YAML reads it as something else
 }
 
 // Place is where the value's key is written, or the entry of a list itself.
@@ -71,6 +76,25 @@ func (m *Map) Item(i int) *Map {
 		return nil
 	}
 	return m.items[i]
+}
+
+// Misread calls visit for every key below that is not what is written, with its
+// path and the text as it is written.
+func (m *Map) Misread(at string, visit func(path, written string, place Place)) {
+	if m == nil {
+		return
+	}
+	if m.key != "" {
+		visit(at, m.key, m.place)
+	}
+
+	for _, key := range slices.Sorted(maps.Keys(m.keys)) {
+		m.keys[key].Misread(strings.TrimPrefix(at+"."+key, "."), visit)
+	}
+
+	for i, item := range m.items {
+		item.Misread(at+"["+strconv.Itoa(i)+"]", visit)
+	}
 }
 
 // Keys are the keys of a map, in no order.
@@ -138,7 +162,7 @@ func (m *Map) Over(other *Map) *Map {
 		return other
 	}
 
-	merged := &Map{place: other.place, keys: make(map[string]*Map, len(m.keys)+len(other.keys))}
+	merged := &Map{place: other.place, key: other.key, keys: make(map[string]*Map, len(m.keys)+len(other.keys))}
 	for key, value := range m.keys {
 		merged.keys[key] = value
 	}
@@ -156,7 +180,7 @@ func (m *Map) Without(keys ...string) *Map {
 		return m
 	}
 
-	less := &Map{place: m.place, keys: make(map[string]*Map, len(m.keys))}
+	less := &Map{place: m.place, key: m.key, keys: make(map[string]*Map, len(m.keys))}
 	for key, value := range m.keys {
 		less.keys[key] = value
 	}
@@ -176,6 +200,10 @@ type reader struct {
 	above int                 // lines of the file before the document
 	made  map[*yaml.Node]*Map // a node that aliases name is made once
 	twice func(key, first Place, name string)
+	// misread is told of two that are one for what YAML reads one of them as.
+	misread func(key, first Place, name, written string)
+	// none is told of a key that is not a text and cannot be one.
+	none func(key Place, written string)
 	// cut is told of a text that a comma cuts in two, and of what follows it.
 	cut func(text Place, first, rest string)
 }
@@ -223,6 +251,32 @@ func (r *reader) noColon(key, value *yaml.Node) bool {
 	return after <= len(written) && !strings.HasPrefix(strings.TrimSpace(string(written[after:])), ":")
 }
 
+// odd are keys without quotes that YAML may read as a number, a boolean or null.
+var odd = regexp.MustCompile(`(?i)^(?:y|yes|n|no|on|off|true|false|null|~|[-+.]?[0-9.].*|[-+]?\.(?:inf|nan))$`)
+
+// readAs gives what Helm and Kubernetes read a key without quotes as: they write
+// YAML 1.1, in which y is true, as JSON, whose keys are texts.
+func (r *reader) readAs(key *yaml.Node, made *Map) string {
+	if !odd.MatchString(key.Value) {
+		return key.Value
+	}
+
+	var read map[string]any
+	if err := problem.Unmarshal([]byte(key.Value+": 1\n"), &read); err != nil {
+		r.none(r.at(key), key.Value)
+		return key.Value
+	}
+
+	for name := range read {
+		if name != key.Value {
+			made.key = key.Value
+			return name
+		}
+	}
+
+	return key.Value
+}
+
 func (r *reader) mapping(m *Map, n *yaml.Node) {
 	m.keys = make(map[string]*Map, len(n.Content)/2)
 
@@ -237,14 +291,21 @@ func (r *reader) mapping(m *Map, n *yaml.Node) {
 		}
 
 		made := r.value(value, r.at(key))
-		switch first := m.keys[key.Value]; {
+		name := key.Value
+		if key.Kind == yaml.ScalarNode && key.Style == 0 && key.Tag != "!!merge" {
+			name = r.readAs(key, made)
+		}
+
+		switch first := m.keys[name]; {
 		case key.Tag == "!!merge":
 			merged = append(merged, made)
 			merged = append(merged, made.items...)
+		case first != nil && (made.key != "" || first.key != ""):
+			r.misread(r.at(key), first.place, name, key.Value)
 		case first != nil:
-			r.twice(r.at(key), first.place, key.Value)
+			r.twice(r.at(key), first.place, name)
 		default:
-			m.keys[key.Value] = made
+			m.keys[name] = made
 		}
 	}
 

@@ -27,6 +27,8 @@ func TestErrors(t *testing.T) {
 		{"patterns:\n- match: {path: {prefix: /a}\n  rewrite: {path: /b}\n", "2:10: this { is never closed"},
 		{"a: 1\nb: 2\na: 3\na: 4\n", "3:1: the key a is here a second time; it is in line 1 already: keep one of them\n4:1: the key a is here a second time; it is in line 1 already: keep one of them"},
 		{"a: 1\n---\nb: {c: 1, c: 2}\n", "3:11: the key c is here a second time; it is in line 3 already: keep one of them"},
+		{"a: {y: 1, x: 2, on: 3}\n", "1:17: YAML reads this key as true, which is in line 1 already: write it in quotes, \"on\""},
+		{"a: {~: 1}\n", "1:5: YAML does not read this key as text: write it in quotes, \"~\""},
 		{"x: 1\na: *x\n", "2:4: a text that begins with * has to be in quotes"},
 		{"x: 1\na: \"\\d\"\n", "2:5: in \"double quotes\" a backslash begins an escape: write 'single quotes'"},
 		{"x: 1\na: 'x\nb: 2\n", "2:4: a quote that is never closed"},

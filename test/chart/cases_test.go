@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/rewritetest"
 	"github.com/wasm-rewrite/wasm-rewrite/plugin/rewrite"
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/chart"
@@ -31,6 +32,20 @@ var chartCannotSee = map[string][]string{
 	"where a modifier has a use depends on the text that the reference is in":               {"it has no use elsewhere", "takes no modifier"},
 	"a schema cannot count the operations of a block, which are under several keys":         {"operations and values, the limit is"},
 	"a schema cannot count the bytes of literal text alone":                                 {"is longer than the 8 KiB"},
+}
+
+// TestChartSaysWhichErrorsAreLintsAlone holds the README of the chart against the checks that are errors.
+func TestChartSaysWhichErrorsAreLintsAlone(t *testing.T) {
+	readme := chart.ReadFile(t, filepath.Join(chart.Dir, "README.md"))
+	for _, about := range lint.Checks {
+		// What the chart or Helm refuse, too, and what no chart sees: how files are named.
+		if about.Severity != lint.SeverityError || slices.Contains([]lint.Check{lint.YAML, lint.Invalid, lint.Refused, lint.Placed}, about.Check) {
+			continue
+		}
+		if !strings.Contains(readme, "`"+string(about.Check)+"`") {
+			t.Errorf("%s is an error of lint that the chart renders, and its README does not say so", about.Check)
+		}
+	}
 }
 
 // chartCannotHold are the valid cases that are not values, or faulty ones by the revision that the chart adds.

@@ -201,7 +201,7 @@ workloads:
     - respond: {status: 200, headers: {x: $1}}
     headers: {request: {set: {x: $1, z: "${host|title}"}}}
 `, []string{
-		`workload a, pattern pattern-0: patterns[0].rewrite.host: "${tennant}": ${tennant} is neither a reference nor a named group of this pattern`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.host: "${tennant}": ${tennant} is neither a reference nor a named group of this pattern (wasm-rewrite lint says what there is)`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1/$2/${3}": patterns[0].match.path.regex has no group 2`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1/$2/${3}": patterns[0].match.path.regex has no group 3`,
 		`workload a, pattern pattern-0: patterns[0].headers.request.replace[0].replacement: "$3$4${own}${007}": patterns[0].headers.request.replace[0].regex has no group 4`,
@@ -230,7 +230,7 @@ workloads:
 		`workload a, pattern pattern-0: patterns[0].match.headers[0].contains: "${var.list}": vars.list is a list or a map; only a string, a number or a boolean can be referred to`,
 		`workload a, pattern pattern-0: patterns[0].match.headers[1].exact: "${var.text": ${ without its }`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": $1x is ambiguous; write ${1}x`,
-		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a $ that begins no reference; write $$ for a dollar`,
+		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a $ that begins no reference; write $$ for a dollar (wasm-rewrite lint says what to write for a variable)`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": a \ that begins no reference; write \\ for a backslash`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": vars.map is a list or a map; only a string, a number or a boolean can be referred to`,
 		`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$1x/$/\\/${var.map}/${var.nope}/${var.no:-yes}/${response.status}": there is no vars.nope`,
@@ -247,9 +247,9 @@ workloads:
 		[]string{`workload a, pattern pattern-0: patterns[0].rewrite.path: "/$2": patterns[0].match.path.regex has no group 2`}},
 	{"several workloads at once, defaults too", chart.Module + "defaults: {headers: {request: {set: {x: $}}}}\nworkloads: {a: {}, b: {patterns: [{match: {path: {regex: '('}}, respond: {status: 200}}]}}",
 		[]string{
-			`workload a: headers.request.set.x: "$": a $ that begins no reference; write $$ for a dollar`,
+			`workload a: headers.request.set.x: "$": a $ that begins no reference; write $$ for a dollar (wasm-rewrite lint says what to write for a variable)`,
 			`workload b, pattern pattern-0: patterns[0].match.path.regex: "(": missing closing )`,
-			`workload b: headers.request.set.x: "$": a $ that begins no reference; write $$ for a dollar`,
+			`workload b: headers.request.set.x: "$": a $ that begins no reference; write $$ for a dollar (wasm-rewrite lint says what to write for a variable)`,
 		}},
 }
 

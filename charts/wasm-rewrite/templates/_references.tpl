@@ -52,7 +52,7 @@ Checks the references in one text. In: at, path, text.
     {{- $digits := trimAll "0123456789" $name | eq "" -}}
     {{- if or (eq $token "$$") (eq $token `\\`) -}}
     {{- else if eq $token "$" -}}
-      {{- $reason = "a $ that begins no reference; write $$ for a dollar" -}}
+      {{- $reason = "a $ that begins no reference; write $$ for a dollar (wasm-rewrite lint says what to write for a variable)" -}}
     {{- else if eq $token `\` -}}
       {{- $reason = `a \ that begins no reference; write \\ for a backslash` -}}
     {{- else if and $name $digits -}}
@@ -83,7 +83,7 @@ Checks the references in one text. In: at, path, text.
       {{- end -}}
     {{- else if not (or (contains (printf "<%s>" $name) $at.regexes) (has $name (list "method" "scheme" "host" "path" "query" "config"))
         (hasPrefix "header." $name) (hasPrefix "query." $name)) -}}
-      {{- $reason = printf "${%s} is neither a reference nor a named group of this pattern" $name -}}
+      {{- $reason = printf "${%s} is neither a reference nor a named group of this pattern (wasm-rewrite lint says what there is)" $name -}}
     {{- end -}}
     {{- if $reason -}}
       {{- include "wasm-rewrite.refuse" (dict "problems" $at.problems "where" $at.where "path" $path "value" $text "reason" $reason) -}}

@@ -33,6 +33,8 @@ func refusals(err error) (list []input.Refusal) {
 			r := input.Refusal{Reason: line}
 			if m := fromSchema.FindStringSubmatch(line); m != nil {
 				r.Path, r.Reason = m[1], m[2]
+				// null stands for a key that is left out, in every list.
+				r.Reason = strings.NewReplacer(", <nil>", "", "want null or ", "want ").Replace(r.Reason)
 				// What the schema says in its own words.
 				if words, ok := strings.CutPrefix(r.Reason, "value must be '("); ok {
 					r.Reason = strings.TrimSuffix(words, ")'")
