@@ -88,6 +88,10 @@ func (m *model) match(in gateway.HTTPRouteMatch, r *row) {
 		query = append(query, value(string(q.Name), q.Value, q.Type != nil && *q.Type == gateway.QueryParamMatchRegularExpression))
 	}
 
+	if len(query) > 0 {
+		m.report.Differ(r.Object, r.Path+".queryParams", plan.FirstValue)
+	}
+
 	r.Match = r.Match.With("headers", headers).With("query", query)
 	r.rank = []int{rank, length, method, len(headers), len(query)}
 	if m.EnvoyGateway != nil {

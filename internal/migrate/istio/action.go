@@ -99,30 +99,39 @@ func (m *model) backends(at, namespace string, r *api.HTTPRoute, to *plan.Route,
 }
 
 // rewrite puts the new path into the row, and gives a row more for what the
-// route takes and the rewrite does not change.
+// route takes and the rewrite does not change. A redirect's prefix is one, too.
 func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest, one *row) []*row {
-	if one.Answers || r.Rewrite == nil {
-		return nil
+	does, key, target := "rewrite", at+".rewrite.uri", r.Rewrite.GetUri()
+	if one.Answers {
+		does, key, target = "redirect", at+".redirect.prefixRewrite", r.Redirect.GetPrefixRewrite()
 	}
 
-	to, _ := one.Do.Get("rewrite").(plan.Fields)
+	to, _ := one.Do.Get(does).(plan.Fields)
 	put := func(path plan.Fields, text, how string) {
 		if path != nil {
 			one.Match = one.Match.Put("path", path)
 		}
 
-		one.Do = plan.Fields{{Key: "rewrite", Value: append(plan.Fields{{Key: "path", Value: text}}.With("replace", how), to...)}}
+		fields := plan.Fields{{Key: "path", Value: text}}.With("replace", how)
+		if one.Answers {
+			one.Do = plan.Fields{{Key: does, Value: append(slices.Clip(to), fields...)}}
+		} else {
+			one.Do = plan.Fields{{Key: does, Value: append(fields, to...)}}
+		}
 	}
-	if re := r.Rewrite.GetUriRegexRewrite(); re != nil {
+	if re := r.Rewrite.GetUriRegexRewrite(); re != nil && !one.Answers {
 		return m.regexRewrite(at, re, match, one, put)
 	}
 
-	target := r.Rewrite.GetUri()
 	switch {
 	case target == "":
 		return nil
 	case !strings.HasPrefix(target, "/"):
-		m.report.Leave(one.Object, at+".rewrite.uri", "%q is not a path: a path begins with /", target)
+		m.report.Leave(one.Object, key, "%q is not a path: a path begins with /", target)
+		one.Left = true
+		return nil
+	case one.Answers && strings.ContainsAny(target, "?#"):
+		m.report.Leave(one.Object, key, "%q is more than a path, and Envoy puts the rest of the path behind it", target)
 		one.Left = true
 		return nil
 	}
@@ -131,9 +140,9 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 	case *api.StringMatch_Exact, *api.StringMatch_Regex:
 		put(nil, plan.Literal(target), "whole")
 	case *api.StringMatch_Prefix:
-		m.prefix(at, v.Prefix, target, match, one, put)
+		m.prefix(key, v.Prefix, target, match, one, put)
 	default:
-		m.prefix(at, "/", target, match, one, put)
+		m.prefix(key, "/", target, match, one, put)
 	}
 
 	return nil
@@ -142,23 +151,23 @@ func (m *model) rewrite(at string, r *api.HTTPRoute, match *api.HTTPMatchRequest
 // prefix replaces the beginning of the path as Istio does, byte by byte; but
 // where that gives two slashes at the joint, the rules give the one that was
 // meant.
-func (m *model) prefix(at, prefix, target string, match *api.HTTPMatchRequest, one *row, put func(path plan.Fields, text, how string)) {
+func (m *model) prefix(key, prefix, target string, match *api.HTTPMatchRequest, one *row, put func(path plan.Fields, text, how string)) {
 	regex := "^" + regexp.QuoteMeta(prefix)
 	switch cut := strings.TrimRight(prefix, "/"); {
 	case prefix == target:
 		return // nothing changes
 	case prefix == "" && strings.HasSuffix(target, "/"):
-		m.report.Differ(one.Object, at+".rewrite.uri", "Istio joins %q and /x to %q, and the rules to %q", target, target+"/x", target+"x")
+		m.report.Differ(one.Object, key, "Istio joins %q and /x to %q, and the rules to %q", target, target+"/x", target+"x")
 
 		regex = "^/*"
 	case strings.HasSuffix(target, "/") && cut == prefix:
-		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and the rules %q", target+"/x", prefix+"/x", target+"x")
+		m.report.Differ(one.Object, key, "Istio makes %q of %q, and the rules %q", target+"/x", prefix+"/x", target+"x")
 
 		regex += "/*"
 	case strings.HasSuffix(target, "/"):
 		regex = "^" + regexp.QuoteMeta(cut) + "/+"
 	case cut != prefix:
-		m.report.Differ(one.Object, at+".rewrite.uri", "Istio makes %q of %q, and so do the rules: write %s/ where a segment was meant", target+"x",
+		m.report.Differ(one.Object, key, "Istio makes %q of %q, and so do the rules: write %s/ where a segment was meant", target+"x",
 			prefix+"x", target)
 	}
 

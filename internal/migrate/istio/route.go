@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -89,7 +90,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 		case strings.HasPrefix(name, "@"):
 			leave("headers."+name, "what a token claims cannot be matched")
 		case name == ":authority" || strings.EqualFold(name, "host"):
-			r.Match = r.Match.Put("host", text(one, true))
+			m.host(at+".headers."+name, one, r)
 		case name == ":method" && words(one) != nil:
 			r.Match = r.Match.Put("methods", words(one))
 		case strings.HasPrefix(name, ":"):
@@ -111,14 +112,68 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 	for _, name := range slices.Sorted(maps.Keys(in.QueryParams)) {
 		query = append(query, append(plan.Fields{{Key: "name", Value: name}}, text(in.QueryParams[name], false)...))
 	}
+	if len(query) > 0 {
+		m.report.Differ(r.Object, at+".queryParams", plan.FirstValue)
+	}
 	if in.Authority != nil {
-		r.Match = r.Match.Put("host", text(in.Authority, true))
+		m.host(at+".authority", in.Authority, r)
 	}
 
 	r.Match = r.Match.With("headers", headers).With("query", query)
 	m.where(at, o, in, r, leave)
 	r.all = (in.Uri == nil || in.Uri.GetPrefix() == "/" || in.Uri.GetRegex() == ".*") && len(in.Headers)+len(in.WithoutHeaders)+len(in.QueryParams) == 0 &&
 		in.Method == nil && in.Scheme == nil && in.Authority == nil
+}
+
+// host puts a condition on the host into the row. The rules see no port, so what
+// tells one from another only keeps the requests of the host.
+func (m *model) host(at string, s *api.StringMatch, r *row) {
+	if !seesPort(s) {
+		r.Match = r.Match.Put("host", text(s, true))
+		return
+	}
+
+	m.report.Leave(r.Object, at, "tells one port from another, and rules see a host without its port: match the host alone, or keep the route here")
+	r.Left = true
+
+	name, _, _ := strings.Cut(s.GetPrefix(), ":")
+	switch {
+	case s.GetExact() != "":
+		r.Match = r.Match.Put("host", text(s, true))
+	case name != "":
+		r.Match = r.Match.Put("host", plan.Fields{{Key: "prefix", Value: strings.ToLower(name)}})
+	}
+}
+
+// seesPort reports whether a matcher of the host takes a port for what it is.
+func seesPort(s *api.StringMatch) bool {
+	if name := s.GetExact(); withoutPort(name) != name || strings.Contains(s.GetPrefix(), ":") {
+		return true
+	}
+
+	re, err := syntax.Parse(s.GetRegex(), syntax.Perl)
+
+	return err == nil && colon(re)
+}
+
+// colon reports whether a regex asks for a colon: the letter, or one of few.
+func colon(re *syntax.Regexp) bool {
+	in := func(letter rune) bool {
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			if re.Rune[i] <= letter && letter <= re.Rune[i+1] {
+				return true
+			}
+		}
+		return false
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		return slices.Contains(re.Rune, ':')
+	case syntax.OpCharClass:
+		return in(':') && !in('a')
+	}
+
+	return slices.ContainsFunc(re.Sub, colon)
 }
 
 // where decides which gateways and ports have the row.
@@ -240,16 +295,18 @@ var wordList = regexp.MustCompile(`^\(?[A-Z]+(\|[A-Z]+)*\)?$`)
 
 // words gives the methods that a matcher takes, where they can be written out.
 func words(s *api.StringMatch) []any {
-	list := s.GetExact()
-	if re := s.GetRegex(); wordList.MatchString(re) {
-		list = strings.Trim(re, "()")
+	if one := s.GetExact(); one != "" {
+		return []any{one}
+	}
+
+	re := s.GetRegex()
+	if !wordList.MatchString(re) {
+		return nil
 	}
 
 	var all []any
-	for one := range strings.SplitSeq(list, "|") {
-		if one != "" {
-			all = append(all, one)
-		}
+	for one := range strings.SplitSeq(strings.Trim(re, "()"), "|") {
+		all = append(all, one)
 	}
 
 	return all

@@ -148,3 +148,6 @@ func (r *Report) Complete() bool {
 	}
 	return true
 }
+
+// FirstValue is what differs of conditions on the query.
+const FirstValue = "Envoy compares the first value of a repeated parameter, and name and value as they are written; the rules compare any value, decoded"
