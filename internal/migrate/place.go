@@ -216,10 +216,27 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 		if w.front && e.acts {
 			p.unseen(r)
 		}
+		if e.acts && !w.front && !t.Mesh && !b.Granted {
+			p.foreign(r, b.Service)
+		}
 		if p.options.Moving && e.adds() {
 			p.report.Differ(r.Object, r.Path, "what is added to headers is there twice while the old rewrites and these rules are both in force")
 		}
 		w.add(e)
+	}
+}
+
+// foreign asks whether a Service wants the rules of an object of another
+// namespace: its proxies run them for all requests of these hosts, however they
+// come, and no grant says so.
+func (p *placer) foreign(r *plan.Route, s plan.Service) {
+	for _, object := range []string{r.Object, r.Root} {
+		_, id, _ := strings.Cut(object, " ")
+		namespace, _, named := strings.Cut(id, "/")
+		if named && s.Namespace != "" && namespace != s.Namespace {
+			p.report.Ask(r.Object, r.Path, "%s is not of the namespace of Service %s, whose proxies would run this for all requests of these hosts, however they "+
+				"come: ask who owns the Service, or keep this here", object, s)
+		}
 	}
 }
 

@@ -115,7 +115,7 @@ func (m *model) backends(at string, o *gateway.HTTPRoute, rule gateway.HTTPRoute
 			namespace = string(*ref.Namespace)
 		}
 
-		b := plan.Backend{Service: plan.Service{Namespace: namespace, Name: string(ref.Name)}}
+		b := plan.Backend{Service: plan.Service{Namespace: namespace, Name: string(ref.Name)}, Granted: true}
 		if ref.Kind != nil && *ref.Kind != "Service" {
 			b = plan.Backend{Elsewhere: string(*ref.Kind) + " " + string(ref.Name)}
 			if service, ok := m.Resolve(string(ref.Name), namespace); ok && *ref.Kind == "Hostname" {

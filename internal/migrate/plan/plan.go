@@ -105,6 +105,8 @@ type Backend struct {
 	Labels map[string]string
 	// Elsewhere is a backend that is not a Service: no proxy runs rules for it.
 	Elsewhere string
+	// Granted: the Service's namespace lets the object name it.
+	Granted bool
 	// Headers and Host are for requests to this backend alone.
 	Headers Fields
 	Host    string
