@@ -33,6 +33,8 @@ inputs; FILE is an access log, - for stdin, in any mix of
   Envoy's and Istio's default text format
   JSON with the keys of Istio's or Envoy Gateway's log: method, path, authority,
     response_code, user_agent, scheme
+  nginx's combined format, and ingress-nginx's, which name no host: example.com is
+    taken, so rules for a host see none of these
   lines of a method and a URL: GET https://shop.example.com/old
 A log shows the path that a rewrite left, unless the rules that wrote it had
 originalPathHeader: x-envoy-original-path. Take the log of such a proxy, or of one

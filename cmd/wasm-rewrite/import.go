@@ -34,7 +34,8 @@ controller; then what to take out of which object, and in which order. Whatever 
 out is replaced by a pattern that keeps later ones from taking its requests.
 
 Exit codes: 0 everything was carried over, 1 something was left out or has to be
-answered (0 with --partial), 2 input that cannot be read or is malformed.`
+answered, or all objects are of other controllers (0 with --partial), 2 input that
+cannot be read or is malformed.`
 
 func newImport() *cobra.Command {
 	var output outputFlag

@@ -41,7 +41,8 @@ type Counted struct {
 const maxLine = 1 << 20
 
 // Read reads a log, line by line. A line is in Envoy's or Istio's default text
-// format, a JSON object with the keys of Istio's or Envoy Gateway's, or a method
+// format, in nginx's combined format, which names no host, or one that begins as
+// that, a JSON object with the keys of Istio's or Envoy Gateway's, or a method
 // and a URL. scheme is for lines that do not name one.
 func Read(r io.Reader, scheme string) (*Log, error) {
 	log := &Log{}
@@ -88,7 +89,9 @@ func Read(r io.Reader, scheme string) (*Log, error) {
 }
 
 var (
-	text = regexp.MustCompile(`^\[[^\]]*\] "(\S+) (\S+)(?: [^"]*)?" (\d+) .*"[^"]*" "(.*)" "[^"]*" "([^"]*)" "[^"]*"[^"]*$`)
+	text     = regexp.MustCompile(`^\[[^\]]*\] "(\S+) (\S+)(?: [^"]*)?" (\d+) .*"[^"]*" "(.*)" "[^"]*" "([^"]*)" "[^"]*"[^"]*$`)
+	combined = regexp.MustCompile(`^\S+ \S+ .*?\[[^\]]*\] "(\S+) (\S+) HTTP/[^" ]*" (\d{3}) \S+ "[^"]*" "([^"]*)"`)
+
 	bare = regexp.MustCompile(`^([A-Z]+) (?:(https?)://([^/?#\s]+))?([^\s#]*)(?: HTTP/\S+)?$`)
 )
 
@@ -99,6 +102,9 @@ func parse(line string) (Request, bool) {
 	if m := text.FindStringSubmatch(line); m != nil {
 		return finish(map[string]string{"method": m[1], "path": m[2], "status": m[3], "user-agent": m[4], "host": m[5]})
 	}
+	if m := combined.FindStringSubmatch(line); m != nil {
+		return finish(map[string]string{"method": m[1], "path": m[2], "status": m[3], "user-agent": escapes.ReplaceAllStringFunc(m[4], unescape)})
+	}
 	if m := bare.FindStringSubmatch(line); m != nil {
 		if m[3] != "" && m[4] == "" {
 			m[4] = "/"
@@ -107,6 +113,17 @@ func parse(line string) (Request, bool) {
 	}
 
 	return Request{}, false
+}
+
+// escapes are how nginx writes what ends a field, or is not printed.
+var escapes = regexp.MustCompile(`\\x[0-9A-F]{2}`)
+
+func unescape(code string) string {
+	n, err := strconv.ParseUint(code[2:], 16, 8)
+	if err != nil {
+		return code
+	}
+	return string([]byte{byte(n)})
 }
 
 // keys are the names under which JSON logs have what a request is made of. Where a line has several, the first that has a

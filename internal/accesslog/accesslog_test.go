@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -26,5 +27,29 @@ func TestALineThatNamesAThingTwiceIsReadTheSameEveryTime(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The lines were written by nginx 1.22 and ingress-nginx.
+func TestNginxsOwnFormatIsRead(t *testing.T) {
+	for line, want := range map[string]string{
+		`127.0.0.1 - - [28/Nov/2026:10:28:55 +0000] "GET /x?y=%22z HTTP/1.1" 404 153 "-" "a \x22quoted\x22 agent"`:                                         `GET /x?y=%22z 404 a "quoted" agent`,
+		`10.0.0.1 - ann [28/Nov/2026:09:00:00 +0000] "POST /api HTTP/2.0" 200 612 "-" "curl/8.0" 123 0.003 [shop-api-80] [] 10.0.0.3:80 612 0.003 200 abc`: "POST /api 200 curl/8.0",
+	} {
+		log, err := Read(strings.NewReader(line), "http")
+		if err != nil || len(log.Requests) != 1 {
+			t.Fatalf("%s: %v, %+v", line, err, log)
+		}
+
+		r := log.Requests[0]
+		if got := fmt.Sprint(r.Method, " ", r.Target, " ", r.Status, " ", r.Headers[0].Value); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+
+	// A request that is none, as a client sends it that speaks TLS to a port for http.
+	log, err := Read(strings.NewReader(`127.0.0.1 - - [28/Nov/2026:10:28:55 +0000] "\x16\x03\x01" 400 157 "-" "-"`), "http")
+	if err != nil || log.Unread != 1 {
+		t.Errorf("%v, %+v", err, log)
 	}
 }

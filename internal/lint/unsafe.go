@@ -138,6 +138,9 @@ func (l *linter) instead(p *pattern) string {
 			return "match: {path: {prefix: /" + bare + "}} has exactly one slash where the rest begins"
 		}
 	}
+	if p.Rewrite != nil && p.path != nil && p.path.key == "regex" && p.path.written == "/$" && text != nil && *text == "" {
+		return `match: {path: {suffix: /}} takes off the slash at the end, and leaves / alone`
+	}
 	return "a path begins with exactly one /: capture without it, as in ^/foo(?:/(.*))?$ with /$1; or match by prefix"
 }
 

@@ -55,6 +55,10 @@ func (m *model) route(object, at string, o *istio.VirtualService, namespace stri
 	}
 	plan.Together(m.report, routes)
 
+	for _, one := range routes {
+		m.left(at, r, one)
+	}
+
 	return list
 }
 

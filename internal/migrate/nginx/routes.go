@@ -64,6 +64,8 @@ func (m *model) server(s *server) []plan.VHost {
 		return nil
 	}
 
+	m.idle(s)
+
 	var routes []*plan.Route
 	for _, l := range s.locations {
 		if root := m.root(l); root != nil {
@@ -112,6 +114,19 @@ func (m *model) server(s *server) []plan.VHost {
 	}
 
 	return all
+}
+
+// idle says which annotations of a host's locations do nothing there, as in nginx.
+func (m *model) idle(s *server) {
+	for _, l := range s.locations {
+		if l.set.target != "" && l.set.target == l.path && !l.def {
+			m.report.Note(l.object, annotation(prefix+"rewrite-target"), "%s is the target already, and ingress-nginx rewrites only where they differ", l.path)
+		}
+		if l.set.sslSaid && l.set.ssl && !l.set.force && !s.tls && !l.def {
+			m.report.Note(l.object, annotation(prefix+"ssl-redirect"), "host %s has no TLS, and ingress-nginx redirects only where it has: "+
+				"force-ssl-redirect does always", s.host)
+		}
+	}
 }
 
 // name reads the host of an Ingress: * is one label of letters, digits, _ and -.
@@ -307,6 +322,8 @@ func (m *model) match(l *location, regex bool, r *plan.Route) (path string, grou
 	path = "^" + plan.RE2(l.path)
 	if _, err := regexp.Compile(path); err != nil {
 		rest, excluded, ok := plan.Without(path)
+
+		excluded = plan.AnySlashes(excluded)
 		if _, wrong := regexp.Compile(rest); ok && wrong == nil {
 			if _, wrong = regexp.Compile(excluded); wrong == nil {
 				path = rest

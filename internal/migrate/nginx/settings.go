@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/texttheater/golang-levenshtein/levenshtein"
 	networking "k8s.io/api/networking/v1"
 
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
@@ -22,6 +23,7 @@ type settings struct {
 	www       bool
 	force     bool // force-ssl-redirect
 	ssl       bool // ssl-redirect: true unless it says no
+	sslSaid   bool // it is there
 	vhost     string
 	forwarded string // x-forwarded-prefix
 	aliases   []string
@@ -97,7 +99,32 @@ func hint(name string) string {
 		return hints[best]
 	}
 
+	if near := nearest(name); near != "" {
+		return "has no counterpart among rewrites: did you mean " + near + "?"
+	}
+
 	return "has no counterpart among rewrites"
+}
+
+// carried are the annotations that are carried over.
+var carried = []string{
+	"rewrite-target", "use-regex", "app-root", "force-ssl-redirect", "ssl-redirect", "from-to-www-redirect", "upstream-vhost", "x-forwarded-prefix",
+	"canary", "server-alias", "temporal-redirect", "temporal-redirect-code", "permanent-redirect", "permanent-redirect-code", "proxy-redirect-from",
+	"proxy-redirect-to", "proxy-cookie-path", "proxy-cookie-domain",
+}
+
+// nearest gives the annotation that a name is most likely a misspelling of, or
+// "": one letter in six may be missing or too many, and another letter is both.
+func nearest(name string) (near string) {
+	least := len(name)/6 + 1
+	for _, one := range carried {
+		distance := levenshtein.DistanceForStrings([]rune(name), []rune(one), levenshtein.DefaultOptions)
+		if distance < least || distance == least && near == "" {
+			near, least = one, distance
+		}
+	}
+
+	return near
 }
 
 // harmless are the annotations whose meaning is kept without a rule.
@@ -145,10 +172,11 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 		}
 	}
 
+	sslSaid := r.left["ssl-redirect"] != ""
 	s := &settings{
 		target: r.take("rewrite-target"), regex: r.flag("use-regex", false), root: r.take("app-root"),
 		force: r.flag("force-ssl-redirect", false), ssl: r.flag("ssl-redirect", true), www: r.flag("from-to-www-redirect", false),
-		vhost: r.take("upstream-vhost"), forwarded: r.take("x-forwarded-prefix"), canary: r.flag("canary", false),
+		vhost: r.take("upstream-vhost"), forwarded: r.take("x-forwarded-prefix"), canary: r.flag("canary", false), sslSaid: sslSaid,
 	}
 	for alias := range strings.SplitSeq(r.take("server-alias"), ",") {
 		if alias = strings.TrimSpace(alias); alias != "" {

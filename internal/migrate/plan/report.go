@@ -21,7 +21,7 @@ const (
 // Finding is something to know about one place of an object.
 type Finding struct {
 	// Kind is difference, left out, question (the rules are right only once it
-	// is answered) or not ours.
+	// is answered), not ours, or note: why there is no rule.
 	Kind   string `json:"kind"`
 	Path   string `json:"path"`
 	Reason string `json:"reason"`
@@ -33,6 +33,7 @@ const (
 	KindLeft     = "left out"
 	KindQuestion = "question"
 	KindNotOurs  = "not ours"
+	KindNote     = "note"
 )
 
 // Object is one object that was read.
@@ -100,6 +101,11 @@ func (r *Report) NotOurs(object, path, reason string, args ...any) {
 	r.Add(KindNotOurs, object, path, reason, args...)
 }
 
+// Note says why something needs no rule.
+func (r *Report) Note(object, path, reason string, args ...any) {
+	r.Add(KindNote, object, path, reason, args...)
+}
+
 // Taken says that a pattern came of an object, and which fields it replaces.
 func (r *Report) Taken(object string, fields []string) {
 	o := r.Object(object)
@@ -137,8 +143,14 @@ func (r *Report) Finish() {
 	}
 }
 
-// Complete reports whether nothing was left out and nothing has to be answered.
+// Complete reports whether nothing was left out and nothing has to be answered;
+// and whether anything was carried over where there are rules of others.
 func (r *Report) Complete() bool {
+	ours := func(o *Object) bool { return o.State != NotOurs }
+	if len(r.Objects) > 0 && !slices.ContainsFunc(r.Objects, ours) {
+		return false
+	}
+
 	for _, o := range r.Objects {
 		for _, f := range o.Findings {
 			if f.Kind == KindLeft || f.Kind == KindQuestion {
