@@ -70,7 +70,8 @@ func advice(path, value, reason string) string {
 
 // escaped is a variable of nginx after a dollar that is only text.
 var escaped = regexp.MustCompile(`(?:^|[^$])(?:\$\$)+\{?((?:http|arg|cookie|sent_http|upstream_http)_[a-z0-9_]+|` +
-	`(?:request_uri|request_method|document_uri|uri|query_string|args|is_args|host|scheme|server_name|status|remote_addr|remote_user|proxy_add_x_forwarded_for)\b)`)
+	`(?:request_uri|request_method|document_uri|uri|query_string|args|is_args|host|` +
+	`scheme|server_name|status|remote_addr|remote_user|proxy_add_x_forwarded_for)\b)`)
 
 // dollars finds variables that are sent as text: $$ is what the chart says to
 // write for a dollar, and a variable was meant.
@@ -88,7 +89,8 @@ func misread(in *input.Input) (findings []Finding) {
 	look := func(places *source.Map, workload string) {
 		places.Misread("", func(path, written string, place source.Place) {
 			read := path[strings.LastIndexByte(path, '.')+1:]
-			findings = append(findings, Finding{Input: in.Name, Workload: workload, Path: path, Reason: "YAML reads the key " + written + " as " + read + ", and that is its name",
+			findings = append(findings, Finding{Input: in.Name, Workload: workload, Path: path,
+				Reason: "YAML reads the key " + written + " as " + read + ", and that is its name",
 				Advice: fmt.Sprintf("put it in quotes: %q", written), File: place.File, Line: place.Line, Column: place.Column,
 				Severity: SeverityWarning, Check: YAMLValue})
 		})

@@ -111,6 +111,7 @@ func (f Finding) sarif(rule int) sarifResult {
 		if f.Line > 0 {
 			location.Physical.Region = &sarifRegion{f.Line, f.Column}
 		}
+
 		location.Physical.Artifact.URI = (&url.URL{Path: filepath.ToSlash(f.File)}).String()
 	}
 	if name := strings.Trim(f.Workload+"."+f.Path, "."); name != "" {

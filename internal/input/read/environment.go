@@ -55,6 +55,7 @@ func readEnvironment(dir string, o Options) (*input.Input, error) {
 	for i := range e.gaps {
 		e.gaps[i].Place.File = o.shown(e.gaps[i].Place.File)
 	}
+
 	in.Gaps = e.gaps
 
 	return in, nil
@@ -105,6 +106,7 @@ func (e *environment) look(file string) error {
 
 	base := filepath.Base(file)
 	ofRules, ofPlace := filepath.Dir(file) == e.file("rules"), file == e.file("place.yaml")
+
 	for _, doc := range docs {
 		for _, key := range slices.Sorted(slices.Values(doc.Places.Keys())) {
 			if ofRules && key != "workloads" {
