@@ -79,13 +79,7 @@ func newImport() *cobra.Command {
 			if len(r.Report.Objects) == 0 {
 				return fmt.Errorf("%s: there is no Ingress, VirtualService or HTTPRoute in it", strings.Join(args, ", "))
 			}
-
-			if output.format == "json" {
-				err = r.JSON(c.OutOrStdout())
-			} else {
-				err = r.Text(c.OutOrStdout(), c.ErrOrStderr())
-			}
-			if err != nil {
+			if err := printImport(c, output.format, r); err != nil {
 				return err
 			}
 			if !partial && !r.Report.Complete() {
@@ -132,4 +126,11 @@ func importDocuments(c *cobra.Command, names []string) (docs []map[string]any, e
 	}
 
 	return docs, errors.Join(faults...)
+}
+
+func printImport(c *cobra.Command, format string, r *migrate.Result) error {
+	if format == "json" {
+		return r.JSON(c.OutOrStdout())
+	}
+	return r.Text(c.OutOrStdout(), c.ErrOrStderr())
 }

@@ -106,7 +106,8 @@ func serve(t *testing.T, handler http.HandlerFunc) {
 
 	to := pipes{connections: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
-	go server.Serve(to)
+
+	go func() { _ = server.Serve(to) }() // until it is closed
 
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy, transport.DialContext = nil, to.dial

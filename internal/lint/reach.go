@@ -176,6 +176,7 @@ func (l *linter) vars(text string, quote bool) string {
 		if quote {
 			value = regexp.QuoteMeta(value)
 		}
+
 		return value
 	})
 }

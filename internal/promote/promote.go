@@ -83,8 +83,8 @@ func step(from, to *environment.Environment) error {
 		return fmt.Errorf("%s: nothing is promoted to %s, changes begin there; write global.promotedFrom in %s where that is wrong", to.Name, to.Name,
 			to.File("place.yaml"))
 	case before != from.Name:
-		return fmt.Errorf("%s: takes from %s, not from %s: promote to %[2]s first, or correct global.promotedFrom in %[4]s", to.Name, terminal.Line(before), from.Name,
-			to.File("place.yaml"))
+		return fmt.Errorf("%s: takes from %s, not from %s: promote to %[2]s first, or correct global.promotedFrom in %[4]s", to.Name, terminal.Line(before),
+			from.Name, to.File("place.yaml"))
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ func (t *tally) add(count tally) {
 		*t = tally(sum)
 		return
 	}
+
 	*t = endless
 }
 
@@ -227,6 +228,7 @@ func (t *tallies) merge(from *tallies) {
 	if from.leftOut {
 		t.leaveOut()
 	}
+
 	for pattern, of := range from.patterns {
 		for result, count := range of {
 			t.count(pattern, result, count)

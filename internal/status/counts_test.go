@@ -100,6 +100,7 @@ EnvoyFilter shop/cart, added up over 2 proxies, each since its start:
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, want := range []string{`"a","results":{"matched":"18446744073709551615+"}`, `"c","results":{"matched":18446744073709551614}`,
 		`"hostCallsFailed":18446744073709551614,"crashes":"18446744073709551615+"`} {
 		if !strings.Contains(string(data), want) {

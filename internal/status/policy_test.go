@@ -64,7 +64,9 @@ func TestAPolicyWhoseURLTheControllerGaveUp(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			list := strings.Replace(fmt.Sprintf(policyList, 2, "False", "Invalid"), "said why", c.said, 1)
-			cluster := cluster(t, map[string]string{"envoyextensionpolicies": list, "shop": fmt.Sprintf(shopRoute, `{"name": "public"}`), "public": someClass, "pods": pods(t)})
+			cluster := cluster(t, map[string]string{
+				"envoyextensionpolicies": list, "shop": fmt.Sprintf(shopRoute, `{"name": "public"}`), "public": someClass, "pods": pods(t),
+			})
 			_, objects, err := cluster.Objects(t.Context())
 			if err != nil {
 				t.Fatal(err)
