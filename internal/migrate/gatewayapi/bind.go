@@ -65,12 +65,14 @@ func (b *Bounds) selected(namespace string, by *metav1.LabelSelector) (verdict, 
 
 	// Every namespace has its name as a label.
 	known, is := b.Namespaces[namespace]
+
 	all := labels.Set{core.LabelMetadataName: namespace}
 	for key, value := range known {
 		all[key] = value
 	}
 
 	needs, _ := selector.Requirements()
+
 	missing := false
 	for _, one := range needs {
 		switch {

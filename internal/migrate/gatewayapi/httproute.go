@@ -253,6 +253,7 @@ func (m *model) gatewayTable(o *gateway.HTTPRoute, at string, name plan.Service)
 func (m *model) listen(t *table, o *gateway.HTTPRoute, at string, ref gateway.ParentReference, of, namespace string, all []gateway.Listener, rows []*row) {
 	attached, left := false, false
 	why := "fits, so it runs nothing of it"
+
 	list := m.listeners(o, all, namespace)
 	for _, l := range list {
 		if ref.SectionName != nil && *ref.SectionName != l.Name || ref.Port != nil && *ref.Port != l.Port {
@@ -274,6 +275,7 @@ func (m *model) listen(t *table, o *gateway.HTTPRoute, at string, ref gateway.Pa
 			if other := inTheWay(list, l, both); other != nil {
 				m.report.Leave(object(o), at, "listener %s of %s takes it for %s, and listener %s %s: the rules cannot tell their requests apart",
 					l.Name, of, both, other.Name, other.why)
+
 				left = true
 				continue
 			}

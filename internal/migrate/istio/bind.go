@@ -35,6 +35,7 @@ func (s *Server) hosts(own, namespace string) (all []string) {
 // common is the host that two have in common: the narrower one of them.
 func common(a, b string) (string, bool) {
 	a, b = strings.ToLower(a), strings.ToLower(b)
+
 	within := func(a, b string) bool {
 		return a == b || strings.HasPrefix(b, "*") && len(a) >= len(b) && strings.HasSuffix(strings.TrimPrefix(a, "*"), b[1:])
 	}
@@ -81,6 +82,7 @@ func (m *model) places(gateway string, o *istio.VirtualService) (all []place) {
 	}
 
 	at := map[string]int{}
+
 	apart := false
 	for _, wanted := range o.Spec.Hosts {
 		if service, is := m.Resolve(wanted, o.Namespace); is {
@@ -131,11 +133,13 @@ func (g *Gateway) inTheWay(taken *Server, by, host, namespace string) *Server {
 		if s.Scheme != taken.Scheme || s.Port == taken.Port && s.Scheme == "http" {
 			continue
 		}
+
 		overlaps := func(other string) bool {
 			_, name, named := strings.Cut(other, "/")
 			if !named {
 				name = other
 			}
+
 			both, ok := common(host, name)
 			// A narrower name is tried first on one port.
 			return ok && (s.Port != taken.Port || both == strings.ToLower(name) && name != by)
@@ -171,6 +175,7 @@ func exportedTo(o *istio.VirtualService) (namespaces []string, all bool) {
 			namespaces = append(namespaces, one)
 		}
 	}
+
 	return namespaces, len(o.Spec.ExportTo) == 0
 }
 
@@ -186,6 +191,7 @@ func (m *model) seen(gateway string, o *istio.VirtualService) bool {
 	if known, _ := m.known(gateway); len(known.Selector) > 0 {
 		proxies = m.Proxies(known.Selector)
 	}
+
 	unseen := slices.ContainsFunc(proxies, func(namespace string) bool { return !slices.Contains(to, namespace) })
 	sees := slices.ContainsFunc(proxies, func(namespace string) bool { return slices.Contains(to, namespace) })
 

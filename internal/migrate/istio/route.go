@@ -69,8 +69,7 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 		m.report.Leave(r.Object, at+"."+key, reason, args...)
 		r.Left = true
 	}
-	path := uri(in)
-	r.Match = r.Match.With("path", path)
+	r.Match = r.Match.With("path", uri(in))
 	if in.Scheme != nil {
 		switch text := in.Scheme.GetExact(); {
 		case text == "http" || text == "https":
@@ -115,8 +114,6 @@ func (m *model) match(at string, o *istio.VirtualService, in *api.HTTPMatchReque
 
 	for _, name := range slices.Sorted(maps.Keys(in.QueryParams)) {
 		query = append(query, append(plan.Fields{{Key: "name", Value: name}}, text(in.QueryParams[name], false)...))
-	}
-	if len(query) > 0 {
 		m.report.Differ(r.Object, at+".queryParams", plan.FirstValue)
 	}
 	if in.Authority != nil {

@@ -230,6 +230,7 @@ func (m *model) virtuals(gateway string, list []*istio.VirtualService, rows map[
 			if len(schemes) == 0 {
 				schemes = []string{""}
 			}
+
 			for _, scheme := range schemes {
 				v.rows[scheme] = append(v.rows[scheme], used...)
 			}
