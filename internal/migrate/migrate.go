@@ -83,16 +83,20 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 
 	p := &placer{
 		options: m.options, cluster: &m.cluster, report: &m.result.Report, policy: len(m.fronts) > 0,
-		byTarget: map[string]*workload{}, seen: map[*plan.VHost]*seenHost{},
+		byTarget: map[string]*workload{}, seen: map[*plan.VHost]*seenHost{}, hosts: map[plan.Way][]plan.Host{},
 	}
-	for _, t := range plan.Join(m.tables()) {
-		p.place(&t)
+
+	tables := plan.Join(m.tables())
+	for i := range tables {
+		p.place(&tables[i])
 	}
 
 	values, err := p.values()
 	if err != nil {
 		return nil, err
 	}
+
+	p.lost(tables)
 
 	m.result.Values, m.unsafe = values, p.unsafe
 	m.policies()

@@ -84,6 +84,45 @@ func runCase(t *testing.T, file string) {
 	}
 }
 
+// eachCase converts the objects of each case of testdata that has no error.
+func eachCase(t *testing.T, check func(t *testing.T, r *Result)) {
+	t.Helper()
+
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if section(archive, "error") != nil {
+				return
+			}
+
+			var o Options
+			if flags := section(archive, "flags"); flags != nil {
+				o = options(t, string(flags.Data))
+			}
+
+			docs, err := input.Parse("input.yaml", section(archive, "input.yaml").Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			r, err := Convert(docs.Objects(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			check(t, r)
+		})
+	}
+}
+
 // section is the part of a case that has a name, or nil.
 func section(archive *txtar.Archive, name string) *txtar.File {
 	for i := range archive.Files {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,6 +21,7 @@ type pattern struct {
 	begins string // what every path that it takes begins with, in lower case
 	object string
 	entry  *entry
+	same   []*entry // what else it does the work of
 }
 
 // stays is what a pattern does that only keeps its requests from those after
@@ -34,7 +34,7 @@ func (p *placer) patterns(w *workload) []pattern {
 	var all []pattern
 
 	var hosts []plan.Fields
-	for _, e := range w.entries {
+	for _, e := range p.order(w) {
 		if e.acts && e.unclear() {
 			p.report.Leave(e.route.Object, e.route.Path, "takes hosts by a regex, and belongs to a wildcard host: match one of them")
 			e.acts = false
@@ -60,7 +60,7 @@ func (p *placer) patterns(w *workload) []pattern {
 		}
 	}
 
-	return prune(reached(all))
+	return prune(p.reached(all))
 }
 
 // refused says what the engine has against a pattern.
@@ -300,23 +300,6 @@ func (p *pattern) all() bool {
 	}
 
 	return true
-}
-
-// reached leaves out the patterns of hosts of which an earlier one takes all.
-func reached(list []pattern) []pattern {
-	done := map[string]bool{}
-
-	return slices.DeleteFunc(list, func(p pattern) bool {
-		match, _ := p.fields.Get("match").(plan.Fields)
-		host := fmt.Sprint(match.Get("host"))
-		key := fmt.Sprint(host, match.Get("scheme"))
-		if done[key] || done[fmt.Sprint(host, nil)] {
-			return true
-		}
-
-		done[key] = p.all()
-		return false
-	})
 }
 
 // prune leaves out the patterns that only stay where no later one that acts

@@ -26,18 +26,30 @@ type placer struct {
 	policy bool
 	// seen is what is known of hosts, each looked at once.
 	seen map[*plan.VHost]*seenHost
+	// table counts those that are placed, and host is the one of it whose routes are.
+	table int
+	host  *plan.VHost
+	// hosts are those that each way has.
+	hosts map[plan.Way][]plan.Host
 }
 
 // workload collects the rules of what some proxies run.
 type workload struct {
-	name    string
-	target  plan.Fields
-	entries []*entry
-	seen    map[string]bool
+	name   string
+	target plan.Fields
+	placer *placer
+	lists  []*entries // of each table
 	// front: the rules run where requests come from, before any route is chosen.
 	front bool
 	// guessed: the target is a guess.
 	guessed bool
+}
+
+// entries are those that a workload has of one table, in the order of that.
+type entries struct {
+	table int
+	list  []*entry
+	seen  map[string]*entry
 }
 
 // entry is a pattern in the making.
@@ -51,6 +63,12 @@ type entry struct {
 	do      plan.Fields
 	headers plan.Fields
 	marked  bool
+	// ways are those by which its requests come.
+	ways []plan.Way
+	// last: it takes what no route of its hosts takes.
+	last bool
+	// behind says why an earlier entry of other ways takes some of its requests.
+	behind []string
 }
 
 // workload gives the workload of a target, made where there is none, under the
@@ -62,7 +80,7 @@ func (p *placer) workload(name string, target plan.Fields) *workload {
 		return w
 	}
 
-	w := &workload{name: p.name(name), target: target, seen: map[string]bool{}}
+	w := &workload{name: p.name(name), target: target, placer: p}
 	p.workloads = append(p.workloads, w)
 	p.byTarget[key] = w
 
@@ -104,8 +122,14 @@ func (p *placer) name(wanted string) string {
 // rewrites at the backends, and after each of them what keeps its requests from
 // the rules that follow.
 func (p *placer) place(t *plan.Table) {
+	p.table++
 	for i := range t.Hosts {
 		v := &t.Hosts[i]
+
+		p.host = v
+		for _, way := range v.Ways {
+			p.hosts[way] = append(p.hosts[way], v.Names...)
+		}
 
 		var front *workload
 		if slices.ContainsFunc(v.Routes, func(r *plan.Route) bool { return r.Target == nil }) {
@@ -123,7 +147,7 @@ func (p *placer) place(t *plan.Table) {
 		}
 		if front != nil {
 			// A request of this host is never tried with the routes of another.
-			front.add(&entry{route: &plan.Route{Object: "host " + v.Names[0].Text}, hosts: v.Names, scheme: v.Scheme})
+			front.add(&entry{route: &plan.Route{Object: "host " + v.Names[0].Text}, hosts: v.Names, scheme: v.Scheme, last: true})
 		}
 	}
 }
@@ -209,9 +233,6 @@ func (p *placer) route(t *plan.Table, v *plan.VHost, r *plan.Route, front *workl
 		if b.Host != "" {
 			rewrite, _ := e.do.Get("rewrite").(plan.Fields)
 			e.do = plan.Fields{{Key: "rewrite", Value: rewrite.Without("host").With("host", b.Host)}}
-		}
-		if twoSchemes(t, v, b) {
-			e.scheme = v.Scheme
 		}
 		if w.front && e.acts {
 			p.unseen(r)
@@ -309,16 +330,6 @@ func (p *placer) again(v *plan.VHost, r *plan.Route, e *entry) {
 	}
 }
 
-// twoSchemes reports whether a backend gets requests of the same host from
-// different routes for http and https.
-func twoSchemes(t *plan.Table, v *plan.VHost, b *plan.Backend) bool {
-	return slices.ContainsFunc(t.Hosts, func(o plan.VHost) bool {
-		return o.Scheme != v.Scheme && slices.Contains(o.Names, v.Names[0]) && slices.ContainsFunc(o.Routes, func(r *plan.Route) bool {
-			return slices.ContainsFunc(r.Backends, func(c plan.Backend) bool { return c.Service == b.Service && c.Elsewhere == b.Elsewhere })
-		})
-	})
-}
-
 // backend gives the workload of a backend. Where no proxy is known to run in
 // front of it, the rules run where requests come from, if the route that is
 // chosen again is the same.
@@ -389,9 +400,27 @@ func (p *placer) service(s plan.Service, labels map[string]string, r *plan.Route
 	return p.workload(s.Name, plan.Fields{}.With("namespace", s.Namespace).With("selector", selector(all))), ""
 }
 
-// add adds an entry, once for a route and hosts. One that acts takes the place
-// of one that only stays.
+// add adds an entry, once for a route and hosts of a table.
 func (w *workload) add(e *entry) {
+	if len(w.lists) == 0 || w.lists[len(w.lists)-1].table != w.placer.table {
+		w.lists = append(w.lists, &entries{table: w.placer.table, seen: map[string]*entry{}})
+	}
+
+	of := w.lists[len(w.lists)-1]
+	e.ways = w.placer.host.Via(e.route)
+
+	key := e.key()
+	if was := of.seen[key]; was != nil {
+		was.also(e)
+		return
+	}
+
+	of.seen[key] = e
+	of.list = append(of.list, e)
+}
+
+// key tells an entry from those of other routes and hosts.
+func (e *entry) key() string {
 	var key strings.Builder
 	key.WriteString(strconv.FormatUint(uint64(reflect.ValueOf(e.route).Pointer()), 16))
 
@@ -399,10 +428,15 @@ func (w *workload) add(e *entry) {
 		key.WriteString("|" + strconv.Itoa(int(h.Kind)) + h.Text)
 	}
 	key.WriteString("|" + e.scheme)
-	if w.seen[key.String()] {
-		return
-	}
 
-	w.seen[key.String()] = true
-	w.entries = append(w.entries, e)
+	return key.String()
+}
+
+// also says that an entry has the ways of another one of its route, too.
+func (e *entry) also(o *entry) {
+	for _, way := range o.ways {
+		if !slices.Contains(e.ways, way) {
+			e.ways = append(slices.Clip(e.ways), way)
+		}
+	}
 }

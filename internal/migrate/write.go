@@ -31,11 +31,7 @@ func (p *placer) values() ([]byte, error) {
 
 			for _, one := range part {
 				if one.acts {
-					route := one.entry.route
-					p.report.Taken(one.object, route.TakeOut)
-					if len(route.RootTakeOut) > 0 {
-						p.report.Taken(route.Root, route.RootTakeOut)
-					}
+					p.carried(one)
 				}
 			}
 

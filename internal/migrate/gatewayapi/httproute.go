@@ -77,7 +77,9 @@ type model struct {
 // table collects the rows of one Gateway or one Service by host and scheme.
 type table struct {
 	plan.Table
-	hosts map[string]map[string][]*row // host, then http or https or ""
+	key   string // Gateway or Service, namespace/name
+	hosts map[string]map[plan.Way][]*row
+	doors map[string][]plan.Way // those of a host, in order
 	order []string
 	names map[string]virtual
 }
@@ -95,20 +97,43 @@ type row struct {
 
 func (m *model) table(key string, t plan.Table) *table {
 	if m.tables[key] == nil {
-		m.tables[key] = &table{Table: t, hosts: map[string]map[string][]*row{}, names: map[string]virtual{}}
+		m.tables[key] = &table{key: key, Table: t, hosts: map[string]map[plan.Way][]*row{}, doors: map[string][]plan.Way{}, names: map[string]virtual{}}
 		m.order = append(m.order, key)
 	}
 	return m.tables[key]
 }
 
-func (t *table) add(host, scheme string, v virtual, rows []*row) {
+func (t *table) add(host string, by plan.Way, v virtual, rows []*row) {
 	if t.hosts[host] == nil {
-		t.hosts[host] = map[string][]*row{}
+		t.hosts[host] = map[plan.Way][]*row{}
 		t.order = append(t.order, host)
 		t.names[host] = v
 	}
+	if t.hosts[host][by] == nil {
+		t.doors[host] = append(t.doors[host], by)
+	}
 
-	t.hosts[host][scheme] = append(t.hosts[host][scheme], rows...)
+	t.hosts[host][by] = append(t.hosts[host][by], rows...)
+}
+
+// speaks gives the rows of all listeners of a host that speak a scheme, each once.
+func (t *table) speaks(host, scheme string) (rows []*row) {
+	seen := map[*row]bool{}
+	for _, by := range t.doors[host] {
+		if by.Scheme != scheme {
+			continue
+		}
+
+		for _, r := range t.hosts[host][by] {
+			if !seen[r] {
+				rows = append(rows, r)
+			}
+
+			seen[r] = true
+		}
+	}
+
+	return rows
 }
 
 // finish puts the rows in order. Where http and https have the same ones, no
@@ -116,17 +141,18 @@ func (t *table) add(host, scheme string, v virtual, rows []*row) {
 func (t *table) finish() plan.Table {
 	var hosts []plan.VHost
 	for _, host := range t.order {
-		by := t.hosts[host]
-		any := by[""]
-		if len(any) > 0 && len(by) == 1 || len(by["http"]) == len(by["https"]) && slices.Equal(by["http"], by["https"]) {
-			rows := append(slices.Clone(any), by["http"]...)
-			hosts = append(hosts, t.vhost(host, "", rows))
+		any, plain, secure := t.speaks(host, ""), t.speaks(host, "http"), t.speaks(host, "https")
+		if len(plain)+len(secure) == 0 || slices.Equal(plain, secure) {
+			hosts = append(hosts, t.vhost(host, "", slices.Concat(any, plain)))
 			continue
 		}
 
-		for _, scheme := range []string{"http", "https"} {
-			if rows := append(slices.Clone(any), by[scheme]...); len(rows) > 0 {
-				hosts = append(hosts, t.vhost(host, scheme, rows))
+		for _, one := range []struct {
+			scheme string
+			rows   []*row
+		}{{"http", plain}, {"https", secure}} {
+			if rows := slices.Concat(any, one.rows); len(rows) > 0 {
+				hosts = append(hosts, t.vhost(host, one.scheme, rows))
 			}
 		}
 	}
@@ -140,9 +166,25 @@ func (t *table) vhost(host, scheme string, rows []*row) plan.VHost {
 	slices.SortStableFunc(rows, func(a, b *row) int { return slices.Compare(b.rank, a.rank) })
 
 	v := plan.VHost{Names: t.names[host].names, Services: t.names[host].services, Scheme: scheme}
+	seen := map[*row]bool{}
 	for _, r := range rows {
-		v.Routes = append(v.Routes, r.Route)
+		if !seen[r] {
+			v.Routes = append(v.Routes, r.Route)
+		}
+
+		seen[r] = true
 	}
+
+	for _, by := range t.doors[host] {
+		if scheme != "" && by.Scheme != "" && by.Scheme != scheme {
+			continue
+		}
+
+		for _, r := range t.hosts[host][by] {
+			v.Comes(by, r.Route)
+		}
+	}
+
 	return v
 }
 
@@ -209,7 +251,7 @@ func (m *model) service(o *gateway.HTTPRoute, at string, s plan.Service, rows []
 	for _, end := range []string{"", "." + namespace, "." + namespace + ".svc", "." + namespace + ".svc.cluster.local"} {
 		names = append(names, plan.Name(s.Name+end))
 	}
-	t.add(s.String(), "", virtual{names, []plan.Service{s}}, rows)
+	t.add(s.String(), plan.Way{Of: "the mesh", Mesh: true}, virtual{names, []plan.Service{s}}, rows)
 }
 
 // gateway attaches to the listeners of a Gateway that the reference names and
@@ -228,9 +270,16 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 			m.report.Ask(object(o), at, "Gateway %s is not in the input, so whether it takes routes of other namespaces is not known: add it", name)
 		}
 
-		scheme := m.guess(o, at, ref, name)
+		by := plan.Way{Of: t.key, Scheme: m.guess(o, at, ref, name)}
+		switch {
+		case ref.SectionName != nil:
+			by.At = "listener " + string(*ref.SectionName)
+		case ref.Port != nil:
+			by.At = fmt.Sprintf("port %d", *ref.Port)
+		}
+
 		for _, host := range hostnames(o) {
-			t.attach(host, scheme, rows)
+			t.attach(host, by, rows)
 		}
 		return
 	}
@@ -279,7 +328,7 @@ func (m *model) listen(t *table, o *gateway.HTTPRoute, at string, ref gateway.Pa
 				left = true
 				continue
 			}
-			t.attach(both, l.scheme, rows)
+			t.attach(both, plan.Way{Of: t.key, At: fmt.Sprintf("port %d", l.Port), Scheme: l.scheme}, rows)
 
 			attached = true
 		}
@@ -295,11 +344,11 @@ func Target(kind string, of plan.Service) plan.Fields {
 		[]any{plan.Fields{{Key: "kind", Value: kind}, {Key: "name", Value: of.Name}}})
 }
 
-// attach adds rows once for a host and scheme, however many listeners have it.
-func (t *table) attach(host, scheme string, rows []*row) {
+// attach adds rows once for a host and port, however many listeners have it.
+func (t *table) attach(host string, by plan.Way, rows []*row) {
 	for _, r := range rows {
-		if !slices.Contains(t.hosts[host][scheme], r) {
-			t.add(host, scheme, virtual{names: []plan.Host{plan.Name(host)}}, []*row{r})
+		if !slices.Contains(t.hosts[host][by], r) {
+			t.add(host, by, virtual{names: []plan.Host{plan.Name(host)}}, []*row{r})
 		}
 	}
 }

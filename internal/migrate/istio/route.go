@@ -42,6 +42,7 @@ func (m *model) route(object, at string, o *istio.VirtualService, namespace stri
 		if one.scheme != "" && one.Match.Get("scheme") == nil {
 			one.Match = append(one.Match, plan.Field{Key: "scheme", Value: one.scheme})
 		}
+		one.onward()
 		// A path that is taken by one matcher and rewritten by another needs a
 		// route more for what the second does not take.
 		more := m.rewrite(at, r, match, one)
@@ -60,6 +61,17 @@ func (m *model) route(object, at string, o *istio.VirtualService, namespace stri
 	}
 
 	return list
+}
+
+// onward gives a redirect to another scheme, and nothing else, the one that its
+// requests have: the other's would be sent to where they are.
+func (r *row) onward() {
+	to, _ := r.Do.Get("redirect").(plan.Fields)
+	scheme, _ := to.Get("scheme").(string)
+	if scheme == "" || to.Get("host") != nil || to.Get("port") != nil || to.Get("path") != nil || r.Match.Get("scheme") != nil {
+		return
+	}
+	r.Match = r.Match.With("scheme", map[string]string{"https": "http", "http": "https"}[scheme])
 }
 
 // match puts the conditions into the row. What cannot be said leaves a row that
@@ -180,9 +192,13 @@ func colon(re *syntax.Regexp) bool {
 // where decides which gateways and ports have the row.
 func (m *model) where(at string, o *istio.VirtualService, in *api.HTTPMatchRequest, r *row, leave func(key, reason string, args ...any)) {
 	if in.Port != 0 {
-		switch scheme := m.port(o, in.Port); scheme {
-		case "":
+		switch scheme := m.port(o, in.Port); {
+		case scheme == "":
 			leave("port", "what port %d speaks is not known: add the Gateways %s to the input, or write match.scheme by hand", in.Port, strings.Join(gateways(o), ", "))
+		case m.several(o, in.Port, scheme):
+			r.scheme = scheme
+			m.report.Ask(r.Object, at+".port", "another port speaks %s, too, and the rules do not tell one from another: match a host, or a header, that "+
+				"only port %d has", scheme, in.Port)
 		default:
 			r.scheme = scheme
 			m.report.Differ(r.Object, at+".port", "the rules tell http from https, not one port from another: port %d is %s", in.Port, scheme)
@@ -213,6 +229,18 @@ func (m *model) port(o *istio.VirtualService, port uint32) string {
 		}
 	}
 	return map[uint32]string{80: "http", 443: "https"}[port]
+}
+
+// several reports whether any of the Gateways has another port of a scheme.
+func (m *model) several(o *istio.VirtualService, port uint32, scheme string) bool {
+	for _, g := range gateways(o) {
+		for other, speaks := range m.Gateways[g].Ports {
+			if other != port && speaks == scheme {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // uri gives match.path. Istio's regexes take the whole path, its prefixes need

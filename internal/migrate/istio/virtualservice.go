@@ -158,22 +158,39 @@ func (v *virtual) split(schemes []string) (hosts []plan.VHost) {
 	return hosts
 }
 
+// ways are those by which requests of one scheme, or of all that a gateway
+// speaks, come.
+func ways(way plan.Way, scheme string, all []string) (list []plan.Way) {
+	if scheme != "" || len(all) == 0 {
+		all = []string{scheme}
+	}
+
+	for _, scheme := range all {
+		way.Scheme = scheme
+		list = append(list, way)
+	}
+	return list
+}
+
 // table puts the routes of all VirtualServices of a gateway together: by host,
 // and of one host those that take everything last.
 func (m *model) table(gateway string, list []*istio.VirtualService, rows map[*istio.VirtualService][]*row) plan.Table {
 	t := plan.Table{Name: gateway[strings.LastIndexByte(gateway, '/')+1:], Mesh: gateway == mesh}
+	way := plan.Way{Of: "the mesh", Mesh: true}
 
 	var schemes []string
 	if !t.Mesh {
 		known, _ := m.known(gateway)
 		t.Target = m.Target(known.Selector)
 		schemes = known.schemes()
+		way = plan.Way{Of: "Gateway " + gateway}
 	}
 
 	var hosts []plan.VHost
 	for _, v := range m.virtuals(gateway, list, rows) {
 		for _, one := range v.split(schemes) {
 			one.Names = names(v.host, v.services, t.Mesh)
+			one.Ways = ways(way, one.Scheme, schemes)
 			hosts = append(hosts, one)
 		}
 	}

@@ -40,6 +40,11 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 
 	var tables []plan.Table
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
+		way := plan.Way{Of: "Ingress class " + class, Leaving: true}
+		if class == "" {
+			way.Of = "Ingresses without a class"
+		}
+
 		m := model{report: report}
 		servers := build(sorted(byClass[class]), report)
 
@@ -47,6 +52,10 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 		for _, s := range servers {
 			hosts = append(hosts, m.server(s)...)
 			hosts = append(hosts, m.www(s, servers)...)
+		}
+
+		for i := range hosts {
+			hosts[i].Ways = []plan.Way{way}
 		}
 
 		tables = append(tables, plan.Table{Name: gateway, Target: in.Target, Hosts: plan.Group(hosts)})

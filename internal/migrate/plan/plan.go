@@ -34,6 +34,10 @@ type VHost struct {
 	Routes []*Route
 	// Services are those that the mesh calls by these names.
 	Services []Service
+	// Ways are all by which its requests come, and via those of routes that only
+	// some of these are tried with.
+	Ways []Way
+	via  map[*Route][]Way
 }
 
 // Route is one row: what it takes, and what becomes of that.
@@ -272,12 +276,14 @@ func union(a, b []VHost) (hosts []VHost) {
 		for _, h := range v.Names {
 			key := fmt.Sprint(h, v.Scheme)
 			if i, ok := at[key]; ok {
-				hosts[i].Routes = append(slices.Clip(hosts[i].Routes), v.Routes...)
+				hosts[i] = hosts[i].join(&v)
 				continue
 			}
 
 			at[key] = len(hosts)
-			hosts = append(hosts, VHost{Names: []Host{h}, Scheme: v.Scheme, Routes: v.Routes, Services: v.Services})
+			one := v
+			one.Names = []Host{h}
+			hosts = append(hosts, one)
 		}
 	}
 
@@ -286,10 +292,10 @@ func union(a, b []VHost) (hosts []VHost) {
 
 func (v *VHost) signature() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %v", v.Scheme, v.Services)
+	fmt.Fprintf(&b, "%s %v %v", v.Scheme, v.Services, v.Ways)
 
 	for _, r := range v.Routes {
-		fmt.Fprintf(&b, "\n%s %v %v %v %v %v %v %v", r.Object, r.Match, r.Unless, r.Do, r.Headers, r.Answers, r.Left, r.Backends)
+		fmt.Fprintf(&b, "\n%s %v %v %v %v %v %v %v %v", r.Object, r.Match, r.Unless, r.Do, r.Headers, r.Answers, r.Left, r.Backends, v.via[r])
 	}
 	return b.String()
 }
