@@ -143,7 +143,8 @@ func (c *ways) has(e *entry, by plan.Way, name plan.Host) bool {
 
 // pair looks at an entry and a later one that may take requests of one name.
 func (c *ways) pair(w *workload, e, f *entry, name plan.Host) {
-	if e.route == f.route || f.last || !e.acts && !f.acts || alike(e, f) || !meet(e, f, name) {
+	nowhere := !f.acts && !f.route.Answers && len(f.route.Backends) == 0
+	if e.route == f.route || f.last || nowhere || !e.acts && !f.acts || alike(e, f) || !meet(e, f, name) {
 		return
 	}
 

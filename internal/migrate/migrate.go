@@ -19,6 +19,7 @@ import (
 
 	istio "istio.io/client-go/pkg/apis/networking/v1"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/gatewayapi"
 	istiomodel "github.com/wasm-rewrite/wasm-rewrite/internal/migrate/istio"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/nginx"
@@ -84,6 +85,7 @@ func Convert(docs []map[string]any, o Options) (*Result, error) {
 	p := &placer{
 		options: m.options, cluster: &m.cluster, report: &m.result.Report, policy: len(m.fronts) > 0,
 		byTarget: map[string]*workload{}, seen: map[*plan.VHost]*seenHost{}, hosts: map[plan.Way][]plan.Host{},
+		samples: map[string][]lint.Finding{},
 	}
 
 	tables := plan.Join(m.tables())

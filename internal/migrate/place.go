@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/wasm-rewrite/wasm-rewrite/internal/lint"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/nginx"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/migrate/plan"
 )
@@ -31,6 +32,8 @@ type placer struct {
 	host  *plan.VHost
 	// hosts are those that each way has.
 	hosts map[plan.Way][]plan.Host
+	// samples are what requests have shown of patterns, by their text.
+	samples map[string][]lint.Finding
 }
 
 // workload collects the rules of what some proxies run.

@@ -22,6 +22,9 @@ func (p *placer) values() ([]byte, error) {
 		if !slices.ContainsFunc(patterns, func(p pattern) bool { return p.acts }) {
 			continue
 		}
+		if err := p.sampled(patterns); err != nil {
+			return nil, err
+		}
 
 		for i, part := range p.split(w, patterns) {
 			name := w.name

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -40,10 +41,7 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 
 	var tables []plan.Table
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
-		way := plan.Way{Of: "Ingress class " + class, Leaving: true}
-		if class == "" {
-			way.Of = "Ingresses without a class"
-		}
+		way := plan.Way{Of: "Ingress class " + cmp.Or(class, only(byClass)), Leaving: true}
 
 		m := model{report: report}
 		servers := build(sorted(byClass[class]), report)
@@ -62,6 +60,21 @@ func Tables(in Input, report *plan.Report) []plan.Table {
 	}
 
 	return tables
+}
+
+// only gives the one class that Ingresses have, if there is just one: those
+// without a class are taken to be of its controller.
+func only(byClass map[string][]*networking.Ingress) (name string) {
+	for class := range byClass {
+		switch {
+		case class == "":
+		case name != "":
+			return `""`
+		default:
+			name = class
+		}
+	}
+	return cmp.Or(name, `""`)
 }
 
 type model struct{ report *plan.Report }
@@ -328,7 +341,7 @@ func (m *model) match(l *location, regex bool, r *plan.Route) (path string, grou
 		return "", 0, nil
 	}
 
-	path = "^" + plan.RE2(l.path)
+	path = "^" + plan.RE2(token(l.path))
 	if _, err := regexp.Compile(path); err != nil {
 		rest, excluded, ok := plan.Without(path)
 
@@ -434,9 +447,9 @@ func (m *model) rewrite(l *location, r *plan.Route, path string, groups int, nam
 // target is what rewrite-target makes of the path, and the prefix that the
 // upstream is told of. The route is left if it cannot be said.
 func (m *model) target(l *location, r *plan.Route, path string, groups int, names []string) (to plan.Fields, header string) {
-	target, drop := strings.CutSuffix(l.set.target, "?")
+	target, drop := strings.CutSuffix(token(l.set.target), "?")
 
-	text, err := variables(target, groups, names)
+	text, err := variables(encoded(target), groups, names)
 	switch {
 	case err == nil && strings.Contains(target, "request_uri"):
 		err = errRequestURI

@@ -12,6 +12,42 @@ import (
 
 var variable = regexp.MustCompile(`\$(?:([0-9])|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z0-9_]+)\})`)
 
+// token reads text of an Ingress as nginx reads a word of its configuration, in
+// quotes or not.
+func token(text string) string {
+	return escaped.Replace(text)
+}
+
+var escaped = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\'`, `'`, `\t`, "\t", `\r`, "\r", `\n`, "\n")
+
+// encoded writes the literal text of a path as nginx sends it: % is a character
+// of the path, and what a path does not hold is encoded. Variables stay.
+func encoded(target string) string {
+	path, query, has := strings.Cut(target, "?")
+
+	var b strings.Builder
+	for path != "" {
+		if name := variable.FindString(path); name != "" && strings.HasPrefix(path, name) {
+			b.WriteString(name)
+
+			path = path[len(name):]
+			continue
+		}
+		if c := path[0]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+
+		path = path[1:]
+	}
+	if has {
+		b.WriteString("?" + query)
+	}
+
+	return b.String()
+}
+
 var wordNext = regexp.MustCompile(`^[A-Za-z0-9_]`)
 
 // plainVariables are nginx variables with a counterpart.

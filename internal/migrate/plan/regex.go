@@ -148,15 +148,21 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 	}
 
 	body := regex[from+1 : to-1]
+	// A named group of all is one of all.
+	if named := groupName.FindString(body); body == named+".*" {
+		body = ".*"
+	}
 
 	rest := replacement[len(m[0]):]
 	switch body {
+	case "/?.*", "/*.*":
+		return regex[:from] + "/*(.*)" + regex[to:], replacement, true
 	case ".*", ".*?":
 		if strings.HasSuffix(regex[:from], "/") {
 			return regex[:from] + "+" + regex[from:], replacement, true
 		}
 		return regex[:from] + "/*" + regex[from:], replacement, true
-	case ".+", ".+?":
+	case ".+":
 		// What follows slashes, or all where there is none: one group became two.
 		both := regex[:from] + "(?:/+(.*)|(" + body + "))" + regex[to:]
 
@@ -184,6 +190,8 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 	}
 }
 
+var groupName = regexp.MustCompile(`^\?P?<\w+>`)
+
 var onlySlash = regexp.MustCompile(`^(?:/\?|/|/\|\$|/\||\$\|/|\|/)$`)
 
 var filled = regexp.MustCompile(`^/(?:\$([1-9])|\$\{([1-9])\})/`)
@@ -199,6 +207,12 @@ func Filled(regex, replacement string) (full, without string, ok bool) {
 	n, _ := strconv.Atoi(m[1] + m[2])
 	from, to, ok := span(regex, n)
 	if body := regex[max(from, 0):max(to, 0)]; !ok || body != "(.*)" && body != "(.*?)" && !strings.HasSuffix(body, "]*)") {
+		return "", "", false
+	}
+
+	// What takes as little as it can is not made to take more: only at the end of
+	// the path it takes the same.
+	if strings.HasSuffix(regex[from:to], "?)") && regex[to:] != "$" {
 		return "", "", false
 	}
 
