@@ -106,7 +106,9 @@ func (f filters) regex(at, pattern, substitution string) plan.Fields {
 	bare := func(re string) string { return strings.Trim(strings.NewReplacer("^(?:^", "^(?:").Replace(re), "^$") }
 	switch {
 	case path == nil || prefix == "/":
-	case own != "" && bare(own) == bare(whole):
+	case own != "" && bare(own) == bare(whole) && plan.TakesAll(pattern):
+		// The route takes whole paths, so its regex does, too.
+		pattern = whole
 	case prefix != "" && strings.HasPrefix(pattern, "^") && strings.HasPrefix(plan.Beginning(pattern), strings.TrimSuffix(prefix, "/")+"/"):
 	default:
 		f.leave(at, "the path is taken by one matcher and rewritten by another regex: write one that does both")

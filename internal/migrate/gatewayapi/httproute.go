@@ -338,6 +338,11 @@ func (m *model) listen(t *table, o *gateway.HTTPRoute, at string, ref gateway.Pa
 	}
 }
 
+// scheme is what a listener speaks, or "" where that is not HTTP.
+func scheme(l gateway.Listener) string {
+	return map[gateway.ProtocolType]string{gateway.HTTPProtocolType: "http", gateway.HTTPSProtocolType: "https"}[l.Protocol]
+}
+
 // Target is one object, as the chart has it.
 func Target(kind string, of plan.Service) plan.Fields {
 	return plan.Fields{}.With("namespace", of.Namespace).With("targetRefs",

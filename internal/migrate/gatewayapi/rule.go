@@ -3,6 +3,7 @@ package gatewayapi
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
@@ -36,7 +37,7 @@ func (m *model) rows(o *gateway.HTTPRoute) []*row {
 				r.Target = Target("HTTPRoute", plan.Service{Namespace: o.Namespace, Name: o.Name})
 			}
 
-			f := filters{m: m, object: r.Object, namespace: o.Namespace, match: match, to: r.Route}
+			f := filters{m: m, of: o, object: r.Object, namespace: o.Namespace, match: match, to: r.Route}
 			f.all(at, rule.Filters)
 			if !r.Answers {
 				m.backends(at, o, rule, r.Route)
@@ -143,6 +144,7 @@ func (m *model) backends(at string, o *gateway.HTTPRoute, rule gateway.HTTPRoute
 // filters carries over the filters of a rule or of one backend.
 type filters struct {
 	m         *model
+	of        *gateway.HTTPRoute // none of those of one backend
 	object    string
 	namespace string
 	match     gateway.HTTPRouteMatch
@@ -252,8 +254,11 @@ func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
 	if r.Hostname != nil {
 		to = append(to, plan.Field{Key: "host", Value: plan.Literal(string(*r.Hostname))})
 	}
-	if r.Port != nil {
+	switch {
+	case r.Port != nil:
 		to = append(to, plan.Field{Key: "port", Value: int(*r.Port)})
+	case r.Scheme == nil && r.Hostname != nil && f.of != nil:
+		to = to.With("port", f.port(at))
 	}
 
 	to = append(to, f.path(at+".requestRedirect.path", r.Path, false)...)
@@ -266,6 +271,58 @@ func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
 
 	f.to.Do = plan.Fields{{Key: "redirect", Value: to}}
 	f.to.TakeOut = nil
+}
+
+// port is the one that a redirect without scheme and port goes to: that of the
+// listener, unless it is the one that its scheme has anyway.
+func (f filters) port(at string) any {
+	ports := f.m.ports(f.of)
+	switch {
+	case len(ports) > 1:
+		f.m.report.Ask(f.object, at+".requestRedirect.port", "the redirect goes to the port of the listener, the listeners have %s, and the rules do not tell "+
+			"them apart: write one", strings.Trim(fmt.Sprint(ports), "[]"))
+	case len(ports) == 1 && ports[0] != 80:
+		return ports[0]
+	}
+
+	return nil
+}
+
+// ports are those of the listeners that run a route, as far as they are known;
+// 80 of http and 443 of https are one, which no address has to name.
+func (m *model) ports(o *gateway.HTTPRoute) (ports []int) {
+	add := func(port gateway.PortNumber, usual bool) {
+		if usual {
+			port = 80
+		}
+		if !slices.Contains(ports, int(port)) {
+			ports = append(ports, int(port))
+		}
+	}
+
+	for _, ref := range o.Spec.ParentRefs {
+		id := o.Namespace + "/" + string(ref.Name)
+		if ref.Namespace != nil {
+			id = string(*ref.Namespace) + "/" + string(ref.Name)
+		}
+
+		var listeners []gateway.Listener
+		if known := m.Gateways[id]; known != nil {
+			listeners = known.Spec.Listeners
+		} else if set := m.ListenerSets[id]; set != nil && ref.Kind != nil && *ref.Kind == "ListenerSet" {
+			listeners = set.Spec.Listeners
+		} else if ref.Port != nil {
+			add(*ref.Port, *ref.Port == 443)
+		}
+
+		for _, l := range listeners {
+			if (ref.SectionName == nil || *ref.SectionName == l.Name) && (ref.Port == nil || *ref.Port == l.Port) && scheme(l) != "" {
+				add(l.Port, l.Port == 443 && l.Protocol == gateway.HTTPSProtocolType)
+			}
+		}
+	}
+
+	return ports
 }
 
 var capture = regexp.MustCompile(`[$\\][0-9]|\$\{[0-9]\}`)

@@ -214,7 +214,7 @@ func (m *model) regexRewrite(at string, re *api.RegexRewrite, match *api.HTTPMat
 		result := regexp.MustCompile(re.Match).ReplaceAllString(uri.GetExact(), envoys.ReplaceAllString(text, "$${$1}"))
 		put(nil, plan.Literal(result), "whole")
 		return nil
-	case uri.GetRegex() != "" && strings.Trim(re.Match, "^$") == strings.Trim(uri.GetRegex(), "^$"):
+	case uri.GetRegex() != "" && strings.Trim(re.Match, "^$") == strings.Trim(uri.GetRegex(), "^$") && plan.TakesAll(re.Match):
 		put(plan.Fields{{Key: "regex", Value: "^(?:" + strings.Trim(regex, "^$") + ")$"}}, changed, "")
 		return nil
 	case prefix != "" && strings.HasPrefix(within, prefix):

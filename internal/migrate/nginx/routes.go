@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	networking "k8s.io/api/networking/v1"
 
@@ -127,6 +128,12 @@ func (m *model) server(s *server) []plan.VHost {
 		switch {
 		case strings.HasPrefix(alias, "~"):
 			h = plan.Host{Kind: plan.Regex, Text: strings.TrimPrefix(alias, "~")}
+			// nginx ignores the case where any letter is upper case.
+			if strings.ContainsFunc(alias, unicode.IsUpper) {
+				h.Text = "(?i)" + h.Text
+			}
+		case strings.HasSuffix(alias, ".*"):
+			h = plan.Host{Kind: plan.Regex, Text: "^" + regexp.QuoteMeta(strings.ToLower(strings.TrimSuffix(alias, "*"))) + ".+$"}
 		case strings.HasPrefix(alias, "*."):
 			// In server_name, unlike in an Ingress, * is any number of labels.
 			h = plan.Name(alias)

@@ -75,6 +75,31 @@ func alternates(regex string) bool {
 	return found
 }
 
+// TakesAll reports whether a regex that fits a whole path takes all of it where
+// it is not anchored at the end, too. Of /v1|/v1beta the first one is taken, and
+// what is written as little as can be takes that.
+func TakesAll(regex string) bool {
+	if alternates(regex) {
+		return false
+	}
+
+	bare := strings.TrimRight(regex, ")")
+	for _, end := range []string{"$", ".*", ".+"} {
+		if strings.HasSuffix(bare, end) {
+			return true
+		}
+	}
+
+	whole := true
+	scan(regex, func(i, _ int, c byte) {
+		if c == '|' || c == '?' && i > 0 && strings.IndexByte("*+?}", regex[i-1]) >= 0 {
+			whole = false
+		}
+	})
+
+	return whole
+}
+
 // scan walks over a regex's characters that are neither escaped nor in a class.
 // depth is that of the groups around them, a bracket's own not counted.
 func scan(regex string, visit func(i, depth int, c byte)) {
