@@ -117,6 +117,7 @@ func (o *order) decide(functions int) error {
 	for i := range o.imported {
 		o.renamed[i] = i
 	}
+
 	for place, i := range o.old {
 		o.renamed[o.imported+i] = o.imported + place
 	}
@@ -166,6 +167,7 @@ func (o *order) exports(r *reader) []byte {
 		} else {
 			index = uint64(r.number())
 		}
+
 		out = binary.AppendUvarint(append(out, kind), index)
 	}
 
@@ -191,6 +193,7 @@ func (o *order) elements(r *reader) []byte {
 
 		functions := r.number()
 		out = binary.AppendUvarint(out, uint64(functions))
+
 		for range functions {
 			out = binary.AppendUvarint(out, o.index(r))
 		}

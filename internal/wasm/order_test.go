@@ -68,7 +68,8 @@ func TestReorder(t *testing.T) {
 
 func TestReorderRefuses(t *testing.T) {
 	in := decoded(t, before)
-	unknown := append(decoded(t, before[:strings.Index(before, "0a 15 03")]), decoded(t, "0a 07 01  05 00 fd 00 1a 0b")...)
+	head, _, _ := strings.Cut(before, "0a 15 03")
+	unknown := append(decoded(t, head), decoded(t, "0a 07 01  05 00 fd 00 1a 0b")...)
 
 	for _, test := range []struct {
 		name  string

@@ -31,7 +31,9 @@ func touched(ctx context.Context, o options, listener envoy.Listener) (err error
 	const warm, counted = 2, 5
 
 	path := "/" + strings.TrimPrefix(o.path, "/")
+
 	var pages []int
+
 	all := 0
 	for i := range warm + counted {
 		// From here on the kernel notes which pages are read or run.
