@@ -474,6 +474,11 @@ func (m *model) target(l *location, r *plan.Route, path string, groups int, name
 		m.report.Leave(l.object, annotation(prefixKey), "%q: %v: write headers.request.set by hand", l.set.forwarded, err)
 	}
 
+	if plan.Alternates(path) && strings.Contains(text, "$") {
+		m.report.Ask(l.object, l.at, "nginx anchors only the first part of %q, in the location, and none in the rewrite, so its groups may be others "+
+			"than those of the rules: give each part a path of its own", l.path)
+	}
+
 	// Slashes: the rules send one where nginx sends several.
 	if p, ok := r.Match.Get("path").(plan.Fields); ok && p.Get("regex") != nil {
 		if one, changed, ok := plan.OneSlash(path, text, &header); ok {

@@ -68,6 +68,9 @@ func isWord(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
+// Alternates reports whether a regex is several, of which any may fit.
+func Alternates(regex string) bool { return alternates(regex) }
+
 // alternates reports whether there is a | outside of all brackets.
 func alternates(regex string) bool {
 	found := false
@@ -180,6 +183,14 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 
 	rest := replacement[len(m[0]):]
 	switch body {
+	case ".*?":
+		// Only at the end it takes no less where a slash is taken before it.
+		if regex[to:] != "" && regex[to:] != "$" {
+			return regex, replacement, false
+		}
+	}
+
+	switch body {
 	case "/?.*", "/*.*":
 		return regex[:from] + "/*(.*)" + regex[to:], replacement, true
 	case ".*", ".*?":
@@ -215,6 +226,11 @@ func OneSlash(regex, replacement string, more ...*string) (string, string, bool)
 	}
 }
 
+var (
+	slashes  = regexp.MustCompile(`(?:/[*+?]?|\((?:\?:)?/(?:\|\$)?\)\??)+$`)
+	repeated = regexp.MustCompile(`[*+?}]\)*$`)
+)
+
 var groupName = regexp.MustCompile(`^\?P?<\w+>`)
 
 var onlySlash = regexp.MustCompile(`^(?:/\?|/|/\|\$|/\||\$\|/|\|/)$`)
@@ -238,6 +254,12 @@ func Filled(regex, replacement string) (full, without string, ok bool) {
 	// What takes as little as it can is not made to take more: only at the end of
 	// the path it takes the same.
 	if strings.HasSuffix(regex[from:to], "?)") && regex[to:] != "$" {
+		return "", "", false
+	}
+
+	// What it is made to take has to be free: not what a group or a repetition
+	// before it takes first.
+	if repeated.MatchString(slashes.ReplaceAllString(regex[:from], "")) {
 		return "", "", false
 	}
 
