@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 	"github.com/wasm-rewrite/wasm-rewrite/internal/wasm"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/made"
 )
 
 // What the module may be, because Envoy compiles all of it in every proxy that starts, and holds a whole function in
