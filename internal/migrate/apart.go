@@ -281,6 +281,7 @@ func (p *placer) reached(list []pattern) (kept []pattern) {
 		if one.all() {
 			all[key] = len(kept)
 		}
+
 		for _, reason := range one.entry.behind {
 			if one.acts {
 				p.report.Ask(one.object, one.entry.route.Path, "%s", reason)

@@ -24,7 +24,9 @@ var sources = map[string]func(name, way, target string) string{
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata: {name: %s, namespace: apps, annotations: %s}
-spec: {ingressClassName: %s, rules: [{host: shop.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: api, port: {number: 80}}}}]}}]}
+spec:
+  ingressClassName: %s
+  rules: [{host: shop.example.com, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: api, port: {number: 80}}}}]}}]
 ---
 apiVersion: networking.k8s.io/v1
 kind: IngressClass

@@ -166,6 +166,7 @@ func (t *table) vhost(host, scheme string, rows []*row) plan.VHost {
 	slices.SortStableFunc(rows, func(a, b *row) int { return slices.Compare(b.rank, a.rank) })
 
 	v := plan.VHost{Names: t.names[host].names, Services: t.names[host].services, Scheme: scheme}
+
 	seen := map[*row]bool{}
 	for _, r := range rows {
 		if !seen[r] {
@@ -281,6 +282,7 @@ func (m *model) gateway(o *gateway.HTTPRoute, at string, ref gateway.ParentRefer
 		for _, host := range hostnames(o) {
 			t.attach(host, by, rows)
 		}
+
 		return
 	}
 

@@ -254,6 +254,7 @@ func (f filters) redirect(at string, r *gateway.HTTPRequestRedirectFilter) {
 	if r.Hostname != nil {
 		to = append(to, plan.Field{Key: "host", Value: plan.Literal(string(*r.Hostname))})
 	}
+
 	switch {
 	case r.Port != nil:
 		to = append(to, plan.Field{Key: "port", Value: int(*r.Port)})
