@@ -130,25 +130,33 @@ func backend(t *testing.T, name string) string {
 	return u.Address
 }
 
+// ingressObjects are the Ingresses and the Services of their backends and of
+// the gateway.
+func ingressObjects(t *testing.T, all []*networking.Ingress) (docs []map[string]any) {
+	t.Helper()
+
+	for _, o := range all {
+		docs = append(docs, plainObject(t, o))
+	}
+
+	service := func(name, namespace string, selector map[string]any) {
+		docs = append(docs, map[string]any{"apiVersion": "v1", "kind": "Service",
+			"metadata": map[string]any{"name": name, "namespace": namespace}, "spec": map[string]any{"selector": selector}})
+	}
+	for _, name := range ingressServices {
+		service(name, "default", map[string]any{"app": name})
+	}
+	service("gateway", "gateways", map[string]any{"istio": "ingressgateway"})
+
+	return docs
+}
+
 // importedGateway imports the Ingresses and starts a gateway with their routes,
 // and for each Service a sidecar: each with the rules that are for it.
 func importedGateway(t *testing.T, all []*networking.Ingress, servers []nginx.Server, services map[string]string) string {
 	t.Helper()
 
-	var docs []map[string]any
-	for _, o := range all {
-		docs = append(docs, plainObject(t, o))
-	}
-
-	for _, name := range ingressServices {
-		docs = append(docs, map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": name},
-			"spec": map[string]any{"selector": map[string]any{"app": name}}})
-	}
-
-	docs = append(docs, map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "gateway", "namespace": "gateways"},
-		"spec": map[string]any{"selector": map[string]any{"istio": "ingressgateway"}}})
-
-	imported, err := migrate.Convert(docs, migrate.Options{})
+	imported, err := migrate.Convert(ingressObjects(t, all), migrate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,6 +112,7 @@ func (o own) wordsAreText(rules, before string) {
 	if name != "words" || len(end) < 32 || lines[len(lines)-1] != end || !strings.Contains(text, "@org/team fixes #1 [skip_ci]") {
 		o.Errorf("the output of the step is\n%s", text)
 	}
+
 	for _, line := range lines[1 : len(lines)-1] {
 		if line != "" && !strings.HasPrefix(line, "    ") {
 			o.Errorf("%q is not code", line)

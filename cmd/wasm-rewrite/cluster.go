@@ -139,5 +139,6 @@ func (f *clusterFlags) ask(options *status.Options, all bool) (*status.Cluster, 
 	}
 
 	options.Namespace, options.Timeout = namespace, f.timeout
+
 	return status.Connect(config, *options)
 }

@@ -84,12 +84,11 @@ func newStatus() *cobra.Command {
 			}
 
 			if output.format == "json" {
-				err = terminal.JSON(c.OutOrStdout(), r)
+				if err := terminal.JSON(c.OutOrStdout(), r); err != nil {
+					return err
+				}
 			} else {
 				r.Text(c.OutOrStdout())
-			}
-			if err != nil {
-				return err
 			}
 
 			return findings(r.Fine())

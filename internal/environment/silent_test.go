@@ -117,6 +117,7 @@ func serve(t *testing.T, handler http.HandlerFunc) {
 	t.Cleanup(func() {
 		http.DefaultTransport, remote.DefaultTransport = was, wasRemote
 		transport.CloseIdleConnections()
+
 		_ = server.Close()
 	})
 }

@@ -141,6 +141,7 @@ func (l *linter) instead(p *pattern) string {
 	if p.Rewrite != nil && p.path != nil && p.path.key == "regex" && p.path.written == "/$" && text != nil && *text == "" {
 		return `match: {path: {suffix: /}} takes off the slash at the end, and leaves / alone`
 	}
+
 	return "a path begins with exactly one /: capture without it, as in ^/foo(?:/(.*))?$ with /$1; or match by prefix"
 }
 

@@ -195,6 +195,7 @@ func (p *placer) look(v *plan.VHost) *seenHost {
 			seen.answers = append(seen.answers, beginRoute{begin(r.Match), r})
 		}
 	}
+
 	p.seen[v] = seen
 
 	return seen

@@ -231,6 +231,7 @@ func jsonFields(of any) (names []string) {
 			names = append(names, jsonFields(reflect.New(f.Type).Elem().Interface())...)
 			continue
 		}
+
 		names = append(names, name)
 	}
 

@@ -132,6 +132,7 @@ func (m *migration) tables() []plan.Table {
 	}
 
 	report := &m.result.Report
+
 	tables := nginx.Tables(nginx.Input{Ingresses: m.ingresses, Controllers: m.cluster.controllers, Target: m.selected(nil)}, report)
 	for i := range tables {
 		tables[i].Guessed = m.guessed
@@ -199,6 +200,7 @@ func (m *migration) object(doc map[string]any, place string) {
 	if !named {
 		group = "" // of v1
 	}
+
 	m.cluster.signs = m.cluster.signs || group == envoyGatewayGroup
 
 	switch kind {

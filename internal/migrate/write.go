@@ -76,6 +76,7 @@ func (p *placer) where(name string, w *workload) {
 	}
 
 	var pairs []string
+
 	of := map[string]string{}
 	for _, l := range labels {
 		of[l.Key], _ = l.Value.(string)
@@ -83,6 +84,7 @@ func (p *placer) where(name string, w *workload) {
 	}
 
 	at, text := "workloads."+name, strings.Join(pairs, ",")
+
 	namespaces := p.cluster.namespaces(of)
 	switch {
 	case w.guessed && len(namespaces) > 0:

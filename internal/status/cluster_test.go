@@ -133,9 +133,11 @@ func TestObjectsOfEveryNamespace(t *testing.T) {
 	var asked atomic.Value
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/wasmplugins"):
 			asked.Store(r.URL.Path)
+
 			_, _ = w.Write([]byte(items))
 		case strings.HasSuffix(r.URL.Path, "/pods"):
 			_, _ = w.Write([]byte(`{"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": []}`))

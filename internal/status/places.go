@@ -52,6 +52,7 @@ func (c *Cluster) places(ctx context.Context, o *Object) (places []place, why no
 		if o.Namespace == c.options.RootNamespace {
 			where, elsewhere = "in any namespace", ""
 		}
+
 		return []place{p}, nowhere{"no Pod " + where + " has the labels of the selector", "start the workload, or correct the selector" + elsewhere}, nil
 	}
 

@@ -80,12 +80,15 @@ func (p *Proxy) refusal(o *Object) (last refusal) {
 
 // advice says how to fix what a proxy did not load.
 func (r refusal) advice(o *Object) string {
-	const rules = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
+	const (
+		rules = "correct the rules: `wasm-rewrite lint` finds what the filter refuses"
+		back  = "`helm rollback RELEASE REVISION`, with one that `helm history` calls superseded, or `git revert` brings back the one before"
+	)
 
-	module := "name another module, by the digest that `make publish` printed; `helm rollback RELEASE REVISION`, with one that `helm history` calls superseded, or `git revert` brings back the one before"
+	module := "name another module, by the digest that `make publish` printed; " + back
 	switch {
 	case o.policy():
-		module = "name another module by its digest; `helm rollback RELEASE REVISION`, with one that `helm history` calls superseded, or `git revert` brings back the one before"
+		module = "name another module by its digest; " + back
 	case o.Kind == "EnvoyFilter":
 		module = "see that the ConfigMap holds the module whole, as `wasm-rewrite configmap` makes it, and that the Pod mounts it: `helm " +
 			"status` prints the annotations"

@@ -313,23 +313,23 @@ func (p *Proxy) toldByListener(o *Object) (told, error) {
 	var found told
 	for _, c := range dump.Configs {
 		// The refused one is what the proxy received last.
-		for _, listener := range []json.RawMessage{c.Error.Failed, c.Active.Listener} {
-			if f := findFilter(listener, o.Plugin); f != nil {
-				if found.filter == nil || c.Error.Details != "" {
-					// A refusal may be a second time, without a name and without a time.
-					last, bare := found.updated, found.bare
-					if len(c.Active.Listener) > 0 && findFilter(c.Active.Listener, o.Plugin) == nil {
-						bare = true
-					}
+		f := findFilter(c.Error.Failed, o.Plugin)
+		active := findFilter(c.Active.Listener, o.Plugin)
+		bare := found.bare || f != nil && active == nil && len(c.Active.Listener) > 0
+		if f == nil {
+			f = active
+		}
+		if f == nil || found.filter != nil && c.Error.Details == "" {
+			continue
+		}
 
-					found = told{filter: f, updated: c.Active.Updated, failure: c.Error.Details, bare: bare}
-					for _, other := range []time.Time{c.Error.Tried, last} {
-						if other.After(found.updated) {
-							found.updated = other
-						}
-					}
-				}
-				break
+		// A refusal may be a second time, without a name and without a time.
+		last := found.updated
+
+		found = told{filter: f, updated: c.Active.Updated, failure: c.Error.Details, bare: bare}
+		for _, other := range []time.Time{c.Error.Tried, last} {
+			if other.After(found.updated) {
+				found.updated = other
 			}
 		}
 	}

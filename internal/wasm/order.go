@@ -192,6 +192,7 @@ func (o *order) elements(r *reader) []byte {
 		out = append(out, at[:len(at)-len(r.data)]...)
 
 		functions := r.number()
+
 		out = binary.AppendUvarint(out, uint64(functions))
 
 		for range functions {

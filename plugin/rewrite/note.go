@@ -62,10 +62,12 @@ func (s *Scratch) shorten() {
 			continue
 		}
 
-		kept = append(append(kept, entry...), ',')
+		kept = append(kept, entry...)
+		kept = append(kept, ',')
 	}
 
-	s.acted = append(kept, leftOut...)
+	kept = append(kept, leftOut...)
+	s.acted = kept
 }
 
 // cutEntry cuts the first entry off the pattern header.

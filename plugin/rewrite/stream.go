@@ -407,6 +407,7 @@ func (s *Scratch) cut(value string) string {
 	if at := strings.LastIndexByte(value, '%'); at >= 0 && at > end-3 {
 		value = value[:at]
 	}
+
 	return value
 }
 

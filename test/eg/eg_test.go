@@ -113,7 +113,7 @@ func newSpace(t *testing.T) *space {
 		t.Fatal(err)
 	}
 	s.apply(manifest.String())
-	s.within(settled, s.ready)
+	s.within(s.ready)
 
 	return s
 }
@@ -126,13 +126,14 @@ func newSpaceAlone(t *testing.T) *space {
 	start(t)
 
 	s := &space{T: t}
-	s.within(settled, func() error {
+	s.within(func() error {
 		namespaces, err := bed.Client.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: spaceLabel})
 		if err != nil {
 			return err
 		}
 
-		proxies, err := bed.Client.CoreV1().Pods(envoygateway.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "gateway.envoyproxy.io/owning-gateway-name"})
+		owned := metav1.ListOptions{LabelSelector: "gateway.envoyproxy.io/owning-gateway-name"}
+		proxies, err := bed.Client.CoreV1().Pods(envoygateway.Namespace).List(t.Context(), owned)
 		if err == nil && len(namespaces.Items)+len(proxies.Items) > 0 {
 			return fmt.Errorf("%d namespaces and %d proxies of earlier tests are left", len(namespaces.Items), len(proxies.Items))
 		}
@@ -292,12 +293,12 @@ func (s *space) answers(route, path string, status int, headers ...string) error
 	return nil
 }
 
-// within waits until a condition holds, no longer than limit, and returns how long that took.
-func (s *space) within(limit time.Duration, condition func() error) time.Duration {
+// within waits until a condition holds, and returns how long that took.
+func (s *space) within(condition func() error) time.Duration {
 	s.Helper()
 
 	began := time.Now()
-	if err := wait.Eventually(bed.Context, limit, condition); err != nil {
+	if err := wait.Eventually(bed.Context, settled, condition); err != nil {
 		s.Fatal(err)
 	}
 
@@ -321,7 +322,7 @@ const inRow = 40
 // chance, and wants it to stay so.
 func (s *space) becomes(route, path string, status int, headers ...string) {
 	s.Helper()
-	s.within(settled, func() error {
+	s.within(func() error {
 		for range inRow {
 			if err := s.answers(route, path, status, headers...); err != nil {
 				return err

@@ -24,13 +24,13 @@ func (s *space) accepted(policy string) error {
 // wantAccepted waits until it does.
 func (s *space) wantAccepted(policy string) {
 	s.Helper()
-	s.within(settled, func() error { return s.accepted(policy) })
+	s.within(func() error { return s.accepted(policy) })
 }
 
 // wantInvalid waits until the controller says that it could not make a filter of a policy, and why.
 func (s *space) wantInvalid(policy, why string) {
 	s.Helper()
-	s.within(settled, func() error {
+	s.within(func() error {
 		reason, message, err := s.condition(policy, "Accepted", "False")
 		if err == nil && (reason != "Invalid" || !strings.Contains(message, why)) {
 			return fmt.Errorf("the policy says %s: %s, want Invalid and %q", reason, message, why)
@@ -49,7 +49,7 @@ func TestRefusedRulesLeaveRunningProxiesAndSplitThemFromANewOne(t *testing.T) {
 	before := s.nacks()
 
 	s.wantRefusal(func() { r.upgrade(refused) })
-	s.within(settled, func() error {
+	s.within(func() error {
 		if now := s.nacks(); now <= before {
 			return fmt.Errorf("the controller counts %v refused updates, want more than the %v before", now, before)
 		}
@@ -69,7 +69,7 @@ func TestRefusedRulesLeaveRunningProxiesAndSplitThemFromANewOne(t *testing.T) {
 
 	// One proxy is replaced: its new one has no earlier rules.
 	s.replaceOne()
-	s.within(settled, func() error {
+	s.within(func() error {
 		seen, err := s.seen("shop", "/banana", 40)
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (s *space) nacks() (total float64) {
 	s.Helper()
 
 	var metrics string
-	s.within(settled, func() error {
+	s.within(func() error {
 		pods, err := bed.Client.CoreV1().Pods(envoygateway.Namespace).List(s.Context(), metav1.ListOptions{LabelSelector: "control-plane=envoy-gateway"})
 		if err != nil {
 			return err
@@ -114,10 +114,12 @@ func (s *space) nacks() (total float64) {
 func (s *space) refusals() (map[string]float64, error) {
 	refused := map[string]float64{}
 	for _, proxy := range s.proxies() {
-		stats, err := s.kubectl(s.Context(), "get", "--raw", "/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+proxy+":19001/proxy/stats/prometheus?filter=lds.update_rejected")
+		stats, err := s.kubectl(s.Context(), "get", "--raw",
+			"/api/v1/namespaces/"+envoygateway.Namespace+"/pods/"+proxy+":19001/proxy/stats/prometheus?filter=lds.update_rejected")
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s", err, stats)
 		}
+
 		refused[proxy] = sum(s.T, stats, "envoy_listener_manager_lds_update_rejected")
 	}
 	return refused, nil
@@ -133,7 +135,7 @@ func (s *space) wantRefusal(change func()) {
 	}
 
 	change()
-	s.within(settled, func() error {
+	s.within(func() error {
 		now, err := s.refusals()
 		for proxy, n := range now {
 			if n <= before[proxy] {
@@ -163,7 +165,7 @@ func sum(t *testing.T, metrics, name string) (total float64) {
 // wantLog waits until a proxy has logged words.
 func (s *space) wantLog(words string) {
 	s.Helper()
-	s.within(settled, func() error {
+	s.within(func() error {
 		log, err := s.kubectl(s.Context(), "logs", "--namespace="+envoygateway.Namespace, "--container=envoy", "--tail=-1", "--selector="+s.owned())
 		if err == nil && !strings.Contains(log, words) {
 			err = errors.New("no proxy logged it")
@@ -180,7 +182,7 @@ func (s *space) replaceOne() {
 	s.Helper()
 	old := s.proxies()
 	s.run("delete", "pod", old[0], "--namespace="+envoygateway.Namespace, "--wait=true", patience)
-	s.within(settled, s.ready)
+	s.within(s.ready)
 }
 
 // seen counts the statuses of many answers, each over a connection of its own.

@@ -18,7 +18,7 @@ func (s *space) provoke(policy string) {
 	s.Helper()
 
 	touched := 0
-	s.within(settled, func() error {
+	s.within(func() error {
 		touched++
 		s.run("annotate", "httproute", "other", "--overwrite", fmt.Sprintf("touched=%d", touched))
 
@@ -68,6 +68,7 @@ func TestAURLThatTheControllerGaveUpIsNotAskedForAndAnotherIs(t *testing.T) {
 	s.wantInvalid(r.policy(), "")
 	s.provoke(r.policy())
 	there.Store(true)
+
 	before := asked.Load()
 
 	s.wantGivenUp(url + "?again")

@@ -77,7 +77,7 @@ func TestAPolicyOfARouteReplacesThatOfItsGateway(t *testing.T) {
 	one := s.install("one", rules(418), image)
 	s.becomes("shop", "/banana", http.StatusTeapot)
 	s.becomes("other", "/banana", http.StatusPaymentRequired)
-	s.within(settled, func() error {
+	s.within(func() error {
 		_, message, err := s.condition(all.policy(), "Overridden", "True")
 		if err == nil {
 			t.Log(message)
@@ -97,7 +97,7 @@ func TestASecondPolicyOfATargetIsConflicted(t *testing.T) {
 	s.install("first", rules(418), image)
 	s.becomes("shop", "/banana", http.StatusTeapot)
 	second := s.install("second", rules(402), image)
-	s.within(settled, func() error {
+	s.within(func() error {
 		reason, _, err := s.condition(second.policy(), "Accepted", "False")
 		if err == nil && reason != "Conflicted" {
 			return fmt.Errorf("reason %s, want Conflicted", reason)

@@ -36,7 +36,7 @@ func (s *space) teapot(site string) error {
 // wantSeed waits for the teapot from both proxies, and wants it to stay.
 func (s *space) wantSeed(site string) {
 	s.Helper()
-	took := s.within(settled, func() error {
+	took := s.within(func() error {
 		for range inRow {
 			if err := s.teapot(site); err != nil {
 				return err
@@ -64,7 +64,7 @@ func TestTwoProxiesRewriteFromInstallToUninstall(t *testing.T) {
 	r := s.install("seed", s.seed(), onShop, s.image())
 	s.wantSeed(site)
 	s.becomes("other", "/banana/418", http.StatusNotFound)
-	s.within(settled, func() error {
+	s.within(func() error {
 		log, err := s.kubectl(t.Context(), "logs", "--selector=app=httpbin", "--tail=-1")
 		if err == nil && !strings.Contains(log, `uri="/status/418?who=me"`) {
 			err = errors.New("httpbin never got /status/418?who=me")
@@ -99,7 +99,7 @@ func (s *space) wantRevision(r *release) {
 	}
 
 	for _, proxy := range s.proxies() {
-		s.within(settled, func() error {
+		s.within(func() error {
 			// Which of the two proxies answers is chance.
 			if err := s.teapot(site); err != nil {
 				return err

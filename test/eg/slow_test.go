@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wasm-rewrite/wasm-rewrite/test/internal/envoygateway"
+	"github.com/wasm-rewrite/wasm-rewrite/test/internal/wait"
 )
 
 // A proxy that starts and cannot fetch the module from the controller, which has it, is not ready until it gives up: with a
@@ -27,13 +28,15 @@ func TestSlowAProxyThatCannotFetchTheModuleIsNotReadyUntilItGivesUp(t *testing.T
 
 	began := time.Now()
 	end := s.load()
-	s.within(settled, func() error {
+	s.within(func() error {
 		if now := s.proxies(); len(now) != 2 {
 			return fmt.Errorf("proxies %q, want two", now)
 		}
 		return nil
 	})
-	s.within(2*settled, s.ready)
+	if err := wait.Eventually(bed.Context, 2*settled, s.ready); err != nil {
+		t.Fatal(err)
+	}
 
 	// Until now the other proxy had all requests.
 	took := time.Since(began).Round(time.Second)
@@ -44,7 +47,7 @@ func TestSlowAProxyThatCannotFetchTheModuleIsNotReadyUntilItGivesUp(t *testing.T
 	}
 
 	// It is ready a moment before it gets requests.
-	s.within(settled, func() error {
+	s.within(func() error {
 		seen, err := s.seen("shop", "/banana", 40)
 		if err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 func (s *space) status(code int, words ...string) {
 	s.Helper()
 	made.File(s.T, "build/bin/wasm-rewrite")
-	s.within(settled, func() error {
+	s.within(func() error {
 		out, err := tool(s.Context(), "wasm-rewrite", "status", "-n", s.name)
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {

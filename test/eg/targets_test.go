@@ -61,7 +61,7 @@ func TestEachKindOfTargetRunsTheRulesAndNoOther(t *testing.T) {
 
 	// The listeners of the ListenerSet have a port of their own.
 	more := *s
-	s.within(settled, func() error {
+	s.within(func() error {
 		services, err := bed.Client.CoreV1().Services(envoygateway.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: s.owned()})
 		if err != nil {
 			return err

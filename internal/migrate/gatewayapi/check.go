@@ -51,13 +51,8 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 			case gateway.HTTPRouteFilterRequestRedirect:
 				missing(at, "requestRedirect", f.RequestRedirect == nil)
 				if r := f.RequestRedirect; r != nil {
-					if r.StatusCode != nil {
-						word(at+".requestRedirect.statusCode", strconv.Itoa(*r.StatusCode), "301", "302", "303", "307", "308")
-					}
-					if r.Scheme != nil {
-						word(at+".requestRedirect.scheme", *r.Scheme, "http", "https")
-					}
-					modifier(at+".requestRedirect.path", f.RequestRedirect.Path)
+					redirectWords(at+".requestRedirect", r, word)
+					modifier(at+".requestRedirect.path", r.Path)
 				}
 			case gateway.HTTPRouteFilterRequestHeaderModifier:
 				missing(at, "requestHeaderModifier", f.RequestHeaderModifier == nil)
@@ -79,6 +74,16 @@ func Check(o *gateway.HTTPRoute) (faults []shape.Fault) {
 	}
 
 	return faults
+}
+
+// redirectWords looks at the words of a redirect.
+func redirectWords(at string, r *gateway.HTTPRequestRedirectFilter, word func(at, has string, words ...string)) {
+	if r.StatusCode != nil {
+		word(at+".statusCode", strconv.Itoa(*r.StatusCode), "301", "302", "303", "307", "308")
+	}
+	if r.Scheme != nil {
+		word(at+".scheme", *r.Scheme, "http", "https")
+	}
 }
 
 // matchTypes looks at the words of matches, of which a wrong one would be taken

@@ -71,6 +71,7 @@ func (r *row) onward() {
 	if scheme == "" || to.Get("host") != nil || to.Get("port") != nil || to.Get("path") != nil || r.Match.Get("scheme") != nil {
 		return
 	}
+
 	r.Match = r.Match.With("scheme", map[string]string{"https": "http", "http": "https"}[scheme])
 }
 

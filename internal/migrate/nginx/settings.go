@@ -173,6 +173,7 @@ func read(o *networking.Ingress, report *plan.Report) *settings {
 	}
 
 	sslSaid := r.left["ssl-redirect"] != ""
+
 	s := &settings{
 		target: r.take("rewrite-target"), regex: r.flag("use-regex", false), root: r.take("app-root"),
 		force: r.flag("force-ssl-redirect", false), ssl: r.flag("ssl-redirect", true), www: r.flag("from-to-www-redirect", false),
@@ -212,6 +213,7 @@ func (r *reader) redirects(s *settings) {
 	temporal, permanent := r.take("temporal-redirect"), r.take("permanent-redirect")
 
 	temporalCode, known := r.code("temporal-redirect-code", 307, 302)
+
 	permanentCode, alsoKnown := r.code("permanent-redirect-code", 308, 301)
 	switch {
 	case temporal != "" && !known, temporal == "" && !alsoKnown:

@@ -158,6 +158,7 @@ func (r *Report) Complete() bool {
 			}
 		}
 	}
+
 	return true
 }
 

@@ -93,6 +93,7 @@ func Merge[T any, K, N comparable](a, b []T, exact func(T) K, near func(T) N, tw
 		if i, ok := beside[near(one)]; ok {
 			place = i
 		}
+
 		before[place] = append(before[place], one)
 	}
 
