@@ -41,6 +41,12 @@ says what is not and why.
 
 Exit codes: 0 all in force, 1 something is not, 2 the cluster or a proxy cannot be asked.`
 
+const statusExample = `  wasm-rewrite status -n shop
+  wasm-rewrite status -n shop --wait 60s
+  wasm-rewrite status -A my-release
+  wasm-rewrite status -n shop --counts
+  wasm-rewrite status -n shop checkout -o json`
+
 func newStatus() *cobra.Command {
 	var output outputFlag
 	var flags clusterFlags
@@ -51,11 +57,7 @@ func newStatus() *cobra.Command {
 		Use:   "status [RELEASE|WORKLOAD…]",
 		Short: "Show which proxies of a cluster run the rules that were asked for",
 		Long:  statusLong,
-		Example: `  wasm-rewrite status -n shop
-  wasm-rewrite status -n shop --wait 60s
-  wasm-rewrite status -A my-release
-  wasm-rewrite status -n shop --counts
-  wasm-rewrite status -n shop checkout -o json`,
+		Example: statusExample,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
 				return err

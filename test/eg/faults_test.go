@@ -122,6 +122,7 @@ func (s *space) refusals() (map[string]float64, error) {
 
 		refused[proxy] = sum(s.T, stats, "envoy_listener_manager_lds_update_rejected")
 	}
+
 	return refused, nil
 }
 
