@@ -54,9 +54,9 @@ func newStatus() *cobra.Command {
 	var wait time.Duration
 	var all bool
 	c := &cobra.Command{
-		Use:   "status [RELEASE|WORKLOAD…]",
-		Short: "Show which proxies of a cluster run the rules that were asked for",
-		Long:  statusLong,
+		Use:     "status [RELEASE|WORKLOAD…]",
+		Short:   "Show which proxies of a cluster run the rules that were asked for",
+		Long:    statusLong,
 		Example: statusExample,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := output.check(); err != nil {
