@@ -170,16 +170,38 @@ func escapedAgain(ours, theirs string) string {
 // unsafePath reports whether a path may not leave the filter where from, a path
 // and query, arrived: the rule language's page in the simplest way.
 func unsafePath(from, to string) bool {
-	segments := func(path string) (n int) {
+	// By kind: a backend that undoes one kind only must not find more of it.
+	type kind struct {
+		dots         string
+		escaped, odd bool
+	}
+	segments := func(path string) map[kind]int {
 		path, _, _ = strings.Cut(path, "?")
 
-		path = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/", `\`, "/").Replace(path)
-		for _, s := range strings.Split(path, "/") {
-			if s, _, _ = strings.Cut(s, ";"); s == "." || s == ".." {
-				n++
+		n := map[kind]int{}
+		start, odd := 0, false
+		for _, at := range append(separator.FindAllStringIndex(path, -1), []int{len(path), len(path)}) {
+			plain := at[0] == len(path) || path[at[0]] == '/'
+
+			segment, _, parameter := strings.Cut(path[start:at[0]], ";")
+			dots := strings.NewReplacer("%2e", ".", "%2E", ".").Replace(segment)
+			if dots == "." || dots == ".." {
+				n[kind{dots, dots != segment, odd || parameter || !plain}]++
+			}
+
+			start, odd = at[1], !plain
+		}
+
+		return n
+	}
+	more := func() bool {
+		before := segments(from)
+		for kind, n := range segments(to) {
+			if n > before[kind] {
+				return true
 			}
 		}
-		return n
+		return false
 	}
 	badEscape := func(path string) bool {
 		for i := range len(path) {
@@ -194,8 +216,11 @@ func unsafePath(from, to string) bool {
 	return !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || len(to) > 8<<10 ||
 		strings.Contains(to, `\`) && !strings.Contains(from, `\`) ||
 		badEscape(to) && !badEscape(from) ||
-		segments(to) > segments(from)
+		more()
 }
+
+// separator is what ends a segment for some server.
+var separator = regexp.MustCompile(`(?i)/|\\|%2f|%5c`)
 
 type random struct{ *rand.Rand }
 

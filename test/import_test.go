@@ -144,7 +144,7 @@ func ingressObjects(t *testing.T, all []*networking.Ingress) (docs []map[string]
 			"metadata": map[string]any{"name": name, "namespace": namespace}, "spec": map[string]any{"selector": selector}})
 	}
 	for _, name := range ingressServices {
-		service(name, "default", map[string]any{"app": name})
+		service(name, "", map[string]any{"app": name})
 	}
 	service("gateway", "gateways", map[string]any{"istio": "ingressgateway"})
 
