@@ -179,6 +179,7 @@ func unsafePath(from, to string) bool {
 		path, _, _ = strings.Cut(path, "?")
 
 		n := map[kind]int{}
+
 		start, odd := 0, false
 		for _, at := range append(separator.FindAllStringIndex(path, -1), []int{len(path), len(path)}) {
 			plain := at[0] == len(path) || path[at[0]] == '/'
