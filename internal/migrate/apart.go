@@ -39,6 +39,32 @@ type ways struct {
 	placer *placer
 	of     map[*plan.Route][]plan.Way
 	best   map[wayHost]plan.Host
+	begins map[*entry]string // of their paths
+}
+
+// maxMixed is how many others the report names for one entry; that there are
+// more follows.
+const maxMixed = 10
+
+// mixture names entries that one is mixed with, maxMixed at most.
+type mixture struct {
+	named []*entry
+	more  bool
+}
+
+// add reports whether an entry is to be named: once, and while there is room.
+func (m *mixture) add(e *entry) bool {
+	switch {
+	case slices.Contains(m.named, e):
+		return false
+	case len(m.named) == maxMixed:
+		m.more = true
+		return false
+	}
+
+	m.named = append(m.named, e)
+
+	return true
 }
 
 type wayHost struct {
@@ -50,10 +76,12 @@ type wayHost struct {
 // with: where one way is http and the other https a condition tells them apart,
 // and elsewhere nothing does.
 func (p *placer) apart(w *workload, all []*entry) {
-	c := &ways{placer: p, of: map[*plan.Route][]plan.Way{}, best: map[wayHost]plan.Host{}}
+	c := &ways{placer: p, of: map[*plan.Route][]plan.Way{}, best: map[wayHost]plan.Host{}, begins: map[*entry]string{}}
 
 	seen := map[plan.Way]bool{}
 	for _, e := range all {
+		c.begins[e] = begin(e.route.Match)
+
 		for _, way := range e.ways {
 			seen[way] = true
 			if !slices.Contains(c.of[e.route], way) {
@@ -93,6 +121,15 @@ func (p *placer) apart(w *workload, all []*entry) {
 			for _, e := range list[:i] {
 				c.pair(w, e, f, name)
 			}
+		}
+	}
+
+	for _, e := range all {
+		if e.later.more {
+			p.report.Ask(e.route.Object, e.route.Path, "more rules of other ways are for what this takes than the %d that are named", maxMixed)
+		}
+		if e.earlier.more {
+			e.behind = append(e.behind, fmt.Sprintf("more rules of other ways come before this one and take some of its requests than the %d that are named", maxMixed))
 		}
 	}
 }
@@ -143,6 +180,11 @@ func (c *ways) has(e *entry, by plan.Way, name plan.Host) bool {
 
 // pair looks at an entry and a later one that may take requests of one name.
 func (c *ways) pair(w *workload, e, f *entry, name plan.Host) {
+	// Most pairs differ here, and there are as many as the square of the entries.
+	if x, y := c.begins[e], c.begins[f]; !strings.HasPrefix(x, y) && !strings.HasPrefix(y, x) {
+		return
+	}
+
 	nowhere := !f.acts && !f.route.Answers && len(f.route.Backends) == 0
 	if e.route == f.route || f.last || nowhere || !e.acts && !f.acts || alike(e, f) || !meet(e, f, name) {
 		return
@@ -206,11 +248,11 @@ func (p *placer) mixed(w *workload, e, f *entry, a, b plan.Way) {
 		}
 		return e.route.Path + " of " + e.route.Object
 	}
-	if e.acts {
+	if e.acts && e.later.add(f) {
 		p.report.Ask(e.route.Object, e.route.Path, "%s has %s for what this takes, and the rules of workload %s cannot tell that from what comes by %s: "+
 			"they would do this for both; %s", b, rule(f), w.name, a, instead)
 	}
-	if f.acts {
+	if f.acts && f.earlier.add(e) {
 		f.behind = append(f.behind, fmt.Sprintf("%s has %s for what this takes, and the rules of workload %s, which come first, cannot tell that from "+
 			"what comes by %s: %s", a, rule(e), w.name, b, instead))
 	}
@@ -222,17 +264,13 @@ func alike(e, f *entry) bool {
 		reflect.DeepEqual(e.route.Match.Get("path"), f.route.Match.Get("path"))
 }
 
-// meet reports whether a request of a name may fit two entries.
+// meet reports whether a request of a name may fit two entries whose paths may
+// begin alike.
 func meet(e, f *entry, name plan.Host) bool {
 	for _, one := range []*entry{e, f} {
 		if own, ok := one.route.Match.Get("host").(plan.Fields); ok && name.Kind == plan.Exact && !takes(own, name.Text) {
 			return false
 		}
-	}
-
-	x, y := begin(e.route.Match), begin(f.route.Match)
-	if !strings.HasPrefix(x, y) && !strings.HasPrefix(y, x) {
-		return false
 	}
 
 	mine, ok := e.route.Match.Get("methods").([]any)

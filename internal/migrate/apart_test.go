@@ -144,3 +144,54 @@ func TestCarriedIsReached(t *testing.T) {
 		}
 	})
 }
+
+// Rules of two Gateways that cannot be told apart are as many as the square of the routes. The report names ten for each
+// and says that there are more.
+func TestMixedRulesAreNamedUpToABound(t *testing.T) {
+	text := apiService
+	for place, port := range map[string]int{"one": 80, "two": 8080} {
+		routes := ""
+		for i := range 100 {
+			routes += fmt.Sprintf("  - {match: [{uri: {regex: '/.*x%d.*'}}], rewrite: {uri: /%s/%d}, route: [{destination: {host: api}}]}\n", i, place, i)
+		}
+
+		text += fmt.Sprintf(`---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: %[1]s, namespace: apps}
+spec: {selector: {istio: gateway}, servers: [{port: {number: %[2]d, name: http, protocol: HTTP}, hosts: ["*/*"]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: %[1]s, namespace: apps}
+spec:
+  hosts: [shop.example.com]
+  gateways: [%[1]s]
+  http:
+%[3]s`, place, port, routes)
+	}
+
+	docs, err := input.Parse("input.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	r, err := Convert(docs.Objects(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	findings, more := 0, 0
+	for _, o := range r.Report.Objects {
+		findings += len(o.Findings)
+		for _, f := range o.Findings {
+			if strings.Contains(f.Reason, "than the 10 that are named") {
+				more++
+			}
+		}
+	}
+
+	if findings > 200*2*(maxMixed+1) || more == 0 {
+		t.Errorf("%d findings for 200 routes, %d of which say that there are more", findings, more)
+	}
+}

@@ -72,6 +72,8 @@ type entry struct {
 	last bool
 	// behind says why an earlier entry of other ways takes some of its requests.
 	behind []string
+	// earlier and later entries that it is mixed with.
+	earlier, later mixture
 }
 
 // workload gives the workload of a target, made where there is none, under the
