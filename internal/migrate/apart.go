@@ -40,6 +40,8 @@ type ways struct {
 	of     map[*plan.Route][]plan.Way
 	best   map[wayHost]plan.Host
 	begins map[*entry]string // of their paths
+	// regexes are those of hosts, nil for one that does not compile.
+	regexes map[string]*regexp.Regexp
 }
 
 // maxMixed is how many others the report names for one entry; that there are
@@ -76,7 +78,7 @@ type wayHost struct {
 // with: where one way is http and the other https a condition tells them apart,
 // and elsewhere nothing does.
 func (p *placer) apart(w *workload, all []*entry) {
-	c := &ways{placer: p, of: map[*plan.Route][]plan.Way{}, best: map[wayHost]plan.Host{}, begins: map[*entry]string{}}
+	c := &ways{placer: p, of: map[*plan.Route][]plan.Way{}, best: map[wayHost]plan.Host{}, begins: map[*entry]string{}, regexes: map[string]*regexp.Regexp{}}
 
 	seen := map[plan.Way]bool{}
 	for _, e := range all {
@@ -112,7 +114,7 @@ func (p *placer) apart(w *workload, all []*entry) {
 	for _, name := range names {
 		list := slices.Clone(byName[name])
 		for _, e := range wide {
-			if slices.ContainsFunc(e.hosts, func(h plan.Host) bool { return takesHost(h, name) }) {
+			if slices.ContainsFunc(e.hosts, func(h plan.Host) bool { return c.takesHost(h, name) }) {
 				list = append(list, e)
 			}
 		}
@@ -135,7 +137,7 @@ func (p *placer) apart(w *workload, all []*entry) {
 }
 
 // takesHost reports whether one host takes all that another one takes.
-func takesHost(h, o plan.Host) bool {
+func (c *ways) takesHost(h, o plan.Host) bool {
 	switch {
 	case h == o || h.Kind == plan.Any:
 		return true
@@ -145,8 +147,13 @@ func takesHost(h, o plan.Host) bool {
 		label, ok := strings.CutSuffix(o.Text, h.Text)
 		return o.Kind == plan.Exact && ok && label != "" && !strings.Contains(label, ".")
 	case h.Kind == plan.Regex && o.Kind == plan.Exact:
-		re, err := regexp.Compile(h.Text)
-		return err != nil || re.MatchString(o.Text)
+		re, ok := c.regexes[h.Text]
+		if !ok {
+			re, _ = regexp.Compile(h.Text)
+			c.regexes[h.Text] = re
+		}
+
+		return re == nil || re.MatchString(o.Text)
 	}
 
 	return false
@@ -166,7 +173,7 @@ func (c *ways) has(e *entry, by plan.Way, name plan.Host) bool {
 			}
 
 			for _, h := range hosts {
-				if takesHost(h, name) && (best.Kind > plan.Any || narrower(h, best) < 0) {
+				if c.takesHost(h, name) && (best.Kind > plan.Any || narrower(h, best) < 0) {
 					best = h
 				}
 			}
