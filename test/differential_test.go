@@ -172,25 +172,30 @@ func escapedAgain(ours, theirs string) string {
 func unsafePath(from, to string) bool {
 	// By kind: a backend that undoes one kind only must not find more of it.
 	type kind struct {
-		dots         string
-		escaped, odd bool
+		dots                      string
+		escaped, parameter        bool
+		escapedSlash, backslashed bool
 	}
 	segments := func(path string) map[kind]int {
 		path, _, _ = strings.Cut(path, "?")
 
 		n := map[kind]int{}
 
-		start, odd := 0, false
+		start, before := 0, ""
 		for _, at := range append(separator.FindAllStringIndex(path, -1), []int{len(path), len(path)}) {
-			plain := at[0] == len(path) || path[at[0]] == '/'
+			after := strings.ToLower(path[at[0]:at[1]])
+			slash, back := before == "%2f" || after == "%2f", false
+			for _, one := range []string{before, after} {
+				back = back || one == "%5c" || one == `\`
+			}
 
 			segment, _, parameter := strings.Cut(path[start:at[0]], ";")
 			dots := strings.NewReplacer("%2e", ".", "%2E", ".").Replace(segment)
 			if dots == "." || dots == ".." {
-				n[kind{dots, dots != segment, odd || parameter || !plain}]++
+				n[kind{dots, dots != segment, parameter, slash, back}]++
 			}
 
-			start, odd = at[1], !plain
+			start, before = at[1], after
 		}
 
 		return n

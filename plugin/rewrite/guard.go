@@ -34,7 +34,7 @@ type traits struct {
 	backslash   bool
 	badEscape   bool
 	nulEscape   bool
-	dotSegments uint64 // of the path, a byte for how many there are of each kind
+	dotSegments dots // of the path
 }
 
 func pathTraits(path string) (t traits) {
@@ -167,31 +167,47 @@ func (s *Scratch) newTraits(now, received string, r *knownTraits, traitsOf func(
 const (
 	twoDots     = 1 << iota
 	escapedDots // at least one of them
-	oddDots     // with a ;parameter, or at a slash that is escaped or a backslash
+	paramDots   // with a ;parameter
+	slashDots   // after or before an escaped slash
+	backDots    // after or before a backslash, raw or escaped
+
+	dotKinds = iota
 )
+
+// dots is how many segments of each kind a path has.
+type dots [1 << dotKinds]uint8
 
 // manyDots is what a count ends at: so many are refused.
 const manyDots = 255
 
 // moreDots reports whether a path has more dot segments of any kind than another.
-func moreDots(now, received uint64) bool {
-	for ; now != 0; now, received = now>>8, received>>8 {
-		if n := byte(now); n > byte(received) || n == manyDots {
+func moreDots(now, received dots) bool {
+	for i, n := range now {
+		if n > received[i] || n == manyDots {
 			return true
 		}
 	}
 	return false
 }
 
+// delimiter is what the slash or backslash at path[i] makes of dots next to it.
+func delimiter(path string, i int) int {
+	switch {
+	case path[i] == '/':
+		return 0
+	case oneOf(path, i, '/', '/') > 0:
+		return slashDots
+	}
+	return backDots
+}
+
 // countDots counts the segments of a path that some server reads as . or ..:
 // the dots raw or escaped, a ;parameter after them, ended by a slash or
 // backslash, raw or escaped.
 func (t *traits) countDots(path string) {
-	for start := 0; start <= len(path); {
-		end, dots, kind := start, 0, 0
-		if start > 0 && path[start-1] != '/' {
-			kind = oddDots
-		}
+	// last is what the delimiter before a segment makes of it.
+	for start, last := 0, 0; start <= len(path); {
+		end, dots, kind := start, 0, last
 
 		for {
 			width := oneOf(path, end, '.', '.')
@@ -210,7 +226,7 @@ func (t *traits) countDots(path string) {
 			kind |= twoDots
 		}
 		if end < len(path) && path[end] == ';' {
-			kind |= oddDots
+			kind |= paramDots
 		} else if end < len(path) && oneOf(path, end, '/', '\\') == 0 {
 			isDots = false
 		}
@@ -219,11 +235,13 @@ func (t *traits) countDots(path string) {
 			end++
 		}
 
-		if end < len(path) && path[end] != '/' {
-			kind |= oddDots
+		last = 0
+		if end < len(path) {
+			last = delimiter(path, end)
+			kind |= last
 		}
-		if shift := 8 * kind; isDots && byte(t.dotSegments>>shift) < manyDots {
-			t.dotSegments += 1 << shift
+		if isDots && t.dotSegments[kind] < manyDots {
+			t.dotSegments[kind]++
 		}
 
 		start = end + max(1, oneOf(path, end, '/', '\\'))
