@@ -163,7 +163,11 @@ func (t *tallies) count(pattern, result string, count tally) {
 	}
 	if of == nil {
 		of = map[string]tally{}
-		t.patterns[pattern] = of
+		t.patterns[strings.Clone(pattern)] = of
+	}
+	// A part of the proxy's answer would keep all of it in memory.
+	if !there {
+		result = strings.Clone(result)
 	}
 
 	sum.add(count)

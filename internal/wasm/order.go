@@ -20,7 +20,7 @@ func Bodies(data []byte) (map[int]Body, error) {
 		case sectionImport:
 			imported = r.imports()
 		case sectionCode:
-			for i := range r.number() {
+			for i := range r.count() {
 				size := r.number()
 				found[imported+i] = Body{len(contents) - len(r.data), size}
 				r.bytes(size)
@@ -95,6 +95,10 @@ func (o *order) section(id byte, r *reader) ([]byte, error) {
 
 // decide makes the order, now that it is known how many functions there are.
 func (o *order) decide(functions int) error {
+	if o.renamed != nil {
+		return errors.New("a second section of functions")
+	}
+
 	taken := make([]bool, functions)
 
 	for _, index := range o.first {
@@ -138,7 +142,7 @@ func (o *order) index(r *reader) uint64 {
 
 func (o *order) types(r *reader) ([]byte, error) {
 	var types []int
-	for range r.number() {
+	for range r.count() {
 		types = append(types, r.number())
 	}
 	if err := o.decide(len(types)); err != nil {
@@ -154,7 +158,7 @@ func (o *order) types(r *reader) ([]byte, error) {
 }
 
 func (o *order) exports(r *reader) []byte {
-	count := r.number()
+	count := r.count()
 	out := binary.AppendUvarint(nil, uint64(count))
 
 	for range count {
@@ -176,7 +180,7 @@ func (o *order) exports(r *reader) []byte {
 
 // elements are what a table holds for indirect calls; of the kinds of segments, TinyGo's modules have the first.
 func (o *order) elements(r *reader) []byte {
-	segments := r.number()
+	segments := r.count()
 	out := binary.AppendUvarint(nil, uint64(segments))
 
 	for range segments {
@@ -191,7 +195,7 @@ func (o *order) elements(r *reader) []byte {
 		r.byte()
 		out = append(out, at[:len(at)-len(r.data)]...)
 
-		functions := r.number()
+		functions := r.count()
 
 		out = binary.AppendUvarint(out, uint64(functions))
 
@@ -205,7 +209,7 @@ func (o *order) elements(r *reader) []byte {
 
 func (o *order) bodies(r *reader) []byte {
 	var list [][]byte
-	for range r.number() {
+	for range r.count() {
 		body := reader{data: r.bytes(r.number())}
 		list = append(list, o.body(&body))
 		r.bad = r.bad || body.bad
@@ -226,7 +230,7 @@ func (o *order) bodies(r *reader) []byte {
 // body gives a function with the new numbers of those it calls.
 func (o *order) body(r *reader) []byte {
 	all := r.data
-	for range r.number() {
+	for range r.count() {
 		r.number()
 		r.byte()
 	}

@@ -100,7 +100,7 @@ func (r *reader) number() int {
 
 // imports skips the section of imports and counts them.
 func (r *reader) imports() int {
-	count := r.number()
+	count := r.count()
 	for range count {
 		r.bytes(r.number())
 		r.bytes(r.number())
@@ -154,4 +154,13 @@ func (r *reader) prefixed() {
 	default:
 		r.bad = true
 	}
+}
+
+// count reads how many things follow; each takes at least a byte.
+func (r *reader) count() int {
+	n := r.number()
+	if n > len(r.data) {
+		r.bad, n = true, 0
+	}
+	return n
 }
