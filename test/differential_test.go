@@ -184,6 +184,7 @@ func unsafePath(from, to string) bool {
 		start, before := 0, ""
 		for _, at := range append(separator.FindAllStringIndex(path, -1), []int{len(path), len(path)}) {
 			after := strings.ToLower(path[at[0]:at[1]])
+
 			slash, back := before == "%2f" || after == "%2f", false
 			for _, one := range []string{before, after} {
 				back = back || one == "%5c" || one == `\`
